@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pktpool: packet buffers for one NUMA node, each both an rte_mbuf and a 32-bit index.
+ *
+ * The buffers lie in one contiguous piece of the node's arena; the pool's own tables lie in the
+ * node's heap.  A buffer is
+ *
+ *   | objhdr 64 | rte_mbuf 128 | private 128 | headroom 128 | data ... | pad to an odd line count |
+ *
+ * (the odd count of lines spreads headers over cache sets; none crosses a page).  The pool is a
+ * real rte_mempool with our ops and without DPDK's own cache: free buffers are in per-thread
+ * magazines (loaded and previous, Bonwick and Adams 2001), whole magazines pass between threads
+ * through a depot under a lock that a burst rarely takes.
+ *
+ *   index = (address of mbuf - pktpool_mem_start) >> 6; 0 is never valid
+ *
+ * Threads: alloc and free from any; one magazine pair per thread index.  A thread without an
+ * index goes to the depot directly.  Magazines go home when their thread exits. */
+#ifndef included_pool_pktpool_h
+#define included_pool_pktpool_h
+
+#include <vppinfra/clib.h>
+#include <vppinfra/arena.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#define PKTPOOL_DEFAULT_DATA_BYTES 2048
+#define PKTPOOL_DEFAULT_BUFFERS 16384
+#define PKTPOOL_DEFAULT_BUFFERS_4K 8192
+#define PKTPOOL_MAX_POOLS 255
+#define PKTPOOL_PRIV_BYTES 128
+/** Our mempool ops, as --mbuf-pool-ops-name spells them. */
+#define PKTPOOL_OPS_NAME "vmheap"
+
+typedef struct pktpool pktpool_t;
+
+typedef struct {
+	const char *name; /* "default-numa-0", 25 bytes */
+	int numa_node;
+	u32 n_buffers;
+	u32 data_bytes; /* room for packet data behind the headroom */
+	clib_arena_t *arena; /* buffers */
+	void *heap;	     /* tables (an mheap v) */
+} pktpool_params_t;
+
+/** @return 0; -EINVAL; -ENOMEM with nothing kept; -ENOSPC 255 pools. */
+CLIB_EXPORT int pktpool_create(const pktpool_params_t *params, pktpool_t **pool);
+/** @return 0; -EBUSY while buffers are in flight (*n_in_flight says how many, may be NULL). */
+CLIB_EXPORT int pktpool_destroy(pktpool_t *pool, u32 *n_in_flight);
+
+CLIB_EXPORT struct rte_mempool *pktpool_mempool(pktpool_t *pool);
+/** The pool of a node, or the nearest that exists; NULL if there is none. */
+CLIB_EXPORT pktpool_t *pktpool_by_node(int numa_node);
+CLIB_EXPORT void pktpool_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg);
+
+/** Process-wide base of indices, set once. */
+CLIB_EXPORT extern u8 *pktpool_mem_start;
+
+always_inline u32
+pktpool_index(const struct rte_mbuf *m)
+{
+	return (u32)(((uword)m - (uword)pktpool_mem_start) >> CLIB_LOG2_CACHE_LINE_BYTES);
+}
+
+always_inline struct rte_mbuf *
+pktpool_mbuf(u32 index)
+{
+	return (struct rte_mbuf *)(pktpool_mem_start + ((uword)index << CLIB_LOG2_CACHE_LINE_BYTES));
+}
+
+/** n reset mbufs (as rte_pktmbuf_alloc gives), all or none.  @return 0 or -ENOBUFS, counted. */
+CLIB_EXPORT int pktpool_alloc(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n);
+/** Whole chains, reference counts honoured, each segment to its own pool. */
+CLIB_EXPORT void pktpool_free(struct rte_mbuf **mbufs, u32 n);
+
+/** Raw objects: what the mempool ops call.  get: all or none, 0 or -ENOBUFS; put never fails. */
+CLIB_EXPORT int pktpool_get_raw(pktpool_t *pool, void **objs, u32 n);
+CLIB_EXPORT void pktpool_put_raw(pktpool_t *pool, void *const *objs, u32 n);
+
+/** Whether an index names a buffer of some pool (live or free). */
+CLIB_EXPORT int pktpool_index_is_valid(u32 index);
+
+/** Give the calling thread's magazines back to the depots of all pools. */
+CLIB_EXPORT void pktpool_flush_thread(void);
+
+typedef struct {
+	char name[26];
+	u8 index;
+	int numa_node;
+	u32 buffer_bytes; /* stride */
+	u32 data_bytes;
+	u8 log2_page_size;
+	u32 n_total;
+	u32 n_depot;	 /* in the depot */
+	u32 n_cached;	 /* in magazines of threads */
+	u32 n_used;	 /* total - depot - cached */
+	u64 n_misses;	 /* magazine exchanges with the depot */
+	u64 n_failures;	 /* requests refused */
+	u32 n_low_water; /* least depot + cached seen at an exchange */
+	uword start, size;
+} pktpool_info_t;
+
+/** Live values without a lock: exact when quiesced. */
+CLIB_EXPORT void pktpool_get_info(pktpool_t *pool, pktpool_info_t *info);
+/** Buffers cached by one thread index. */
+CLIB_EXPORT u32 pktpool_thread_cached(pktpool_t *pool, u16 thread_index);
+
+/** Walk depot and magazines (quiesced): every free buffer once, none foreign.
+ *  @return 0 or -EUCLEAN with the first fault in what (may be NULL). */
+CLIB_EXPORT int pktpool_check(pktpool_t *pool, char *what, uword n_what);
+
+#endif

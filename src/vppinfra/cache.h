@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache: line size, alignment marks and prefetch. */
+#ifndef included_vppinfra_cache_h
+#define included_vppinfra_cache_h
+
+#include <vppinfra/types.h>
+
+#ifndef CLIB_LOG2_CACHE_LINE_BYTES
+#define CLIB_LOG2_CACHE_LINE_BYTES 6
+#endif
+#define CLIB_CACHE_LINE_BYTES (1 << CLIB_LOG2_CACHE_LINE_BYTES)
+
+/** Aligns the struct member that follows, and so the struct, to a cache line. */
+#define CLIB_CACHE_LINE_ALIGN_MARK(mark)                                                           \
+	u8 mark[0] __attribute__((aligned(CLIB_CACHE_LINE_BYTES)))
+
+#define CLIB_PREFETCH_READ 0
+#define CLIB_PREFETCH_LOAD 0
+#define CLIB_PREFETCH_WRITE 1
+#define CLIB_PREFETCH_STORE 1
+
+#define _CLIB_PREFETCH(n, size, type)                                                              \
+	if ((size) > (n)*CLIB_CACHE_LINE_BYTES)                                                    \
+		__builtin_prefetch(_addr + (n)*CLIB_CACHE_LINE_BYTES, CLIB_PREFETCH_##type, 3)
+
+/** Prefetch up to four cache lines of `size` bytes at `addr`; type is LOAD or STORE. */
+#define CLIB_PREFETCH(addr, size, type)                                                            \
+	do {                                                                                       \
+		u8 *_addr = (u8 *)(addr);                                                          \
+		_CLIB_PREFETCH(0, size, type);                                                     \
+		_CLIB_PREFETCH(1, size, type);                                                     \
+		_CLIB_PREFETCH(2, size, type);                                                     \
+		_CLIB_PREFETCH(3, size, type);                                                     \
+	} while (0)
+
+static inline void
+clib_prefetch_load(void *p)
+{
+	__builtin_prefetch(p, 0, 3);
+}
+
+static inline void
+clib_prefetch_store(void *p)
+{
+	__builtin_prefetch(p, 1, 3);
+}
+
+#endif

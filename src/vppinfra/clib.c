@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <vppinfra/clib.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void
+clib_assert_failed(const char *file, int line, const char *function, const char *what)
+{
+	fprintf(stderr, "%s:%d: %s: assertion failed: %s\n", file, line, function, what);
+	abort();
+}

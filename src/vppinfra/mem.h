@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mem: the current heap of each thread, one main heap, one heap per NUMA node.
+ *
+ * A heap handle is the mheap's vector v.  Without clib_mem_init() the first allocation makes a
+ * default heap by itself.  clib_mem_alloc() of new VPP's semantics stops the process when memory
+ * ends; here it calls the handler of clib_mem_set_oom_handler() (none: returns NULL), as the
+ * _or_null forms always do.  Exhaustion is counted either way. */
+#ifndef included_vppinfra_mem_h
+#define included_vppinfra_mem_h
+
+#include <vppinfra/clib.h>
+#include <vppinfra/thread.h>
+#include <vppinfra/vm.h>
+#include <vppinfra/mheap.h>
+
+/** A heap handle.  Old VPP says void *, new VPP clib_mem_heap_t *: both are v. */
+typedef void clib_mem_heap_t;
+
+/** The heap the calling thread allocates from; NULL: the main heap, made when first needed. */
+CLIB_EXPORT extern __thread clib_mem_heap_t *clib_mem_current_heap;
+
+/** Make the main heap: `size` bytes at `base` (0: a fresh mapping of its own).
+ *  @return the heap, also current; NULL with nothing changed. */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_init(void *base, uword size);
+/** The main heap is `heap` from now on (one made in an arena, say). */
+CLIB_EXPORT void clib_mem_set_main_heap(clib_mem_heap_t *heap);
+CLIB_EXPORT clib_mem_heap_t *clib_mem_main_heap(void);
+/** Forget heaps; objects of the lazily made one become invalid. */
+CLIB_EXPORT void clib_mem_exit(void);
+
+CLIB_EXPORT clib_mem_heap_t *clib_mem_get_heap(void);
+/** @return the heap that was current. */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_set_heap(clib_mem_heap_t *heap);
+
+/** The heap of a NUMA node, NULL if none was made; a new one is announced with set. */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_get_numa_heap(u32 node);
+CLIB_EXPORT int clib_mem_set_numa_heap(u32 node, clib_mem_heap_t *heap);
+
+/* n bytes from the current heap, 16-byte aligned, contents undefined. */
+CLIB_EXPORT void *clib_mem_alloc(uword n_bytes);
+CLIB_EXPORT void *clib_mem_alloc_aligned(uword n_bytes, uword align);
+CLIB_EXPORT void *clib_mem_alloc_or_null(uword n_bytes);
+CLIB_EXPORT void *clib_mem_alloc_aligned_or_null(uword n_bytes, uword align);
+/** (address + align_offset) mod align = 0. */
+CLIB_EXPORT void *clib_mem_alloc_aligned_at_offset(uword n_bytes, uword align, uword align_offset,
+						   int os_out_of_memory_on_failure);
+/** Returns p's heap whatever is current; NULL ignored, a stranger's pointer reported. */
+CLIB_EXPORT void clib_mem_free(void *p);
+/** Usable bytes of an object; 0 for a stranger. */
+CLIB_EXPORT uword clib_mem_size(const void *p);
+/** Whether p is a live object of the current heap. */
+CLIB_EXPORT uword clib_mem_is_heap_object(const void *p);
+
+CLIB_EXPORT void *clib_mem_heap_alloc(clib_mem_heap_t *heap, uword n_bytes);
+CLIB_EXPORT void *clib_mem_heap_alloc_aligned(clib_mem_heap_t *heap, uword n_bytes, uword align);
+CLIB_EXPORT void clib_mem_heap_free(clib_mem_heap_t *heap, void *p);
+CLIB_EXPORT uword clib_mem_heap_is_heap_object(clib_mem_heap_t *heap, const void *p);
+CLIB_EXPORT uword clib_mem_heap_size(clib_mem_heap_t *heap, const void *p);
+/** Grow in place to n bytes.  @return 0 or -ENOMEM with the object as it was. */
+CLIB_EXPORT int clib_mem_heap_extend(clib_mem_heap_t *heap, void *p, uword n_bytes);
+/** The heap a live object belongs to, NULL for a stranger (looks through all heaps). */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_heap_of(const void *p);
+/** Every heap mem knows: main, NUMA and whatever was announced. */
+CLIB_EXPORT void clib_mem_foreach_heap(int (*fn)(clib_mem_heap_t *heap, void *arg), void *arg);
+
+CLIB_EXPORT void clib_mem_usage(clib_mem_usage_t *usage);
+CLIB_EXPORT void clib_mem_validate(void);
+
+/** Called when the plain alloc forms find no memory: may free and return 1 (try again) or
+ *  return 0 (NULL to the caller) or not return.  NULL: none. */
+typedef int(clib_mem_oom_function_t)(clib_mem_heap_t *heap, uword n_bytes);
+CLIB_EXPORT void clib_mem_set_oom_handler(clib_mem_oom_function_t *fn);
+CLIB_EXPORT u64 clib_mem_n_oom(void);
+
+#endif

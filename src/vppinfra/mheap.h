@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mheap: a heap that is a vector.
+ *
+ * One mapped region holds everything.  v, the vector's first byte, is on a page boundary; the
+ * heap's own header lies just below it and is found by subtraction, so a heap needs no table.
+ * Objects are named by their byte offset from v (uoffset); nothing inside the region is an
+ * absolute address, so a heap can be read where another process maps it.
+ *
+ *   base        h                        v (page boundary)                    base + size
+ *    |  slack   | mheap_t | vec_header_t | elt | user data | elt | user data | elt (end) |
+ *
+ * Each elt holds its own size and its left neighbour's, so put merges both ways in constant
+ * time (boundary tags: Knuth, TAOCP vol. 1, 2.5).  Free elements hang in two-level segregated
+ * lists (Masmano and others, TLSF, 2004): exact sizes up to 1 KiB, eight ranges an octave above;
+ * a bitmap finds the first list that is certain to fit.  Invariants, as mheap_check() runs them:
+ *   - the elements tile [v, v + len): no gap, no overlap;
+ *   - no two neighbours are free, and the last element is never free;
+ *   - bit b of non_empty_free_elt_heads is set if and only if bin b has an element;
+ *   - n_elts and the byte counters equal what a walk finds. */
+#ifndef included_mheap_h
+#define included_mheap_h
+
+#include <vppinfra/clib.h>
+#include <vppinfra/vec_header.h>
+
+/** Ends a list of free elements. */
+#define MHEAP_GROUNDED (~(u64)0)
+
+/** Links of a free element, in its user data, encoded against overwriting. */
+typedef struct {
+	u64 next_uoffset, prev_uoffset;
+} mheap_free_elt_t;
+
+/** Frozen layout: 16 bytes before each object.  Sizes count words of 8 bytes in 40 bits, so
+ *  objects and heaps up to 8 TiB; user data is 16-byte aligned. */
+typedef struct {
+	/** Size of the left neighbour; MHEAP_N_USER_DATA_INVALID on the first element. */
+	u64 prev_n_user_data : 40;
+	/** The left neighbour is on a free list. */
+	u64 prev_is_free : 1;
+	u64 reserved : 7;
+	/** Hash of the heap's cookie and this element's offset: a stranger's pointer fails here. */
+	u64 tag : 16;
+
+	/** Own size; MHEAP_N_USER_DATA_INVALID marks the end. */
+	u64 n_user_data : 40;
+	/** On a free list, so free_elt below is valid. */
+	u64 is_free : 1;
+	/** Free, and whole pages inside were given back to the system: taking it commits again. */
+	u64 is_reclaimed : 1;
+	u64 reserved2 : 22;
+
+	union {
+		u64 user_data[0];
+		mheap_free_elt_t free_elt;
+	};
+} mheap_elt_t;
+
+#define MHEAP_USER_DATA_WORD_BYTES 8
+#define MHEAP_ELT_OVERHEAD_BYTES 16
+#define MHEAP_MIN_USER_DATA_BYTES 16
+#define MHEAP_MIN_ALIGN 16
+#define MHEAP_N_USER_DATA_INVALID ((1ULL << 40) - 1)
+
+STATIC_ASSERT_SIZEOF(mheap_elt_t, 32);
+STATIC_ASSERT_OFFSET_OF(mheap_elt_t, user_data, MHEAP_ELT_OVERHEAD_BYTES);
+
+/* Bins: 64 exact sizes (16, 32, ... 1024 bytes), then 8 ranges an octave from 1 KiB to 1 TiB. */
+#define MHEAP_LOG2_SMALL_BYTES 10
+#define MHEAP_N_SMALL_OBJECT_BINS 64
+#define MHEAP_LOG2_RANGES 3
+#define MHEAP_N_OCTAVES 30
+#define MHEAP_N_BINS (MHEAP_N_SMALL_OBJECT_BINS + (MHEAP_N_OCTAVES << MHEAP_LOG2_RANGES))
+#define MHEAP_N_BIN_WORDS ((MHEAP_N_BINS + 63) / 64)
+
+typedef struct {
+	struct {
+		u64 n_search_attempts, n_objects_searched, n_objects_found;
+	} free_list;
+	u64 n_vector_expands;
+	u64 n_gets, n_puts;
+	/** Requests refused, wrong puts reported and ignored. */
+	u64 n_get_failures, n_bad_puts;
+	/** Calls to the system, and what they gave back. */
+	u64 n_commits, n_reclaims, n_reclaimed_bytes;
+} mheap_stats_t;
+
+/** How a heap gets and gives back pages: plain mmap, a vm range or a vmem arena behind it. */
+typedef struct {
+	/** The address space; size bytes, page aligned. */
+	void *base;
+	uword size;
+	/** What commit and decommit work in; a power of two, at least the system's page. */
+	uword page_bytes;
+	/** Make [p, p + n) usable: 0 or -ENOMEM.  NULL: it already is. */
+	int (*commit)(void *opaque, void *p, uword n);
+	/** Give whole pages back; returns bytes truly released.  NULL: never. */
+	uword (*decommit)(void *opaque, void *p, uword n);
+	/** Called by mheap_free() after the last use.  NULL: the memory stays the caller's. */
+	void (*release)(void *opaque, void *base, uword size);
+	void *opaque;
+} mheap_region_t;
+
+typedef struct {
+	/** Heads of the lists, by bin; MHEAP_GROUNDED when empty. */
+	u64 first_free_elt_uoffset_by_bin[MHEAP_N_BINS];
+	/** One bit per non-empty bin. */
+	uword non_empty_free_elt_heads[MHEAP_N_BIN_WORDS];
+
+	/** MHEAP_MAGIC: this is a heap. */
+	u64 magic;
+	u32 flags;
+	/** Recursive lock: taken by owner_cpu (a thread index, ~0 none) recursion_count times. */
+	volatile u32 lock;
+	volatile u32 owner_cpu;
+	int recursion_count;
+
+	/** Objects the user holds. */
+	u64 n_elts;
+	/** Bytes this heap may grow to, from v. */
+	u64 max_size;
+	/** Data bytes of used and of free elements. */
+	u64 n_used_bytes, n_free_bytes;
+	/** Bytes from v that were ever committed: growth beyond calls the region. */
+	u64 n_committed_bytes;
+	/** Free bytes given back to the system and not taken again. */
+	u64 n_reclaimed_bytes;
+
+	/** Where the original region starts, and its size: base = header - offset. */
+	uword vm_alloc_offset_from_header, vm_alloc_size;
+
+	/** Keys the element tags and encodes the links. */
+	u64 cookie;
+	/** Index + 1 of the region's calls in a table of the creating process; 0 none. */
+	u32 region_index;
+	/** NUMA node the region was bound to, -1 unknown. */
+	int numa_node;
+	u64 validate_serial;
+	/** Trace by stack; NULL when off. */
+	void *trace_main;
+	mheap_stats_t stats;
+	char name[40];
+} mheap_t;
+
+#define MHEAP_MAGIC 0x3170616568766d21ull
+
+/** mheap_t.flags */
+#define MHEAP_FLAG_TRACE (1 << 0)
+#define MHEAP_FLAG_DISABLE_VM (1 << 1)	  /* get and put never give pages back; mheap_trim() does */
+#define MHEAP_FLAG_THREAD_SAFE (1 << 2)
+#define MHEAP_FLAG_SMALL_OBJECT_CACHE (1 << 3) /* accepted for source compatibility */
+#define MHEAP_FLAG_VALIDATE (1 << 4)	  /* mheap_validate() around each get and put */
+
+/* ---- address arithmetic (seed 001, section 1.1.3) ---- */
+
+typedef struct {
+	uword header; /* address of mheap_t */
+	uword vector; /* v: header + header_bytes, on a page boundary */
+	uword size;   /* bytes from v to the region's end; 0: the region is too small */
+} mheap_layout_t;
+
+/**
+ * Where header and vector lie in a region: align base up to a page, step header_bytes back, and
+ * a page forward while that is below the base.  Pure.  page_bytes is a power of two.
+ */
+CLIB_EXPORT mheap_layout_t mheap_layout(uword base, uword size, uword header_bytes,
+					uword page_bytes);
+
+/** Bytes from the header to v. */
+#define MHEAP_HEADER_BYTES round_pow2(sizeof(mheap_t) + sizeof(vec_header_t), 16)
+
+always_inline mheap_t *
+mheap_header(const void *v)
+{
+	return (mheap_t *)((u8 *)v - MHEAP_HEADER_BYTES);
+}
+
+always_inline u8 *
+mheap_vector(const mheap_t *h)
+{
+	return (u8 *)h + MHEAP_HEADER_BYTES;
+}
+
+/* ---- create and destroy ---- */
+
+/** A heap in `memory` (the caller's, never unmapped) or, with memory 0, in a fresh private
+ *  mapping of `size` bytes.  @return v, or NULL when v would lie past the region or no address
+ *  space is left. */
+CLIB_EXPORT void *mheap_alloc(void *memory, uword size);
+CLIB_EXPORT void *mheap_alloc_with_flags(void *memory, uword size, uword flags);
+
+typedef struct {
+	const char *name; /* copied, 39 bytes */
+	u32 flags;
+	int numa_node;
+	mheap_region_t region;
+} mheap_params_t;
+
+/** A heap in a region that says itself how its pages come and go (vm range, vmem arena).
+ *  @return 0; -EINVAL; -ENOMEM, the region is then still the caller's. */
+CLIB_EXPORT int mheap_create(const mheap_params_t *params, void **v);
+
+/** Region of a private anonymous reservation of `size` bytes, grown and trimmed by madvise. */
+CLIB_EXPORT int mheap_region_mmap(uword size, mheap_region_t *region);
+
+/** Release the region if the heap owns it, set v to NULL.  NULL-safe. */
+#define mheap_free(v) (mheap_destroy(v), (v) = 0)
+CLIB_EXPORT void mheap_destroy(void *v);
+
+/* ---- get and put ---- */
+
+/**
+ * Take an object from a heap.
+ *
+ * @param v       heap vector from mheap_alloc(); NULL creates one of 64 MiB
+ * @param n_user_data_bytes  at least 1; the object may be larger, see mheap_data_bytes()
+ * @param align   bytes; 0 means MHEAP_MIN_ALIGN, otherwise the power of two at or below it
+ * @param align_offset  (offset + align_offset) is the multiple of align; masked to align - 1;
+ *                must be a multiple of 8 (else ~0)
+ * @param[out] offset_return  the object's byte offset from v, contents undefined; ~0 when
+ *                nothing fits and the heap is at max_size, the heap is then as it was
+ * @return v, to be stored back
+ *
+ * Above the page size the address, not only the offset, is a multiple of align (plus offset) in
+ * the creating mapping.  Threads: one at a time, or any with MHEAP_FLAG_THREAD_SAFE.  Cost: a
+ * bitmap scan, constant; a system call only where the heap grows or reuses given-back pages.
+ * Owner: the caller, until mheap_put() or mheap_free().  Source: seed 001, section 1.1.4.
+ */
+CLIB_EXPORT void *mheap_get_aligned(void *v, uword n_user_data_bytes, uword align,
+				    uword align_offset, uword *offset_return);
+
+always_inline void *
+mheap_get(void *v, uword size, uword *offset_return)
+{
+	return mheap_get_aligned(v, size, 0, 0, offset_return);
+}
+
+/** Give an object back.  A wrong offset (stranger, already free, inside an object) is counted,
+ *  reported through the error hook and ignored. */
+CLIB_EXPORT void mheap_put(void *v, uword offset);
+
+/** The same for callers that want to know.  @return 0; -EINVAL not an object of this heap;
+ *  -EALREADY free already.  The heap is then as it was. */
+CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
+
+/** Grow the object at `offset` to n bytes where it lies, taking from a free right neighbour or
+ *  the end.  @return 0; -ENOMEM with the object as it was; -EINVAL. */
+CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
+
+/** Give the whole pages of all free elements, and those past the end, back to the system.
+ *  Control threads only: walks the bins of large elements.  @return bytes released. */
+CLIB_EXPORT uword mheap_trim(void *v);
+
+/* ---- looking ---- */
+
+always_inline mheap_elt_t *
+mheap_elt_at_uoffset(const void *v, uword uo)
+{
+	return (mheap_elt_t *)((u8 *)v + uo - MHEAP_ELT_OVERHEAD_BYTES);
+}
+
+always_inline uword
+mheap_elt_uoffset(const void *v, const mheap_elt_t *e)
+{
+	return (uword)e->user_data - (uword)v;
+}
+
+always_inline mheap_elt_t *
+mheap_user_pointer_to_elt(const void *p)
+{
+	return (mheap_elt_t *)((u8 *)p - MHEAP_ELT_OVERHEAD_BYTES);
+}
+
+always_inline void *
+mheap_elt_data(const void *v, const mheap_elt_t *e)
+{
+	return (void *)e->user_data;
+}
+
+always_inline uword
+mheap_elt_data_bytes(const mheap_elt_t *e)
+{
+	return e->n_user_data * MHEAP_USER_DATA_WORD_BYTES;
+}
+
+always_inline uword
+mheap_data_bytes(const void *v, uword uo)
+{
+	return mheap_elt_data_bytes(mheap_elt_at_uoffset(v, uo));
+}
+
+#define mheap_len(v, d) (mheap_data_bytes((v), (void *)(d) - (void *)(v)) / sizeof((d)[0]))
+
+always_inline mheap_elt_t *
+mheap_next_elt(const mheap_elt_t *e)
+{
+	return (mheap_elt_t *)((u8 *)e + MHEAP_ELT_OVERHEAD_BYTES + mheap_elt_data_bytes(e));
+}
+
+always_inline mheap_elt_t *
+mheap_prev_elt(const mheap_elt_t *e)
+{
+	return (mheap_elt_t *)((u8 *)e - e->prev_n_user_data * MHEAP_USER_DATA_WORD_BYTES -
+			       MHEAP_ELT_OVERHEAD_BYTES);
+}
+
+/** Whether an offset names a live object: range, alignment, tag and neighbour's size agree. */
+CLIB_EXPORT int mheap_offset_is_valid(const void *v, uword uo);
+
+/** Objects; capacity (~0 for NULL); header plus vector length. */
+CLIB_EXPORT uword mheap_elts(const void *v);
+CLIB_EXPORT uword mheap_max_size(const void *v);
+CLIB_EXPORT uword mheap_bytes(const void *v);
+
+/** Calls f for each used object in address order until it returns nonzero.  The lock is held:
+ *  f must not call into this heap from another thread. */
+CLIB_EXPORT void mheap_foreach(void *v, uword (*f)(void *arg, void *v, void *data, uword size),
+			       void *arg);
+
+typedef struct {
+	uword object_count, bytes_total, bytes_used, bytes_free, bytes_overhead;
+	uword bytes_free_reclaimed, bytes_used_sbrk, bytes_used_mmap, bytes_max;
+} clib_mem_usage_t;
+
+/** Constant time: counters, no walk. */
+CLIB_EXPORT void mheap_usage(const void *v, clib_mem_usage_t *usage);
+
+/** Walk and compare everything.  @return 0, or -EUCLEAN with the first fault described in
+ *  what (NUL terminated, may be NULL). */
+CLIB_EXPORT int mheap_check(const void *v, char *what, uword n_what);
+
+/** VPP's form: counts validate_serial, stops the process through clib_assert_failed. */
+CLIB_EXPORT void mheap_validate(void *v);
+
+/** Counts of free elements and used ones by bin, for histograms (walks the heap). */
+CLIB_EXPORT void mheap_bin_counts(const void *v, u64 n_used[MHEAP_N_BINS],
+				  u64 n_free[MHEAP_N_BINS]);
+CLIB_EXPORT uword mheap_bin_of_size(uword n_user_data_bytes);
+/** Smallest size that bin b holds, bytes. */
+CLIB_EXPORT uword mheap_bin_bytes(uword bin);
+
+/** format function: args void *v, int verbose.  Lives above format, in mheap/format_mheap.c. */
+CLIB_EXPORT u8 *format_mheap(u8 *s, __builtin_va_list *va);
+
+/** Called for misuse: what happened, the heap and the address.  Default: one line to stderr. */
+typedef void(mheap_error_function_t)(const char *what, const void *v, uword offset,
+				     const void *caller);
+CLIB_EXPORT void mheap_set_error_handler(mheap_error_function_t *fn);
+
+/** Make the n-th get from now, in any heap, fail (1 the next; 0 none). */
+CLIB_EXPORT void mheap_fail_get_after(u64 n);
+
+#endif

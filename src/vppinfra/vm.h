@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm: pages from the system.  Reserve address space once, commit inside it, verify, give back.
+ *
+ * A range is one reservation (PROT_NONE) of one page size on one NUMA node.  Committing maps,
+ * binds (mbind), populates (MADV_POPULATE_WRITE) and verifies the node (move_pages) before the
+ * memory is handed up: on hugetlbfs a successful mmap proves nothing, and an unpopulated page is
+ * a SIGBUS later.  All or nothing: a commit that fails half way gives back what it took.
+ *
+ *   states of a page:   reserved --vm_commit--> committed (populated, so resident)
+ *                          ^---------vm_decommit-----'
+ *
+ * Backing is shared (a memfd, hugetlb where the page is huge, or a named hugetlbfs file), which
+ * another process can attach, or private (anonymous; MADV_DONTFORK when hugetlb), which a forked
+ * child cannot write into the parent's heap.  A range has one page size for life; when the wanted
+ * one is not to be had the range falls back 1G -> 2M -> THP -> 4K and says so in
+ * vm_range_info_t.fallback, unless VM_RANGE_EXACT_PAGE is set.
+ *
+ * Threads: any; a lock per range, none held while a callback runs.  All calls are set-up or
+ * control work, never for a packet path. */
+#ifndef included_vppinfra_vm_h
+#define included_vppinfra_vm_h
+
+#include <vppinfra/clib.h>
+
+/** Page size as VPP writes it: the base-2 logarithm, or a wish to be resolved. */
+typedef enum {
+	CLIB_MEM_PAGE_SZ_UNKNOWN = 0,
+	CLIB_MEM_PAGE_SZ_DEFAULT = 1,	   /* the system's page */
+	CLIB_MEM_PAGE_SZ_DEFAULT_HUGE = 2, /* /proc/meminfo's Hugepagesize */
+	CLIB_MEM_PAGE_SZ_4K = 12,
+	CLIB_MEM_PAGE_SZ_16K = 14,
+	CLIB_MEM_PAGE_SZ_64K = 16,
+	CLIB_MEM_PAGE_SZ_1M = 20,
+	CLIB_MEM_PAGE_SZ_2M = 21,
+	CLIB_MEM_PAGE_SZ_16M = 24,
+	CLIB_MEM_PAGE_SZ_32M = 25,
+	CLIB_MEM_PAGE_SZ_512M = 29,
+	CLIB_MEM_PAGE_SZ_1G = 30,
+	CLIB_MEM_PAGE_SZ_16G = 34,
+} clib_mem_page_sz_t;
+
+/** No wish for a node: the kernel's policy decides, and nothing is verified. */
+#define VM_NODE_ANY (-1)
+
+/** vm_range_params_t.flags */
+#define VM_RANGE_SHARED (1 << 0)      /* memfd or file backed; else private anonymous */
+#define VM_RANGE_THP (1 << 1)	      /* 4K mapping that the kernel is asked to make huge */
+#define VM_RANGE_EXACT_PAGE (1 << 2)  /* no fallback to another page size: -ENOMEM instead */
+#define VM_RANGE_STRICT_NODE (1 << 3) /* a page on another node fails the commit; else counted */
+#define VM_RANGE_WINDOW (1 << 4)      /* inside the process-wide 256 GiB buffer window, so that
+					 any 64-byte unit in it has a 32-bit index */
+
+typedef struct {
+	/** Shown in `show memory map`; copied, at most 63 bytes. */
+	const char *name;
+	/** Address space in bytes, rounded up to the page. */
+	uword reserve_bytes;
+	/** How much the caller is about to commit; decides whether a huge page size is to be had.
+	 *  0 asks for one page. */
+	uword expect_bytes;
+	int numa_node;
+	clib_mem_page_sz_t page_size;
+	u32 flags;
+	/** Wanted base address, 0 for any.  Taken or the call fails with -EEXIST. */
+	uword base;
+	/** Path of a hugetlbfs or tmpfs file to create as named backing, or NULL.  Needs SHARED. */
+	const char *file;
+} vm_range_params_t;
+
+typedef struct vm_range vm_range_t;
+
+/** A snapshot, see vm_range_get_info(). */
+typedef struct {
+	char name[64];
+	uword base, reserve_bytes;
+	uword committed_bytes;
+	u8 log2_page_size;	/* 12 for THP ranges too */
+	u8 is_hugetlb, is_thp;
+	int numa_node;		/* VM_NODE_ANY or the node asked for */
+	int fd;			/* -1 for private backing */
+	u32 flags;
+	u64 n_commits, n_decommits, n_commit_failures;
+	u64 n_misplaced_pages;	/* verified to lie on another node */
+	u8 placement_is_unknown; /* move_pages or mbind is not permitted here */
+	char fallback[128];	/* why the wanted page size was not used; "" when it was */
+} vm_range_info_t;
+
+/**
+ * Reserve address space; nothing is resident yet.
+ *
+ * @return 0; -EINVAL bad page size or flags; -ENODEV no such NUMA node; -ENOTSUP page size not
+ *         offered by this machine (with EXACT_PAGE); -ENOMEM no address space, or no huge page
+ *         free (with EXACT_PAGE); -EEXIST base or file taken.
+ */
+CLIB_EXPORT int vm_reserve(const vm_range_params_t *params, vm_range_t **range);
+
+/** Give everything back: pages, address space, file.  @return 0, or -EINVAL for a stranger. */
+CLIB_EXPORT int vm_release(vm_range_t *range);
+
+/**
+ * Make [offset, offset + n_bytes) usable: resident, on its node, zero where fresh.  Rounded out
+ * to pages; pages already committed are left as they are.
+ * @return 0; -ENOMEM with nothing changed (counted in n_commit_failures); -EINVAL outside the
+ *         range; -EXDEV STRICT_NODE and the pages lie elsewhere, nothing changed.
+ */
+CLIB_EXPORT int vm_commit(vm_range_t *range, uword offset, uword n_bytes);
+
+/** Give whole pages inside [offset, offset + n_bytes) back to the system, rounded in.
+ *  @param[out] released_bytes  what was truly given back; may be NULL.  @return 0 or -EINVAL. */
+CLIB_EXPORT int vm_decommit(vm_range_t *range, uword offset, uword n_bytes, uword *released_bytes);
+
+CLIB_EXPORT void *vm_range_base(const vm_range_t *range);
+CLIB_EXPORT uword vm_range_page_bytes(const vm_range_t *range);
+CLIB_EXPORT void vm_range_get_info(const vm_range_t *range, vm_range_info_t *info);
+
+/** The range that holds an address, or NULL. */
+CLIB_EXPORT vm_range_t *vm_range_of(const void *p);
+
+/** Calls fn for a snapshot of each range in address order until it returns nonzero. */
+CLIB_EXPORT void vm_foreach_range(int (*fn)(const vm_range_info_t *info, void *arg), void *arg);
+
+/** Bytes committed through vm in the whole process; by page size when log2_page_size is not 0
+ *  (THP ranges count as 12). */
+CLIB_EXPORT uword vm_committed_bytes(u8 log2_page_size);
+
+/** Pages of [start, start + n_bytes) by NUMA node, from move_pages.
+ *  @param[out] by_node  n_nodes counts  @param[out] n_absent  not resident
+ *  @return 0; -EPERM when the kernel does not tell. */
+CLIB_EXPORT int vm_pages_by_node(const void *start, uword n_bytes, uword page_bytes, u64 *by_node,
+				 u32 n_nodes, u64 *n_absent);
+
+/** Physical address of a byte.  @return 0; -EPERM pagemap is closed to us ("unknown");
+ *  -ENOENT no page there. */
+CLIB_EXPORT int vm_va_to_pa(const void *va, u64 *pa);
+
+/** Base and size of the buffer window (reserved at first use); NULL if it cannot be had. */
+#define VM_WINDOW_BYTES (1ULL << 38)
+CLIB_EXPORT void *vm_window_base(void);
+
+/* What the machine offers. */
+
+/** Greatest node number + 1, at least 1. */
+CLIB_EXPORT u32 vm_n_numa_nodes(void);
+/** Whether a node is online and has memory. */
+CLIB_EXPORT int vm_numa_node_has_memory(int node);
+/** NUMA node of the calling thread's CPU. */
+CLIB_EXPORT int vm_current_numa_node(void);
+CLIB_EXPORT u8 vm_default_hugepage_log2(void);
+CLIB_EXPORT u8 vm_log2_page_size(clib_mem_page_sz_t page_size);
+
+/** Huge pages of one size on one node (node VM_NODE_ANY: the sum). */
+typedef struct {
+	u64 n_total, n_free, n_reserved, n_surplus;
+} vm_hugepages_t;
+/** @return 0; -ENOTSUP size not offered; -ENODEV no such node. */
+CLIB_EXPORT int vm_hugepages(int node, u8 log2_page_size, vm_hugepages_t *pages);
+
+/** Huge page sizes on offer, as logarithms, ascending.  @return how many (at most n). */
+CLIB_EXPORT u32 vm_hugepage_sizes(u8 *log2_sizes, u32 n);
+
+/** Make the n-th commit from now fail with -ENOMEM (1 the next; 0 none): unwinding is tested. */
+CLIB_EXPORT void vm_fail_commit_after(u64 n);
+
+#endif
