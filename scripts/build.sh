@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# build.sh DIR [meson options]: configure once, compile, print only what went wrong.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=$1
+shift
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+if [ ! -f "$build/build.ninja" ]; then
+	if ! meson setup "$build" ${PREFIX:+--prefix="$PREFIX"} "$@" >"$log" 2>&1; then
+		tail -n 20 "$log" >&2
+		exit 1
+	fi
+fi
+if ! ninja -C "$build" >"$log" 2>&1; then
+	grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Linking|Generating)' "$log" | tail -n 60 >&2
+	exit 1
+fi
+echo "build: $build is up to date"

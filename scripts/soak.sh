@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# soak.sh BUILD: the random tests with fresh seeds, and the run in each mode, until SOAK_MINUTES
+# have passed (default 30).  A failure prints the seed that repeats it and ends the soak.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=${1:-build}
+minutes=${SOAK_MINUTES:-30}
+end=$(($(date +%s) + minutes * 60))
+round=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+while [ "$(date +%s)" -lt "$end" ]; do
+	round=$((round + 1))
+	seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+	for test in "$build"/tests/*/test_*_model "$build"/tests/*/test_*_threads; do
+		[ -x "$test" ] || continue
+		SEED=$seed N_OPS=${SOAK_OPS:-20000000} "$test" >"$log" 2>&1
+		status=$?
+		if [ $status != 0 ] && [ $status != 77 ]; then
+			tail -n 30 "$log"
+			echo "soak: failed; repeat with: SEED=$seed N_OPS=${SOAK_OPS:-20000000} $test"
+			exit 1
+		fi
+		[ "$(date +%s)" -ge "$end" ] && break
+	done
+	for mode in veth pcap null; do
+		if ! scripts/run.sh --build "$build" --mode $mode --quiet --count 100000 >"$log" 2>&1; then
+			tail -n 30 "$log"
+			echo "soak: run.sh --mode $mode failed in round $round"
+			exit 1
+		fi
+	done
+	echo "soak: round $round passed (seed $seed)"
+done
+echo "soak: $round rounds in $minutes minutes, all passed"

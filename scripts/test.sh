@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# test.sh BUILD: everything that must hold.  The plain build runs all suites; the same random and
+# unit tests run under ASan+UBSan, the threaded ones under TSan; clang compiles everything.
+# A skip is counted and its reason printed.  The last line is "N passed, N failed, N skipped".
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=${1:-build}
+started=$(date +%s)
+elapsed() { echo "$(($(date +%s) - started)) s"; }
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+n_build_failures=0
+
+# phase NAME BUILD-DIR "meson test arguments" meson-options...
+phase() {
+	local name=$1 dir=$2 args=$3
+	shift 3
+	echo "== $name ($(elapsed))"
+	if ! scripts/build.sh "$dir" "$@"; then
+		echo "FAIL: $name does not build"
+		n_build_failures=$((n_build_failures + 1))
+		return
+	fi
+	[ "$args" = none ] && return
+	# shellcheck disable=SC2086
+	meson test -C "$dir" --no-rebuild --print-errorlogs --logbase "vmheap-$name" $args \
+		>"$results/$name.out" 2>&1
+	cp "$dir/meson-logs/vmheap-$name.json" "$results/$name.json" 2>/dev/null ||
+		{ tail -n 20 "$results/$name.out"; n_build_failures=$((n_build_failures + 1)); }
+	python3 scripts/test_report.py --phase "$name" "$results/$name.json"
+}
+
+phase plain "$build" ""
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+phase asan "$build-asan" "--suite unit --suite eal --timeout-multiplier 4" \
+	-Db_sanitize=address,undefined -Db_lundef=false -Dperf=false -Dchecks=true -Dbuildtype=debugoptimized
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp
+phase tsan "$build-tsan" "--suite threads --timeout-multiplier 6" \
+	-Db_sanitize=thread -Db_lundef=false -Dperf=false -Dbuildtype=debugoptimized
+if command -v clang >/dev/null 2>&1; then
+	CC=clang phase clang "$build-clang" none
+else
+	echo "SKIP: clang is not installed: apt-get install clang"
+fi
+
+echo "== all ($(elapsed))"
+python3 scripts/test_report.py --total "$n_build_failures" "$results"/*.json
