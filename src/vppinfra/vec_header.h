@@ -2,7 +2,10 @@
 /* vec_header: what stands below the first element of every vector, and of every mheap.
  *
  *   memory                                                    v
- *     | pad | user header (hdr_size * 8 bytes) | vec_header_t | elt 0 | elt 1 | ...
+ *     | user header (hdr_size * 8 bytes) | pad | vec_header_t | elt 0 | elt 1 | ...
+ *
+ * The user header starts the memory, so it is aligned as the elements are, and the memory can be
+ * freed by its address.
  *
  * Frozen layout (32 bytes, so that elements keep the 16-byte alignment of the memory):
  *   - the length is 64 bits wide in memory, so a vector of more than 4 G elements never wraps;

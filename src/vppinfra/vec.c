@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One function makes and grows: it computes the bytes that are needed, asks for 3/2 of what was
+ * there (rounded up to what the heap really gives), and settles for the bare need when that is
+ * all the heap has. */
+#include <vppinfra/vec.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <vppinfra/mem.h>
+
+/* u16 hdr_size counts units of 8 bytes. */
+#define MAX_HEADER_BYTES ((uword)UINT16_MAX * 8)
+#define MAX_LOG2_ALIGN 40
+
+static _Atomic u64 n_bad_pointers;
+
+u64
+vec_n_bad_pointers(void)
+{
+	return atomic_load_explicit(&n_bad_pointers, memory_order_relaxed);
+}
+
+static int
+vec_is_bad(const void *v, const char *what, const void *caller)
+{
+	if (PREDICT_TRUE(!((uword)v % VEC_MIN_ALIGN) && _vec_find(v)->magic == VEC_HEADER_MAGIC))
+		return 0;
+	atomic_fetch_add_explicit(&n_bad_pointers, 1, memory_order_relaxed);
+	fprintf(stderr, "vec: %s: %p is not a vector (called from %p)\n", what, v, caller);
+	return 1;
+}
+
+static void
+vec_note_room(vec_header_t *h, uword max_bytes, uword elt_bytes, u64 n_needed)
+{
+	uword n_spare = elt_bytes ? max_bytes / elt_bytes - n_needed : 0;
+
+	h->max_bytes = max_bytes;
+	h->grow_elts = (u8)clib_min(n_spare, (uword)255);
+}
+
+/* A vector of length 0 with room for max_bytes.  Header and room are zero, but for the first
+ * n_dirty bytes of elements, which the caller fills. */
+static void *
+vec_make(uword max_bytes, uword n_dirty, uword hdr_bytes, uword align, void *heap,
+	 int is_default_heap)
+{
+	uword to_v = _vec_start_to_v(hdr_bytes, align), n_bytes;
+	vec_header_t *h;
+	u8 *start;
+
+	if (__builtin_add_overflow(to_v, max_bytes, &n_bytes))
+		return NULL;
+	start = clib_mem_heap_alloc_aligned(heap, n_bytes, clib_max(align, (uword)_VEC_MEM_ALIGN));
+	if (!start)
+		return NULL;
+	/* The heap may have given more than asked: that is room, too. */
+	n_bytes = clib_max(n_bytes, clib_mem_heap_size(heap, start));
+	memset(start, 0, to_v);
+	memset(start + to_v + n_dirty, 0, n_bytes - to_v - n_dirty);
+
+	h = _vec_find(start + to_v);
+	h->heap = heap;
+	h->max_bytes = n_bytes - to_v;
+	h->hdr_size = (u16)(round_pow2(hdr_bytes, 8) / 8);
+	h->log2_align = (u8)min_log2(align);
+	h->default_heap = (u8)(is_default_heap & 1);
+	h->magic = VEC_HEADER_MAGIC;
+	return start + to_v;
+}
+
+/* A first vector: bytes for its n elements, no more than the heap rounds up to. */
+static void *
+vec_make_first(uword n, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
+{
+	int is_default_heap = heap == NULL;
+	uword n_bytes;
+	void *v;
+
+	if (align < VEC_MIN_ALIGN)
+		align = VEC_MIN_ALIGN;
+	if (__builtin_mul_overflow(n, elt_bytes, &n_bytes) || hdr_bytes > MAX_HEADER_BYTES ||
+	    !is_pow2(align) || align > (1ULL << MAX_LOG2_ALIGN))
+		return NULL;
+	if (is_default_heap)
+		heap = clib_mem_get_heap();
+	v = heap ? vec_make(n_bytes, 0, hdr_bytes, align, heap, is_default_heap) : NULL;
+	if (v)
+		vec_note_room(_vec_find(v), _vec_find(v)->max_bytes, elt_bytes, n);
+	return v;
+}
+
+static int
+vec_extend_in_place(void *v, uword max_bytes)
+{
+	vec_header_t *h = _vec_find(v);
+	uword to_v = vec_get_header_size(v), n_bytes;
+	u8 *start = (u8 *)v - to_v;
+
+	if (__builtin_add_overflow(to_v, max_bytes, &n_bytes))
+		return -ENOMEM;
+	if (clib_mem_heap_extend(h->heap, start, n_bytes))
+		return -ENOMEM;
+	max_bytes = clib_max(n_bytes, clib_mem_heap_size(h->heap, start)) - to_v;
+	memset((u8 *)v + h->max_bytes, 0, max_bytes - h->max_bytes);
+	h->max_bytes = max_bytes;
+	return 0;
+}
+
+/* Another place: the user header and the elements move, what is past them is zero. */
+static void *
+vec_move(void *v, uword max_bytes, uword elt_bytes)
+{
+	vec_header_t *h = _vec_find(v);
+	uword hdr_bytes = (uword)h->hdr_size * 8, n_bytes = h->len * elt_bytes;
+	void *w =
+		vec_make(max_bytes, n_bytes, hdr_bytes, vec_get_align(v), h->heap, h->default_heap);
+
+	if (!w)
+		return NULL;
+	memcpy(_vec_user_header(w), _vec_user_header(v), hdr_bytes);
+	memcpy(w, v, n_bytes);
+	_vec_find(w)->len = h->len;
+	_vec_free(v);
+	return w;
+}
+
+void *
+_vec_grow(void *v, uword n_more, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
+{
+	uword n, needed, wanted;
+	vec_header_t *h;
+	void *w;
+
+	if (!v)
+		return vec_make_first(n_more, elt_bytes, hdr_bytes, align, heap);
+	if (PREDICT_FALSE(vec_is_bad(v, "grow", __builtin_return_address(0))))
+		return NULL;
+
+	h = _vec_find(v);
+	if (__builtin_add_overflow(h->len, n_more, &n) ||
+	    __builtin_mul_overflow(n, elt_bytes, &needed))
+		return NULL;
+	if (needed <= h->max_bytes)
+		return v;
+	if (!h->heap)
+		return NULL;
+	wanted = clib_max(needed, h->max_bytes + h->max_bytes / 2);
+
+	if (!vec_extend_in_place(v, wanted))
+		w = v;
+	else if (!(w = vec_move(v, wanted, elt_bytes))) {
+		if (wanted == needed)
+			return NULL;
+		w = vec_extend_in_place(v, needed) ? vec_move(v, needed, elt_bytes) : v;
+	}
+	if (w)
+		vec_note_room(_vec_find(w), _vec_find(w)->max_bytes, elt_bytes, n);
+	return w;
+}
+
+void *
+_vec_new(uword n, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
+{
+	void *v = vec_make_first(n, elt_bytes, hdr_bytes, align, heap);
+
+	if (v)
+		_vec_find(v)->len = n;
+	return v;
+}
+
+void *
+_vec_validate(void *v, uword n, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
+{
+	uword len = vec_len64(v);
+
+	if (n <= len)
+		return v;
+	if (!_vec_fits(v, n - len, elt_bytes)) {
+		v = _vec_grow(v, n - len, elt_bytes, hdr_bytes, align, heap);
+		if (!v)
+			return NULL;
+	}
+	memset((u8 *)v + len * elt_bytes, 0, (n - len) * elt_bytes);
+	_vec_find(v)->len = n;
+	return v;
+}
+
+void *
+_vec_insert(void *v, uword n, uword m, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
+{
+	uword len = vec_len64(v);
+
+	if (!_vec_fits(v, n, elt_bytes)) {
+		v = _vec_grow(v, n, elt_bytes, hdr_bytes, align, heap);
+		if (!v)
+			return NULL;
+	}
+	memmove((u8 *)v + (m + n) * elt_bytes, (u8 *)v + m * elt_bytes, (len - m) * elt_bytes);
+	_vec_find(v)->len = len + n;
+	return v;
+}
+
+void *
+_vec_dup(const void *v, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
+{
+	uword len = vec_len64(v);
+	void *w = len ? _vec_new(len, elt_bytes, hdr_bytes, align, heap) : NULL;
+
+	if (w)
+		memcpy(w, v, len * elt_bytes);
+	return w;
+}
+
+void
+_vec_free(void *v)
+{
+	vec_header_t *h;
+	void *heap;
+
+	if (!v || vec_is_bad(v, "free", __builtin_return_address(0)))
+		return;
+	h = _vec_find(v);
+	heap = h->heap;
+	/* A second free of the same pointer finds no magic. */
+	h->magic = 0;
+	if (heap)
+		clib_mem_heap_free(heap, _vec_user_header(v));
+}
+
+void
+_vec_free_header(void *header)
+{
+	clib_mem_free(header);
+}
