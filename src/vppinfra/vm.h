@@ -82,7 +82,7 @@ typedef struct {
 	u64 n_commits, n_decommits, n_commit_failures;
 	u64 n_misplaced_pages;	/* verified to lie on another node */
 	u8 placement_is_unknown; /* move_pages or mbind is not permitted here */
-	char fallback[128];	/* why the wanted page size was not used; "" when it was */
+	char fallback[160];	/* why the wanted page size was not used; "" when it was */
 } vm_range_info_t;
 
 /**
@@ -104,6 +104,11 @@ CLIB_EXPORT int vm_release(vm_range_t *range);
  *         range; -EXDEV STRICT_NODE and the pages lie elsewhere, nothing changed.
  */
 CLIB_EXPORT int vm_commit(vm_range_t *range, uword offset, uword n_bytes);
+
+/** vm_commit() that says how much of it was fresh, for an owner that keeps its own sum.
+ *  @param[out] fresh_bytes  0 on error; may be NULL. */
+CLIB_EXPORT int vm_commit_counted(vm_range_t *range, uword offset, uword n_bytes,
+				  uword *fresh_bytes);
 
 /** Give whole pages inside [offset, offset + n_bytes) back to the system, rounded in.
  *  @param[out] released_bytes  what was truly given back; may be NULL.  @return 0 or -EINVAL. */
@@ -136,6 +141,10 @@ CLIB_EXPORT int vm_va_to_pa(const void *va, u64 *pa);
 /** Base and size of the buffer window (reserved at first use); NULL if it cannot be had. */
 #define VM_WINDOW_BYTES (1ULL << 38)
 CLIB_EXPORT void *vm_window_base(void);
+/** Size of the window: VM_WINDOW_BYTES, or a smaller power of two down to 4 GiB where the address
+ *  space is limited (ulimit -v); 0 if it cannot be had.  No range starts at its first byte, so
+ *  the unit with number 0 is nobody's. */
+CLIB_EXPORT uword vm_window_bytes(void);
 
 /* What the machine offers. */
 
@@ -143,6 +152,10 @@ CLIB_EXPORT void *vm_window_base(void);
 CLIB_EXPORT u32 vm_n_numa_nodes(void);
 /** Whether a node is online and has memory. */
 CLIB_EXPORT int vm_numa_node_has_memory(int node);
+/** Memory of a node, or of the machine for VM_NODE_ANY, and how much of it could be had now
+ *  without swapping (free, and file pages that the kernel drops).
+ *  @return 0; -ENODEV no such node or it has no memory; -ENOENT /proc tells nothing. */
+CLIB_EXPORT int vm_node_memory(int node, u64 *total_bytes, u64 *available_bytes);
 /** NUMA node of the calling thread's CPU. */
 CLIB_EXPORT int vm_current_numa_node(void);
 CLIB_EXPORT u8 vm_default_hugepage_log2(void);
@@ -157,6 +170,11 @@ CLIB_EXPORT int vm_hugepages(int node, u8 log2_page_size, vm_hugepages_t *pages)
 
 /** Huge page sizes on offer, as logarithms, ascending.  @return how many (at most n). */
 CLIB_EXPORT u32 vm_hugepage_sizes(u8 *log2_sizes, u32 n);
+
+/** Whether a commit met a kernel without MADV_POPULATE_WRITE (before 5.14).  It then allocates
+ *  by fallocate() in shared ranges and by mlock() in private hugetlb ones, which needs
+ *  RLIMIT_MEMLOCK; neither can end in SIGBUS. */
+CLIB_EXPORT int vm_populate_is_emulated(void);
 
 /** Make the n-th commit from now fail with -ENOMEM (1 the next; 0 none): unwinding is tested. */
 CLIB_EXPORT void vm_fail_commit_after(u64 n);
