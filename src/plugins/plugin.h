@@ -14,6 +14,7 @@
 #ifndef included_vmheap_plugin_h
 #define included_vmheap_plugin_h
 
+#include <plugins/framework/dpdk.h>
 #include <vppinfra/clib.h>
 #include <vppinfra/format.h>
 #include <vppinfra/error.h>

@@ -12,6 +12,13 @@
 /** Marks a symbol that the shared library shows; all others are hidden. */
 #define CLIB_EXPORT __attribute__((visibility("default")))
 
+/* DPDK writes __attribute__((always_inline)): where its headers came first, its macro gets the
+ * reserved spelling, so what is included later still compiles. */
+#ifdef __rte_always_inline
+#undef __rte_always_inline
+#define __rte_always_inline inline __attribute__((__always_inline__))
+#endif
+
 #define always_inline static inline __attribute__((__always_inline__))
 #define static_always_inline static inline __attribute__((__always_inline__))
 #define never_inline __attribute__((__noinline__))

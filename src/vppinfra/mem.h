@@ -60,7 +60,7 @@ CLIB_EXPORT uword clib_mem_heap_size(clib_mem_heap_t *heap, const void *p);
 CLIB_EXPORT int clib_mem_heap_extend(clib_mem_heap_t *heap, void *p, uword n_bytes);
 /** The heap a live object belongs to, NULL for a stranger (looks through all heaps). */
 CLIB_EXPORT clib_mem_heap_t *clib_mem_heap_of(const void *p);
-/** Every heap mem knows: main, NUMA and whatever was announced. */
+/** Every live heap made in this process: main, NUMA and any other. */
 CLIB_EXPORT void clib_mem_foreach_heap(int (*fn)(clib_mem_heap_t *heap, void *arg), void *arg);
 
 CLIB_EXPORT void clib_mem_usage(clib_mem_usage_t *usage);
@@ -71,5 +71,7 @@ CLIB_EXPORT void clib_mem_validate(void);
 typedef int(clib_mem_oom_function_t)(clib_mem_heap_t *heap, uword n_bytes);
 CLIB_EXPORT void clib_mem_set_oom_handler(clib_mem_oom_function_t *fn);
 CLIB_EXPORT u64 clib_mem_n_oom(void);
+/** Frees that were refused: not an object, or free already. */
+CLIB_EXPORT u64 clib_mem_n_bad_frees(void);
 
 #endif

@@ -56,6 +56,12 @@ typedef struct {
 	};
 } mheap_elt_t;
 
+/** What a free element with is_reclaimed set keeps behind its links: the pages inside it that
+ *  were given back, as offsets from v. */
+typedef struct {
+	u64 lo_uoffset, hi_uoffset;
+} mheap_reclaimed_t;
+
 #define MHEAP_USER_DATA_WORD_BYTES 8
 #define MHEAP_ELT_OVERHEAD_BYTES 16
 #define MHEAP_MIN_USER_DATA_BYTES 16
@@ -81,8 +87,10 @@ typedef struct {
 	u64 n_gets, n_puts;
 	/** Requests refused, wrong puts reported and ignored. */
 	u64 n_get_failures, n_bad_puts;
-	/** Calls to the system, and what they gave back. */
+	/** Calls to the region, and what the system truly got back. */
 	u64 n_commits, n_reclaims, n_reclaimed_bytes;
+	/** Free lists given up because their links were overwritten. */
+	u64 n_corruptions;
 } mheap_stats_t;
 
 /** How a heap gets and gives back pages: plain mmap, a vm range or a vmem arena behind it. */
@@ -94,11 +102,13 @@ typedef struct {
 	uword page_bytes;
 	/** Make [p, p + n) usable: 0 or -ENOMEM.  NULL: it already is. */
 	int (*commit)(void *opaque, void *p, uword n);
-	/** Give whole pages back; returns bytes truly released.  NULL: never. */
+	/** Give whole pages back; returns bytes truly released (fewer than n, even 0, when not all
+	 *  were resident), or ~0: refused, the pages stay usable.  NULL: never. */
 	uword (*decommit)(void *opaque, void *p, uword n);
 	/** Called by mheap_free() after the last use.  NULL: the memory stays the caller's. */
 	void (*release)(void *opaque, void *base, uword size);
 	void *opaque;
+	/* commit and decommit run while the heap's lock is held: they must not call into it. */
 } mheap_region_t;
 
 typedef struct {
@@ -110,9 +120,10 @@ typedef struct {
 	/** MHEAP_MAGIC: this is a heap. */
 	u64 magic;
 	u32 flags;
-	/** Recursive lock: taken by owner_cpu (a thread index, ~0 none) recursion_count times. */
-	volatile u32 lock;
-	volatile u32 owner_cpu;
+	/** Recursive lock: taken by owner_cpu (a thread index, or beyond those a number of the
+	 *  thread's own; ~0 none) recursion_count times. */
+	_Atomic u32 lock;
+	_Atomic u32 owner_cpu;
 	int recursion_count;
 
 	/** Objects the user holds. */
@@ -121,9 +132,11 @@ typedef struct {
 	u64 max_size;
 	/** Data bytes of used and of free elements. */
 	u64 n_used_bytes, n_free_bytes;
-	/** Bytes from v that were ever committed: growth beyond calls the region. */
+	/** Bytes from v up to which memory is committed: growth beyond calls the region.  Lowered
+	 *  when pages above the vector's end are given back. */
 	u64 n_committed_bytes;
-	/** Free bytes given back to the system and not taken again. */
+	/** Bytes below that were given back inside free elements and not taken again, so that
+	 *  n_committed_bytes - n_reclaimed_bytes is what the heap holds from v on. */
 	u64 n_reclaimed_bytes;
 
 	/** Where the original region starts, and its size: base = header - offset. */
@@ -131,7 +144,10 @@ typedef struct {
 
 	/** Keys the element tags and encodes the links. */
 	u64 cookie;
-	/** Index + 1 of the region's calls in a table of the creating process; 0 none. */
+	/** What the region commits and gives back in. */
+	uword page_bytes;
+	/** Index + 1 of the region's calls in a table of the creating process; never 0 there.  No
+	 *  process follows it unless its own table names this very address. */
 	u32 region_index;
 	/** NUMA node the region was bound to, -1 unknown. */
 	int numa_node;
@@ -167,7 +183,7 @@ CLIB_EXPORT mheap_layout_t mheap_layout(uword base, uword size, uword header_byt
 					uword page_bytes);
 
 /** Bytes from the header to v. */
-#define MHEAP_HEADER_BYTES round_pow2(sizeof(mheap_t) + sizeof(vec_header_t), 16)
+#define MHEAP_HEADER_BYTES ((sizeof(mheap_t) + sizeof(vec_header_t) + 15) & ~(uword)15)
 
 always_inline mheap_t *
 mheap_header(const void *v)
@@ -306,6 +322,8 @@ mheap_prev_elt(const mheap_elt_t *e)
 
 /** Whether an offset names a live object: range, alignment, tag and neighbour's size agree. */
 CLIB_EXPORT int mheap_offset_is_valid(const void *v, uword uo);
+/** Data bytes of the live object at uo, read under the heap's lock; 0 when it names none. */
+CLIB_EXPORT uword mheap_object_bytes(const void *v, uword uo);
 
 /** Objects; capacity (~0 for NULL); header plus vector length. */
 CLIB_EXPORT uword mheap_elts(const void *v);
@@ -345,7 +363,19 @@ CLIB_EXPORT u8 *format_mheap(u8 *s, __builtin_va_list *va);
 /** Called for misuse: what happened, the heap and the address.  Default: one line to stderr. */
 typedef void(mheap_error_function_t)(const char *what, const void *v, uword offset,
 				     const void *caller);
+/** NULL restores the default.  The heap's lock is not held by the call unless the caller of get
+ *  or put already had it. */
 CLIB_EXPORT void mheap_set_error_handler(mheap_error_function_t *fn);
+/** Hand a misuse to the handler: for layers above that find one themselves. */
+CLIB_EXPORT void mheap_report(const char *what, const void *v, uword offset, const void *caller);
+
+/** The heap made in this process whose vector space holds p, NULL: none.  A look through the
+ *  table of live heaps, so not for a hot path.  Threads: any. */
+CLIB_EXPORT void *mheap_of_address(const void *p);
+
+/** Calls fn for every live heap made in this process until it returns nonzero.  Heaps must not
+ *  be destroyed meanwhile. */
+CLIB_EXPORT void mheap_foreach_heap(int (*fn)(void *v, void *arg), void *arg);
 
 /** Make the n-th get from now, in any heap, fail (1 the next; 0 none). */
 CLIB_EXPORT void mheap_fail_get_after(u64 n);

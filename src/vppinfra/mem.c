@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which heap: the calling thread's, else the main one, which is made when first needed.  The list
+ * of heaps is mheap's own table of what lives in this process. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <vppinfra/mem.h>
+
+/* Address space of a main heap that nobody gave a size: memory is taken as it grows.  Where the
+ * process may not have that much (ulimit -v), VPP's 64 MiB. */
+#define DEFAULT_MAIN_BYTES GiB(4)
+#define DEFAULT_MAIN_BYTES_IF_TIGHT MiB(64)
+#define N_NUMA_NODES 64
+
+__thread clib_mem_heap_t *clib_mem_current_heap;
+
+static struct {
+	pthread_mutex_t lock;
+	_Atomic(clib_mem_heap_t *) main_heap;
+	/* Made here, so clib_mem_exit() ends it. */
+	clib_mem_heap_t *own_heap;
+	_Atomic(clib_mem_heap_t *) numa_heaps[N_NUMA_NODES];
+	_Atomic(clib_mem_oom_function_t *) oom_handler;
+	_Atomic u64 n_oom, n_bad_frees;
+} mem_main = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* ---- heaps ---- */
+
+static clib_mem_heap_t *
+make_main_heap(void *base, uword size)
+{
+	mheap_params_t params = {
+		.name = "main heap",
+		.flags = MHEAP_FLAG_THREAD_SAFE,
+		.numa_node = -1,
+	};
+	void *v;
+
+	if (base) {
+		params.region.base = base;
+		params.region.size = size;
+	} else if (mheap_region_mmap(size, &params.region)) {
+		return NULL;
+	}
+	if (mheap_create(&params, &v) == 0)
+		return v;
+	if (!base)
+		params.region.release(params.region.opaque, params.region.base, params.region.size);
+	return NULL;
+}
+
+static clib_mem_heap_t *
+make_main_heap_of_default_size(void)
+{
+	clib_mem_heap_t *heap = make_main_heap(NULL, DEFAULT_MAIN_BYTES);
+
+	return heap ? heap : make_main_heap(NULL, DEFAULT_MAIN_BYTES_IF_TIGHT);
+}
+
+clib_mem_heap_t *
+clib_mem_init(void *base, uword size)
+{
+	clib_mem_heap_t *heap;
+
+	if (base || size)
+		heap = make_main_heap(base, size);
+	else
+		heap = make_main_heap_of_default_size();
+	if (!heap)
+		return NULL;
+	pthread_mutex_lock(&mem_main.lock);
+	mem_main.own_heap = heap;
+	/* Release: the heap's header is seen by whoever loads the pointer with acquire. */
+	atomic_store_explicit(&mem_main.main_heap, heap, memory_order_release);
+	pthread_mutex_unlock(&mem_main.lock);
+	clib_mem_current_heap = heap;
+	return heap;
+}
+
+void
+clib_mem_set_main_heap(clib_mem_heap_t *heap)
+{
+	/* Release: as in clib_mem_init(). */
+	atomic_store_explicit(&mem_main.main_heap, heap, memory_order_release);
+}
+
+static never_inline clib_mem_heap_t *
+make_lazy_main_heap(void)
+{
+	clib_mem_heap_t *heap;
+
+	pthread_mutex_lock(&mem_main.lock);
+	heap = atomic_load_explicit(&mem_main.main_heap, memory_order_relaxed);
+	if (!heap) {
+		heap = make_main_heap_of_default_size();
+		mem_main.own_heap = heap;
+		/* Release: as in clib_mem_init(). */
+		atomic_store_explicit(&mem_main.main_heap, heap, memory_order_release);
+	}
+	pthread_mutex_unlock(&mem_main.lock);
+	return heap;
+}
+
+clib_mem_heap_t *
+clib_mem_main_heap(void)
+{
+	/* Acquire: pairs with the releases above. */
+	clib_mem_heap_t *heap = atomic_load_explicit(&mem_main.main_heap, memory_order_acquire);
+
+	return PREDICT_TRUE(heap != NULL) ? heap : make_lazy_main_heap();
+}
+
+void
+clib_mem_exit(void)
+{
+	clib_mem_heap_t *own;
+
+	pthread_mutex_lock(&mem_main.lock);
+	own = mem_main.own_heap;
+	mem_main.own_heap = NULL;
+	atomic_store_explicit(&mem_main.main_heap, NULL, memory_order_relaxed);
+	for (u32 i = 0; i < N_NUMA_NODES; i++)
+		atomic_store_explicit(&mem_main.numa_heaps[i], NULL, memory_order_relaxed);
+	pthread_mutex_unlock(&mem_main.lock);
+	clib_mem_current_heap = NULL;
+	mheap_destroy(own);
+}
+
+clib_mem_heap_t *
+clib_mem_get_heap(void)
+{
+	clib_mem_heap_t *heap = clib_mem_current_heap;
+
+	return PREDICT_TRUE(heap != NULL) ? heap : clib_mem_main_heap();
+}
+
+clib_mem_heap_t *
+clib_mem_set_heap(clib_mem_heap_t *heap)
+{
+	clib_mem_heap_t *old = clib_mem_get_heap();
+
+	clib_mem_current_heap = heap;
+	return old;
+}
+
+clib_mem_heap_t *
+clib_mem_get_numa_heap(u32 node)
+{
+	if (node >= N_NUMA_NODES)
+		return NULL;
+	/* Acquire: pairs with the release in clib_mem_set_numa_heap(). */
+	return atomic_load_explicit(&mem_main.numa_heaps[node], memory_order_acquire);
+}
+
+int
+clib_mem_set_numa_heap(u32 node, clib_mem_heap_t *heap)
+{
+	if (node >= N_NUMA_NODES)
+		return -EINVAL;
+	/* Release: the heap's header is seen by whoever gets the pointer. */
+	atomic_store_explicit(&mem_main.numa_heaps[node], heap, memory_order_release);
+	return 0;
+}
+
+clib_mem_heap_t *
+clib_mem_heap_of(const void *p)
+{
+	clib_mem_heap_t *heap = mheap_of_address(p);
+
+	return heap && mheap_offset_is_valid(heap, (uword)p - (uword)heap) ? heap : NULL;
+}
+
+void
+clib_mem_foreach_heap(int (*fn)(clib_mem_heap_t *heap, void *arg), void *arg)
+{
+	mheap_foreach_heap(fn, arg);
+}
+
+/* ---- objects ---- */
+
+always_inline void *
+heap_get(clib_mem_heap_t *heap, uword n_bytes, uword align, uword align_offset)
+{
+	uword offset;
+
+	if (PREDICT_FALSE(!heap))
+		return NULL;
+	mheap_get_aligned(heap, n_bytes, align, align_offset, &offset);
+	return PREDICT_TRUE(offset != ~(uword)0) ? (u8 *)heap + offset : NULL;
+}
+
+/* Count, and let the handler make room as often as it says that it did. */
+static never_inline void *
+out_of_memory(clib_mem_heap_t *heap, uword n_bytes, uword align, uword align_offset,
+	      int may_call_handler)
+{
+	clib_mem_oom_function_t *fn =
+		atomic_load_explicit(&mem_main.oom_handler, memory_order_relaxed);
+	void *p = NULL;
+
+	atomic_fetch_add_explicit(&mem_main.n_oom, 1, memory_order_relaxed);
+	while (!p && may_call_handler && fn && fn(heap, n_bytes))
+		p = heap_get(heap, n_bytes, align, align_offset);
+	return p;
+}
+
+always_inline void *
+alloc_inline(clib_mem_heap_t *heap, uword n_bytes, uword align, uword align_offset,
+	     int may_call_handler)
+{
+	void *p;
+
+	if (PREDICT_FALSE(!heap))
+		heap = clib_mem_get_heap();
+	p = heap_get(heap, n_bytes, align, align_offset);
+	if (PREDICT_TRUE(p != NULL))
+		return p;
+	return out_of_memory(heap, n_bytes, align, align_offset, may_call_handler);
+}
+
+void *
+clib_mem_alloc(uword n_bytes)
+{
+	return alloc_inline(clib_mem_current_heap, n_bytes, 0, 0, 1);
+}
+
+void *
+clib_mem_alloc_aligned(uword n_bytes, uword align)
+{
+	return alloc_inline(clib_mem_current_heap, n_bytes, align, 0, 1);
+}
+
+void *
+clib_mem_alloc_or_null(uword n_bytes)
+{
+	return alloc_inline(clib_mem_current_heap, n_bytes, 0, 0, 0);
+}
+
+void *
+clib_mem_alloc_aligned_or_null(uword n_bytes, uword align)
+{
+	return alloc_inline(clib_mem_current_heap, n_bytes, align, 0, 0);
+}
+
+void *
+clib_mem_alloc_aligned_at_offset(uword n_bytes, uword align, uword align_offset,
+				 int os_out_of_memory_on_failure)
+{
+	/* An offset that cannot be had is the caller's mistake: no handler could make room for it.
+	 */
+	if (PREDICT_FALSE(align_offset % MHEAP_USER_DATA_WORD_BYTES))
+		return NULL;
+	return alloc_inline(clib_mem_current_heap, n_bytes, align, align_offset,
+			    os_out_of_memory_on_failure);
+}
+
+always_inline int
+heap_spans(clib_mem_heap_t *heap, const void *p)
+{
+	return heap && (uword)p - (uword)heap < mheap_header(heap)->max_size;
+}
+
+static void
+free_from(clib_mem_heap_t *heap, void *p, const void *caller)
+{
+	uword offset = (uword)p - (uword)heap;
+	int error = mheap_put_checked(heap, offset);
+
+	if (PREDICT_FALSE(error)) {
+		atomic_fetch_add_explicit(&mem_main.n_bad_frees, 1, memory_order_relaxed);
+		mheap_report(error == -EALREADY ? "free of an object that is free already"
+						: "free of what is no object of this heap",
+			     heap, offset, caller);
+	}
+}
+
+void
+clib_mem_free(void *p)
+{
+	clib_mem_heap_t *heap = clib_mem_current_heap;
+
+	if (PREDICT_FALSE(!p))
+		return;
+	if (PREDICT_FALSE(!heap_spans(heap, p))) {
+		heap = mheap_of_address(p);
+		if (!heap) {
+			atomic_fetch_add_explicit(&mem_main.n_bad_frees, 1, memory_order_relaxed);
+			mheap_report("free of an address that is in no heap", NULL, (uword)p,
+				     __builtin_return_address(0));
+			return;
+		}
+	}
+	free_from(heap, p, __builtin_return_address(0));
+}
+
+uword
+clib_mem_size(const void *p)
+{
+	clib_mem_heap_t *heap = clib_mem_current_heap;
+
+	if (!heap_spans(heap, p))
+		heap = mheap_of_address(p);
+	return heap ? clib_mem_heap_size(heap, p) : 0;
+}
+
+uword
+clib_mem_is_heap_object(const void *p)
+{
+	return clib_mem_heap_is_heap_object(NULL, p);
+}
+
+void *
+clib_mem_heap_alloc(clib_mem_heap_t *heap, uword n_bytes)
+{
+	return alloc_inline(heap, n_bytes, 0, 0, 1);
+}
+
+void *
+clib_mem_heap_alloc_aligned(clib_mem_heap_t *heap, uword n_bytes, uword align)
+{
+	return alloc_inline(heap, n_bytes, align, 0, 1);
+}
+
+void
+clib_mem_heap_free(clib_mem_heap_t *heap, void *p)
+{
+	if (PREDICT_FALSE(!p))
+		return;
+	free_from(heap ? heap : clib_mem_get_heap(), p, __builtin_return_address(0));
+}
+
+uword
+clib_mem_heap_is_heap_object(clib_mem_heap_t *heap, const void *p)
+{
+	if (!heap)
+		heap = clib_mem_get_heap();
+	return heap_spans(heap, p) && mheap_offset_is_valid(heap, (uword)p - (uword)heap);
+}
+
+uword
+clib_mem_heap_size(clib_mem_heap_t *heap, const void *p)
+{
+	if (!heap)
+		heap = clib_mem_get_heap();
+	return heap_spans(heap, p) ? mheap_object_bytes(heap, (uword)p - (uword)heap) : 0;
+}
+
+int
+clib_mem_heap_extend(clib_mem_heap_t *heap, void *p, uword n_bytes)
+{
+	if (!heap)
+		heap = clib_mem_get_heap();
+	return mheap_extend(heap, (uword)p - (uword)heap, n_bytes);
+}
+
+/* ---- looking ---- */
+
+void
+clib_mem_usage(clib_mem_usage_t *usage)
+{
+	mheap_usage(clib_mem_get_heap(), usage);
+}
+
+void
+clib_mem_validate(void)
+{
+	clib_mem_heap_t *heap = clib_mem_get_heap();
+
+	if (heap)
+		mheap_validate(heap);
+}
+
+void
+clib_mem_set_oom_handler(clib_mem_oom_function_t *fn)
+{
+	atomic_store_explicit(&mem_main.oom_handler, fn, memory_order_relaxed);
+}
+
+u64
+clib_mem_n_oom(void)
+{
+	return atomic_load_explicit(&mem_main.n_oom, memory_order_relaxed);
+}
+
+u64
+clib_mem_n_bad_frees(void)
+{
+	return atomic_load_explicit(&mem_main.n_bad_frees, memory_order_relaxed);
+}

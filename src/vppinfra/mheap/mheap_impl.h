@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mheap_impl: what the files of mheap share.
+ *
+ * Alignment of elements.  Free elements and the end begin their data on a multiple of 16, and so
+ * does every used one except an "odd" object: one asked for with align_offset 8 mod 16.  Its data
+ * begins at 8 mod 16, its size is chosen so that it ends on a multiple of 16 again, and its left
+ * neighbour ends 8 bytes past one.  When an odd object is put next to a used left neighbour, that
+ * neighbour is given the 8 bytes, so that the free element begins on a multiple of 16.  The first
+ * element is never odd, so a left neighbour is always there.
+ *
+ * Whenever a header dies (merged away, or above the end) it keeps a valid tag but says is_free:
+ * nothing inside a live object can pass for an object. */
+#ifndef included_mheap_impl_h
+#define included_mheap_impl_h
+
+#include <stdatomic.h>
+#include <vppinfra/mheap.h>
+
+/* The two words of an element header, as mheap_elt_t's bit-fields lie in them. */
+#define HDR_N_MASK ((1ULL << 40) - 1)
+#define HDR_FREE (1ULL << 40)      /* word 0: prev_is_free; word 1: is_free */
+#define HDR_RECLAIMED (1ULL << 41) /* word 1 */
+#define HDR_TAG_MASK (~0ULL << 48) /* word 0 */
+
+/* A free element needs room for a header and the links. */
+#define MIN_ELT_BYTES (MHEAP_ELT_OVERHEAD_BYTES + MHEAP_MIN_USER_DATA_BYTES)
+
+/* Elements that one get may look at: at the head of the request's own bin, ... */
+#define N_OWN_BIN_LOOKS 3
+/* ... and, only when the heap cannot grow, in the bins that may or may not fit.  With the one
+ * certain to fit that makes N_OWN_BIN_LOOKS + 1 + N_LAST_RESORT_LOOKS at most. */
+#define N_LAST_RESORT_LOOKS 32
+
+/* A free element gives its pages back once this much of it is not given back yet: less would
+ * trade a page fault per page for too little. */
+#define GIVE_BACK_BYTES MiB(1)
+/* Growth commits at least this much at once. */
+#define COMMIT_BATCH_BYTES KiB(64)
+/* An address space that needs no hint: a default heap for v == NULL, as in VPP. */
+#define DEFAULT_HEAP_BYTES MiB(64)
+
+/* Header and interval of a reclaimed element: kept when its pages go. */
+#define RECLAIMED_KEEP_BYTES (sizeof(mheap_free_elt_t) + sizeof(mheap_reclaimed_t))
+
+/* Pages as offsets from v; empty when lo == hi. */
+typedef struct {
+	uword lo, hi;
+} mheap_pages_t;
+
+always_inline u64 *
+elt_words(const void *v, uword uo)
+{
+	return (u64 *)((u8 *)v + uo - MHEAP_ELT_OVERHEAD_BYTES);
+}
+
+always_inline mheap_free_elt_t *
+elt_links(const void *v, uword uo)
+{
+	return (mheap_free_elt_t *)((u8 *)v + uo);
+}
+
+always_inline uword
+hdr_bytes(u64 word)
+{
+	return (word & HDR_N_MASK) * MHEAP_USER_DATA_WORD_BYTES;
+}
+
+always_inline u64
+hdr_n(uword n_bytes)
+{
+	return n_bytes / MHEAP_USER_DATA_WORD_BYTES;
+}
+
+/* Multiplicative hash of offset and cookie, in the tag's place of word 0. */
+always_inline u64
+elt_tag(const mheap_t *h, uword uo)
+{
+	return ((uo ^ h->cookie) * 0x9e3779b97f4a7c15ull) & HDR_TAG_MASK;
+}
+
+/* A link as it is stored in the element at uo. */
+always_inline u64
+link_code(const mheap_t *h, uword uo, u64 link)
+{
+	return link ^ h->cookie ^ (uo << 17);
+}
+
+always_inline uword
+vector_len(const void *v)
+{
+	return _vec_find(v)->len;
+}
+
+always_inline void
+set_vector_len(void *v, uword len)
+{
+	_vec_find(v)->len = len;
+}
+
+/* ---- bins ---- */
+
+/* The bin whose range holds n, at least MHEAP_MIN_USER_DATA_BYTES. */
+always_inline uword
+bin_floor(uword n)
+{
+	uword log2, bin;
+
+	if (n < (1 << MHEAP_LOG2_SMALL_BYTES) + 16)
+		return n / 16 - 1;
+	log2 = min_log2(n);
+	bin = MHEAP_N_SMALL_OBJECT_BINS + ((log2 - MHEAP_LOG2_SMALL_BYTES) << MHEAP_LOG2_RANGES) +
+	      ((n >> (log2 - MHEAP_LOG2_RANGES)) & ((1 << MHEAP_LOG2_RANGES) - 1));
+	return clib_min(bin, (uword)MHEAP_N_BINS - 1);
+}
+
+/* The first bin all of whose elements have at least n bytes, n a multiple of 16; may be
+ * MHEAP_N_BINS: none. */
+always_inline uword
+bin_ceil(uword n)
+{
+	uword log2;
+
+	if (n <= (1 << MHEAP_LOG2_SMALL_BYTES))
+		return n / 16 - 1;
+	log2 = min_log2(n);
+	n += (1ULL << (log2 - MHEAP_LOG2_RANGES)) - 1;
+	log2 = min_log2(n);
+	if (log2 >= MHEAP_LOG2_SMALL_BYTES + MHEAP_N_OCTAVES)
+		return MHEAP_N_BINS;
+	return MHEAP_N_SMALL_OBJECT_BINS + ((log2 - MHEAP_LOG2_SMALL_BYTES) << MHEAP_LOG2_RANGES) +
+	       ((n >> (log2 - MHEAP_LOG2_RANGES)) & ((1 << MHEAP_LOG2_RANGES) - 1));
+}
+
+/* The first non-empty bin at or above `bin`; MHEAP_N_BINS: none. */
+always_inline uword
+bin_first_non_empty(const mheap_t *h, uword bin)
+{
+	uword i = bin / 64, bits;
+
+	if (PREDICT_FALSE(bin >= MHEAP_N_BINS))
+		return MHEAP_N_BINS;
+	bits = h->non_empty_free_elt_heads[i] & (~0ULL << (bin % 64));
+	while (!bits) {
+		if (++i == MHEAP_N_BIN_WORDS)
+			return MHEAP_N_BINS;
+		bits = h->non_empty_free_elt_heads[i];
+	}
+	return i * 64 + (uword)__builtin_ctzll(bits);
+}
+
+/* Make the element at uo free: word 1, links, list head.  Word 0 is the caller's. */
+always_inline void
+bin_push(mheap_t *h, void *v, uword uo, uword n_bytes, u64 is_reclaimed)
+{
+	uword bin = bin_floor(n_bytes);
+	u64 head = h->first_free_elt_uoffset_by_bin[bin];
+	mheap_free_elt_t *links = elt_links(v, uo);
+
+	elt_words(v, uo)[1] = hdr_n(n_bytes) | HDR_FREE | is_reclaimed;
+	links->next_uoffset = link_code(h, uo, head);
+	links->prev_uoffset = link_code(h, uo, MHEAP_GROUNDED);
+	if (head != MHEAP_GROUNDED)
+		elt_links(v, head)->prev_uoffset = link_code(h, head, uo);
+	h->first_free_elt_uoffset_by_bin[bin] = uo;
+	h->non_empty_free_elt_heads[bin / 64] |= 1ULL << (bin % 64);
+	h->n_free_bytes += n_bytes;
+}
+
+/* Whether an offset may be read as an element of the vector. */
+always_inline int
+uoffset_is_inside(const void *v, u64 uo)
+{
+	return (uo & 7) == 0 && uo >= MHEAP_ELT_OVERHEAD_BYTES && uo < vector_len(v);
+}
+
+/** Give a list up: what hangs in it is lost, the rest of the heap goes on. */
+void mheap_bin_abandon(mheap_t *h, uword bin);
+
+/* Take the free element at uo off its list.  Returns 0, or -EUCLEAN with the list given up. */
+always_inline int
+bin_unlink(mheap_t *h, void *v, uword uo, uword n_bytes)
+{
+	uword bin = bin_floor(n_bytes);
+	mheap_free_elt_t *links = elt_links(v, uo);
+	u64 next = link_code(h, uo, links->next_uoffset);
+	u64 prev = link_code(h, uo, links->prev_uoffset);
+
+	if (prev == MHEAP_GROUNDED) {
+		if (PREDICT_FALSE(h->first_free_elt_uoffset_by_bin[bin] != uo))
+			goto corrupt;
+	} else if (PREDICT_FALSE(!uoffset_is_inside(v, prev) ||
+				 elt_links(v, prev)->next_uoffset != link_code(h, prev, uo))) {
+		goto corrupt;
+	}
+	if (next != MHEAP_GROUNDED) {
+		if (PREDICT_FALSE(!uoffset_is_inside(v, next) ||
+				  elt_links(v, next)->prev_uoffset != link_code(h, next, uo)))
+			goto corrupt;
+		elt_links(v, next)->prev_uoffset = link_code(h, next, prev);
+	}
+	if (prev != MHEAP_GROUNDED) {
+		elt_links(v, prev)->next_uoffset = link_code(h, prev, next);
+	} else {
+		h->first_free_elt_uoffset_by_bin[bin] = next;
+		if (next == MHEAP_GROUNDED)
+			h->non_empty_free_elt_heads[bin / 64] &= ~(1ULL << (bin % 64));
+	}
+	h->n_free_bytes -= n_bytes;
+	return 0;
+
+corrupt:
+	mheap_bin_abandon(h, bin);
+	return -EUCLEAN;
+}
+
+/* ---- reclaimed pages (reclaim.c) ---- */
+
+/** Pages given back inside the free element at uo of n_bytes. */
+mheap_pages_t mheap_elt_reclaimed(const mheap_t *h, const void *v, uword uo, uword n_bytes);
+
+/** Make [from, to) of a reclaimed element usable again; `pages` is split around it into what
+ *  stays given back on the left and on the right.  -ENOMEM: nothing changed. */
+int mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword to,
+			 mheap_pages_t *left, mheap_pages_t *right);
+
+/** Whole pages of a free element that is about to be pushed: `pages` were given back already in
+ *  up to two places.  Gives back more where that pays (or all with n_min_bytes 1), writes the
+ *  interval behind the links.  Returns HDR_RECLAIMED or 0. */
+u64 mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a,
+		      mheap_pages_t b, uword n_min_bytes);
+
+/** The vector shrank: pages above its end, of which `pages` are given back already.  Returns
+ *  bytes released. */
+uword mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes);
+
+/** Raise n_committed_bytes to at least n_bytes.  -ENOMEM: nothing changed. */
+int mheap_commit_to(mheap_t *h, void *v, uword n_bytes);
+
+/* Remember an interval behind the links.  Returns the flag for word 1. */
+always_inline u64
+elt_set_reclaimed(void *v, uword uo, mheap_pages_t pages)
+{
+	mheap_reclaimed_t *r;
+
+	if (PREDICT_TRUE(pages.lo >= pages.hi))
+		return 0;
+	r = (mheap_reclaimed_t *)(elt_links(v, uo) + 1);
+	r->lo_uoffset = pages.lo;
+	r->hi_uoffset = pages.hi;
+	return HDR_RECLAIMED;
+}
+
+/* ---- process-local table of heaps (region.c) ---- */
+
+/** @return 0 with region_index set, -ENOMEM when the table is full. */
+int mheap_region_register(mheap_t *h, const mheap_region_t *region);
+void mheap_region_unregister(mheap_t *h);
+/** The calls behind a heap; NULL when h was not made at this address in this process. */
+const mheap_region_t *mheap_region_of(const mheap_t *h);
+
+/* ---- lock (lock.c) ---- */
+
+void mheap_lock_slow(mheap_t *h);
+void mheap_unlock_slow(mheap_t *h);
+
+always_inline void
+mheap_maybe_lock(mheap_t *h)
+{
+	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_THREAD_SAFE))
+		mheap_lock_slow(h);
+}
+
+always_inline void
+mheap_maybe_unlock(mheap_t *h)
+{
+	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_THREAD_SAFE))
+		mheap_unlock_slow(h);
+}
+
+/** For readers, which may meet a heap of another process, perhaps mapped read-only: lock only
+ *  where the heap is ours.  @return whether it was locked. */
+int mheap_lock_if_ours(const mheap_t *h);
+
+/* ---- checks and faults ---- */
+
+/** 0 when uo names a live object; -EINVAL; -EALREADY.  The lock is held. */
+int mheap_object_check(const mheap_t *h, const void *v, uword uo);
+
+/* n-th get from now fails; 0 none. */
+extern _Atomic u64 mheap_fail_countdown;
+int mheap_fail_is_due(void);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Put: check, merge both ways, or let the vector shrink. */
+#include "mheap_impl.h"
+
+/* What lies at or past the end was an object once if its dead header is still there. */
+static int
+check_past_end(const mheap_t *h, const void *v, uword uo)
+{
+	const u64 *words;
+
+	if (uo % 8 || uo < MHEAP_ELT_OVERHEAD_BYTES || uo > h->n_committed_bytes)
+		return -EINVAL;
+	words = elt_words(v, uo);
+	if ((words[0] ^ elt_tag(h, uo)) & HDR_TAG_MASK)
+		return -EINVAL;
+	if ((words[1] & HDR_FREE) || (words[1] & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID)
+		return -EALREADY;
+	return -EINVAL;
+}
+
+/* Whether the left neighbour's size is what our header says; not asked of the first element. */
+static int
+left_agrees(const void *v, uword uo)
+{
+	uword n_prev = hdr_bytes(elt_words(v, uo)[0]);
+
+	return n_prev + 2 * MHEAP_ELT_OVERHEAD_BYTES <= uo &&
+	       hdr_bytes(elt_words(v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev)[1]) == n_prev;
+}
+
+always_inline int
+object_check(const mheap_t *h, const void *v, uword uo)
+{
+	uword len = vector_len(v), n_bytes;
+	const u64 *words;
+
+	if (PREDICT_FALSE(uo % 8 || uo < MHEAP_ELT_OVERHEAD_BYTES || uo >= len))
+		return check_past_end(h, v, uo);
+	words = elt_words(v, uo);
+	if (PREDICT_FALSE((words[0] ^ elt_tag(h, uo)) & HDR_TAG_MASK))
+		return -EINVAL;
+	if (PREDICT_FALSE(words[1] & HDR_FREE))
+		return -EALREADY;
+	n_bytes = hdr_bytes(words[1]);
+	if (PREDICT_FALSE(n_bytes < MHEAP_MIN_USER_DATA_BYTES ||
+			  n_bytes > len - uo - MHEAP_ELT_OVERHEAD_BYTES))
+		return -EINVAL;
+	/* The right neighbour's copy of the size: an object that was written past its end does
+	 * not go back on a list. */
+	if (PREDICT_FALSE((elt_words(v, uo + n_bytes + MHEAP_ELT_OVERHEAD_BYTES)[0] ^ words[1]) &
+			  (HDR_N_MASK | HDR_FREE)))
+		return -EINVAL;
+	if (PREDICT_FALSE(uo & 8) && !left_agrees(v, uo))
+		return -EINVAL;
+	return 0;
+}
+
+int
+mheap_object_check(const mheap_t *h, const void *v, uword uo)
+{
+	return object_check(h, v, uo);
+}
+
+/* An odd object next to a used left neighbour: that one takes 8 bytes, and the object begins on a
+ * multiple of 16.  Returns the new offset. */
+static never_inline uword
+give_8_to_left(mheap_t *h, void *v, uword uo)
+{
+	u64 *words = elt_words(v, uo);
+	uword n_bytes = hdr_bytes(words[1]) - 8;
+	uword n_prev = hdr_bytes(words[0]);
+	u64 *prev_words = elt_words(v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev);
+	u64 *next_words = elt_words(v, uo + 8 + n_bytes + MHEAP_ELT_OVERHEAD_BYTES);
+
+	prev_words[1] += 1;
+	/* The old header's first word is the neighbour's data now; without its tag nobody takes it
+	 * for a header. */
+	words[0] = ~words[0];
+	uo += 8;
+	words = elt_words(v, uo);
+	words[0] = hdr_n(n_prev + 8) | elt_tag(h, uo);
+	words[1] = hdr_n(n_bytes);
+	next_words[0] -= 1;
+	h->n_used_bytes += 8;
+	return uo;
+}
+
+/* Whether the free element at uo, whose neighbour says n_bytes, is whole. */
+always_inline int
+free_elt_is_sane(const mheap_t *h, const void *v, uword uo, uword n_bytes)
+{
+	const u64 *words = elt_words(v, uo);
+
+	return ((words[1] ^ (hdr_n(n_bytes) | HDR_FREE)) & (HDR_N_MASK | HDR_FREE)) == 0 &&
+	       ((words[0] ^ elt_tag(h, uo)) & HDR_TAG_MASK) == 0;
+}
+
+/* Take a free neighbour off its list, to merge with it.  Returns whether it was whole. */
+always_inline int
+absorb(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t *pages)
+{
+	if (PREDICT_FALSE(!free_elt_is_sane(h, v, uo, n_bytes))) {
+		h->stats.n_corruptions++;
+		return 0;
+	}
+	if (PREDICT_FALSE(elt_words(v, uo)[1] & HDR_RECLAIMED))
+		*pages = mheap_elt_reclaimed(h, v, uo, n_bytes);
+	if (PREDICT_TRUE(!bin_unlink(h, v, uo, n_bytes)))
+		return 1;
+	pages->lo = pages->hi = 0;
+	return 0;
+}
+
+always_inline int
+absorb_left(mheap_t *h, void *v, uword uo, uword n_prev, mheap_pages_t *pages)
+{
+	if (PREDICT_FALSE(n_prev + 2 * MHEAP_ELT_OVERHEAD_BYTES > uo)) {
+		h->stats.n_corruptions++;
+		return 0;
+	}
+	return absorb(h, v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev, n_prev, pages);
+}
+
+/* The size is taken from the copy in the header after it, which put has to write anyway. */
+always_inline int
+absorb_right(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t *pages)
+{
+	if (PREDICT_FALSE(n_bytes > vector_len(v) - uo - MHEAP_ELT_OVERHEAD_BYTES)) {
+		h->stats.n_corruptions++;
+		return 0;
+	}
+	return absorb(h, v, uo, hdr_bytes(elt_words(v, uo + n_bytes + MHEAP_ELT_OVERHEAD_BYTES)[0]),
+		      pages);
+}
+
+always_inline uword
+give_back_threshold(const mheap_t *h)
+{
+	if (h->flags & MHEAP_FLAG_DISABLE_VM)
+		return ~(uword)0;
+	return clib_max(h->page_bytes, GIVE_BACK_BYTES);
+}
+
+/* The element at uo is the last and no longer used: the end moves down to its header. */
+static void
+shrink(mheap_t *h, void *v, uword uo)
+{
+	u64 *words = elt_words(v, uo);
+	mheap_pages_t pages = { 0, 0 };
+	uword n_prev = hdr_bytes(words[0]), n_min;
+
+	elt_words(v, vector_len(v))[1] |= HDR_FREE;
+	if ((words[0] & HDR_FREE) && absorb_left(h, v, uo, n_prev, &pages)) {
+		words[1] |= HDR_FREE;
+		uo -= MHEAP_ELT_OVERHEAD_BYTES + n_prev;
+		words = elt_words(v, uo);
+	}
+	words[1] = MHEAP_N_USER_DATA_INVALID;
+	set_vector_len(v, uo);
+	n_min = give_back_threshold(h);
+	if (PREDICT_FALSE(pages.lo < pages.hi || h->n_committed_bytes - uo >= n_min))
+		mheap_reclaim_end(h, v, pages, n_min);
+}
+
+/* The object at uo has been checked. */
+always_inline void
+put_object(mheap_t *h, void *v, uword uo)
+{
+	u64 *words = elt_words(v, uo), *next_words;
+	uword n_bytes, next, n_neighbour;
+	mheap_pages_t left = { 0, 0 }, right = { 0, 0 };
+	u64 is_reclaimed = 0;
+
+	h->n_elts--;
+	h->n_used_bytes -= hdr_bytes(words[1]);
+	h->stats.n_puts++;
+	if (PREDICT_FALSE(uo & 8) && !(words[0] & HDR_FREE)) {
+		uo = give_8_to_left(h, v, uo);
+		words = elt_words(v, uo);
+	}
+	n_bytes = hdr_bytes(words[1]);
+	next = uo + n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
+	next_words = elt_words(v, next);
+	if ((next_words[1] & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID) {
+		shrink(h, v, uo);
+		return;
+	}
+
+	if (next_words[1] & HDR_FREE) {
+		n_neighbour = hdr_bytes(next_words[1]);
+		if (PREDICT_TRUE(absorb_right(h, v, next, n_neighbour, &right))) {
+			n_bytes += MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
+			next_words = elt_words(v, next + n_neighbour + MHEAP_ELT_OVERHEAD_BYTES);
+		}
+	}
+	if (words[0] & HDR_FREE) {
+		n_neighbour = hdr_bytes(words[0]);
+		if (PREDICT_TRUE(absorb_left(h, v, uo, n_neighbour, &left))) {
+			words[1] |= HDR_FREE;
+			n_bytes += MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
+			uo -= MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
+		}
+	}
+	if (PREDICT_FALSE(n_bytes >= GIVE_BACK_BYTES || left.lo < left.hi || right.lo < right.hi))
+		is_reclaimed =
+			mheap_reclaim_elt(h, v, uo, n_bytes, left, right, give_back_threshold(h));
+	bin_push(h, v, uo, n_bytes, is_reclaimed);
+	next_words[0] = (next_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes) | HDR_FREE;
+}
+
+/* Check, put, and tell the handler of a heap that was written over. */
+always_inline int
+put_checked(void *v, uword offset, const void *caller)
+{
+	mheap_t *h = mheap_header(v);
+	u64 n_corruptions;
+	int error;
+
+	mheap_maybe_lock(h);
+	n_corruptions = h->stats.n_corruptions;
+	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_VALIDATE))
+		mheap_validate(v);
+	error = object_check(h, v, offset);
+	if (PREDICT_TRUE(!error))
+		put_object(h, v, offset);
+	else
+		h->stats.n_bad_puts++;
+	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_VALIDATE))
+		mheap_validate(v);
+	n_corruptions = h->stats.n_corruptions - n_corruptions;
+	mheap_maybe_unlock(h);
+	if (PREDICT_FALSE(n_corruptions))
+		mheap_report("header or links of a free element were overwritten", v, offset,
+			     caller);
+	return error;
+}
+
+int
+mheap_put_checked(void *v, uword offset)
+{
+	return put_checked(v, offset, __builtin_return_address(0));
+}
+
+void
+mheap_put(void *v, uword offset)
+{
+	int error = put_checked(v, offset, __builtin_return_address(0));
+
+	if (PREDICT_FALSE(error))
+		mheap_report(error == -EALREADY ? "put of an object that is free already"
+						: "put of what is no object of this heap",
+			     v, offset, __builtin_return_address(0));
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pages come when the vector grows and go from inside large free elements and from above the end.
+ *
+ * A free element keeps one interval of pages that were given back.  Where two such elements
+ * merge, the pages between their intervals (at least the one with the right element's header) are
+ * given back too, so one interval is enough and put needs no list. */
+#include "mheap_impl.h"
+
+always_inline uword
+page_up(const mheap_t *h, const void *v, uword uo)
+{
+	return round_pow2((uword)v + uo, h->page_bytes) - (uword)v;
+}
+
+always_inline uword
+page_down(const mheap_t *h, const void *v, uword uo)
+{
+	return round_down_pow2((uword)v + uo, h->page_bytes) - (uword)v;
+}
+
+/* Pages that may go from the free element at uo; its header, links and interval stay. */
+static mheap_pages_t
+whole_pages(const mheap_t *h, const void *v, uword uo, uword n_bytes)
+{
+	mheap_pages_t pages;
+
+	pages.lo = page_up(h, v, uo + RECLAIMED_KEEP_BYTES);
+	pages.hi = page_down(h, v, uo + n_bytes);
+	/* Signed: the end's page may begin below v where pages are larger than the system's. */
+	if ((word)pages.hi < (word)pages.lo)
+		pages.hi = pages.lo;
+	return pages;
+}
+
+mheap_pages_t
+mheap_elt_reclaimed(const mheap_t *h, const void *v, uword uo, uword n_bytes)
+{
+	const mheap_reclaimed_t *r = (const mheap_reclaimed_t *)(elt_links(v, uo) + 1);
+	mheap_pages_t all, pages = { 0, 0 };
+
+	if (!(elt_words(v, uo)[1] & HDR_RECLAIMED))
+		return pages;
+	all = whole_pages(h, v, uo, n_bytes);
+	pages.lo = r->lo_uoffset;
+	pages.hi = r->hi_uoffset;
+	/* Written over: committing what is committed already does no harm, so take it all. */
+	if (pages.lo < all.lo || pages.hi > all.hi || pages.lo >= pages.hi ||
+	    (((uword)v + pages.lo) | ((uword)v + pages.hi)) % h->page_bytes)
+		return all;
+	return pages;
+}
+
+/* Returns bytes released, ~0 when refused. */
+static uword
+decommit(mheap_t *h, void *v, const mheap_region_t *region, uword lo, uword hi)
+{
+	uword n_released;
+
+	if (lo >= hi)
+		return 0;
+	n_released = region->decommit(region->opaque, (u8 *)v + lo, hi - lo);
+	if (n_released == ~(uword)0)
+		return n_released;
+	h->stats.n_reclaims++;
+	h->stats.n_reclaimed_bytes += n_released;
+	return n_released;
+}
+
+int
+mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword to,
+		     mheap_pages_t *left, mheap_pages_t *right)
+{
+	const mheap_region_t *region = mheap_region_of(h);
+	uword lo = page_down(h, v, from), hi = page_up(h, v, to);
+
+	/* An offset below v's own page, for pages larger than the system's, is below the interval.
+	 */
+	lo = (word)lo < (word)pages.lo ? pages.lo : clib_min(lo, pages.hi);
+	hi = clib_clamp(hi, pages.lo, pages.hi);
+	if (lo < hi) {
+		if (!region)
+			return -ENOMEM;
+		if (region->commit) {
+			hi = clib_max(hi,
+				      clib_min(page_up(h, v, lo + COMMIT_BATCH_BYTES), pages.hi));
+			if (region->commit(region->opaque, (u8 *)v + lo, hi - lo))
+				return -ENOMEM;
+			h->stats.n_commits++;
+		}
+		h->n_reclaimed_bytes -= hi - lo;
+	}
+	*left = (mheap_pages_t){ pages.lo, lo };
+	*right = (mheap_pages_t){ hi, pages.hi };
+	return 0;
+}
+
+u64
+mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a, mheap_pages_t b,
+		  uword n_min_bytes)
+{
+	const mheap_region_t *region = mheap_region_of(h);
+	mheap_pages_t all = whole_pages(h, v, uo, n_bytes), pages;
+
+	if (a.lo < a.hi && b.lo < b.hi) {
+		/* A refusal here leaves pages that count as given back though they are not: they
+		 * are committed again before use all the same. */
+		if (region && region->decommit)
+			decommit(h, v, region, a.hi, b.lo);
+		h->n_reclaimed_bytes += b.lo - a.hi;
+		pages = (mheap_pages_t){ a.lo, b.hi };
+	} else {
+		pages = a.lo < a.hi ? a : b;
+	}
+	if (region && region->decommit) {
+		uword n_given = pages.lo < pages.hi ? pages.hi - pages.lo : 0;
+		uword n_more = all.hi - all.lo - n_given;
+		int is_refused;
+
+		if (n_more >= n_min_bytes && n_more > 0) {
+			if (n_given == 0)
+				pages = (mheap_pages_t){ all.hi, all.hi };
+			is_refused = decommit(h, v, region, all.lo, pages.lo) == ~(uword)0;
+			if (!is_refused) {
+				h->n_reclaimed_bytes += pages.lo - all.lo;
+				pages.lo = all.lo;
+				is_refused = decommit(h, v, region, pages.hi, all.hi) == ~(uword)0;
+			}
+			if (!is_refused) {
+				h->n_reclaimed_bytes += all.hi - pages.hi;
+				pages.hi = all.hi;
+			}
+			/* Locked memory, say: it will be refused every time. */
+			if (is_refused)
+				h->flags |= MHEAP_FLAG_DISABLE_VM;
+		}
+	}
+	return elt_set_reclaimed(v, uo, pages);
+}
+
+uword
+mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes)
+{
+	const mheap_region_t *region = mheap_region_of(h);
+	uword lo = page_up(h, v, vector_len(v)), n_released = 0, n;
+
+	if (pages.lo < pages.hi) {
+		/* What a swallowed element had given back is above the end now, and so is the rest
+		 * of it: the committed part must end where the hole began. */
+		if (region && region->decommit) {
+			n = decommit(h, v, region, pages.hi, h->n_committed_bytes);
+			n_released += n == ~(uword)0 ? 0 : n;
+		}
+		h->n_reclaimed_bytes -= pages.hi - pages.lo;
+		h->n_committed_bytes = pages.lo;
+	}
+	if (region && region->decommit && lo < h->n_committed_bytes &&
+	    h->n_committed_bytes - lo >= n_min_bytes) {
+		n = decommit(h, v, region, lo, h->n_committed_bytes);
+		if (n == ~(uword)0) {
+			h->flags |= MHEAP_FLAG_DISABLE_VM;
+			return n_released;
+		}
+		n_released += n;
+		h->n_committed_bytes = lo;
+	}
+	return n_released;
+}
+
+int
+mheap_commit_to(mheap_t *h, void *v, uword n_bytes)
+{
+	const mheap_region_t *region = mheap_region_of(h);
+	uword from = h->n_committed_bytes, to, batch_to;
+
+	if (!region)
+		return -ENOMEM;
+	to = clib_min(page_up(h, v, n_bytes), h->max_size);
+	if (region->commit) {
+		batch_to = clib_min(page_up(h, v, from + COMMIT_BATCH_BYTES), h->max_size);
+		batch_to = clib_max(batch_to, to);
+		if (region->commit(region->opaque, (u8 *)v + from, batch_to - from)) {
+			/* Not the whole batch: what is needed, then. */
+			if (batch_to == to ||
+			    region->commit(region->opaque, (u8 *)v + from, to - from))
+				return -ENOMEM;
+		} else {
+			to = batch_to;
+		}
+		h->stats.n_commits++;
+	}
+	h->n_committed_bytes = to;
+	return 0;
+}

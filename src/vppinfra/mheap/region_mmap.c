@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A region of plain private memory.  The kernel commits a page when it is first touched, so
+ * growth costs no call; giving back is MADV_DONTNEED. */
+#include <sys/mman.h>
+#include <unistd.h>
+#include "mheap_impl.h"
+
+/* v lands on this boundary, so that offsets and addresses agree for alignments up to it and the
+ * kernel may use huge pages from v on. */
+#define VECTOR_ALIGN MiB(2)
+
+#define N_MINCORE_PAGES 1024 /* pages asked for in one call: a buffer of 1 KiB on the stack */
+
+static uword
+n_resident_bytes(u8 *p, uword n, uword page_bytes)
+{
+	u8 is_resident[N_MINCORE_PAGES];
+	uword n_pages = n / page_bytes, n_resident = 0;
+
+	for (uword first = 0; first < n_pages; first += N_MINCORE_PAGES) {
+		uword n_now = clib_min(n_pages - first, (uword)N_MINCORE_PAGES);
+
+		if (mincore(p + first * page_bytes, n_now * page_bytes, is_resident))
+			return n;
+		for (uword i = 0; i < n_now; i++)
+			n_resident += is_resident[i] & 1;
+	}
+	return n_resident * page_bytes;
+}
+
+/* Reports what was resident.  Locked memory (mlockall) is refused by the kernel. */
+static uword
+mmap_decommit(void *opaque, void *p, uword n)
+{
+	uword n_resident = n_resident_bytes(p, n, (uword)sysconf(_SC_PAGESIZE));
+
+	if (madvise(p, n, MADV_DONTNEED))
+		return ~(uword)0;
+	return n_resident;
+}
+
+static void
+mmap_release(void *opaque, void *base, uword size)
+{
+	munmap(base, size);
+}
+
+int
+mheap_region_mmap(uword size, mheap_region_t *region)
+{
+	uword page_bytes = (uword)sysconf(_SC_PAGESIZE);
+	uword n_mapped, base;
+	void *p;
+
+	if (size == 0 || size > GiB(1) << 16)
+		return -EINVAL;
+	size = round_pow2(size, page_bytes);
+	n_mapped = size + VECTOR_ALIGN + page_bytes;
+	p = mmap(NULL, n_mapped, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+
+	/* The header takes the page below v. */
+	base = round_pow2((uword)p + page_bytes, VECTOR_ALIGN) - page_bytes;
+	if (base > (uword)p)
+		munmap(p, base - (uword)p);
+	if (base + size < (uword)p + n_mapped)
+		munmap((void *)(base + size), (uword)p + n_mapped - base - size);
+
+	memset(region, 0, sizeof(*region));
+	region->base = (void *)base;
+	region->size = size;
+	region->page_bytes = page_bytes;
+	region->decommit = mmap_decommit;
+	region->release = mmap_release;
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Give back every whole page that no object needs. */
+#include "mheap_impl.h"
+
+/* Elements of one bin, from its head.  The links were checked when they were made; a walk that
+ * meets a broken one ends. */
+static uword
+trim_bin(mheap_t *h, void *v, uword bin)
+{
+	u64 n_before = h->stats.n_reclaimed_bytes;
+	mheap_pages_t none = { 0, 0 };
+	u64 uo = h->first_free_elt_uoffset_by_bin[bin];
+
+	while (uo != MHEAP_GROUNDED && uoffset_is_inside(v, uo)) {
+		u64 *words = elt_words(v, uo);
+		uword n_bytes = hdr_bytes(words[1]);
+
+		if (!(words[1] & HDR_FREE))
+			break;
+		words[1] = hdr_n(n_bytes) | HDR_FREE |
+			   mheap_reclaim_elt(h, v, uo, n_bytes,
+					     mheap_elt_reclaimed(h, v, uo, n_bytes), none, 1);
+		uo = link_code(h, uo, elt_links(v, uo)->next_uoffset);
+	}
+	return h->stats.n_reclaimed_bytes - n_before;
+}
+
+uword
+mheap_trim(void *v)
+{
+	mheap_t *h = mheap_header(v);
+	mheap_pages_t none = { 0, 0 };
+	uword n_released, bin;
+
+	mheap_maybe_lock(h);
+	n_released = mheap_reclaim_end(h, v, none, 1);
+	bin = bin_first_non_empty(h, bin_floor(h->page_bytes));
+	while (bin < MHEAP_N_BINS) {
+		n_released += trim_bin(h, v, bin);
+		bin = bin_first_non_empty(h, bin + 1);
+	}
+	mheap_maybe_unlock(h);
+	return n_released;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking at a heap: counters in constant time, walks for whoever may take the time.  Nothing here
+ * follows a pointer found in the heap, so a heap of another process is read the same way. */
+#include "mheap_impl.h"
+
+uword
+mheap_object_bytes(const void *v, uword uo)
+{
+	const mheap_t *h = mheap_header(v);
+	int is_locked = mheap_lock_if_ours(h);
+	uword n_bytes = mheap_object_check(h, v, uo) ? 0 : hdr_bytes(elt_words(v, uo)[1]);
+
+	if (is_locked)
+		mheap_unlock_slow((mheap_t *)h);
+	return n_bytes;
+}
+
+int
+mheap_offset_is_valid(const void *v, uword uo)
+{
+	return mheap_object_bytes(v, uo) != 0;
+}
+
+uword
+mheap_elts(const void *v)
+{
+	return v ? mheap_header(v)->n_elts : 0;
+}
+
+uword
+mheap_max_size(const void *v)
+{
+	return v ? mheap_header(v)->max_size : ~(uword)0;
+}
+
+uword
+mheap_bytes(const void *v)
+{
+	return v ? MHEAP_HEADER_BYTES + vector_len(v) : 0;
+}
+
+void
+mheap_foreach(void *v, uword (*f)(void *arg, void *v, void *data, uword size), void *arg)
+{
+	mheap_t *h;
+	uword uo = MHEAP_ELT_OVERHEAD_BYTES;
+	int is_locked;
+
+	if (!v)
+		return;
+	h = mheap_header(v);
+	is_locked = mheap_lock_if_ours(h);
+	while (uo < vector_len(v)) {
+		u64 word = elt_words(v, uo)[1];
+		uword n_bytes = hdr_bytes(word);
+
+		if (!(word & HDR_FREE) && f(arg, v, (u8 *)v + uo, n_bytes))
+			break;
+		uo += n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
+	}
+	if (is_locked)
+		mheap_unlock_slow(h);
+}
+
+void
+mheap_usage(const void *v, clib_mem_usage_t *usage)
+{
+	const mheap_t *h;
+	int is_locked;
+
+	memset(usage, 0, sizeof(*usage));
+	if (!v)
+		return;
+	h = mheap_header(v);
+	is_locked = mheap_lock_if_ours(h);
+	usage->object_count = h->n_elts;
+	usage->bytes_total = MHEAP_HEADER_BYTES + vector_len(v);
+	usage->bytes_used = h->n_used_bytes;
+	usage->bytes_free = h->n_free_bytes;
+	usage->bytes_overhead = usage->bytes_total - h->n_used_bytes - h->n_free_bytes;
+	usage->bytes_free_reclaimed = h->n_reclaimed_bytes;
+	usage->bytes_max = h->max_size;
+	if (is_locked)
+		mheap_unlock_slow((mheap_t *)h);
+}
+
+void
+mheap_bin_counts(const void *v, u64 n_used[MHEAP_N_BINS], u64 n_free[MHEAP_N_BINS])
+{
+	const mheap_t *h;
+	uword uo = MHEAP_ELT_OVERHEAD_BYTES;
+	int is_locked;
+
+	memset(n_used, 0, MHEAP_N_BINS * sizeof(n_used[0]));
+	memset(n_free, 0, MHEAP_N_BINS * sizeof(n_free[0]));
+	if (!v)
+		return;
+	h = mheap_header(v);
+	is_locked = mheap_lock_if_ours(h);
+	while (uo < vector_len(v)) {
+		u64 word = elt_words(v, uo)[1];
+		uword n_bytes = hdr_bytes(word);
+		uword bin = mheap_bin_of_size(n_bytes);
+
+		if (word & HDR_FREE)
+			n_free[bin]++;
+		else
+			n_used[bin]++;
+		uo += n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
+	}
+	if (is_locked)
+		mheap_unlock_slow((mheap_t *)h);
+}
