@@ -116,6 +116,9 @@ CLIB_EXPORT int vm_decommit(vm_range_t *range, uword offset, uword n_bytes, uwor
 
 CLIB_EXPORT void *vm_range_base(const vm_range_t *range);
 CLIB_EXPORT uword vm_range_page_bytes(const vm_range_t *range);
+/** What the base is a multiple of: the page, or the size of a transparent huge page.  Committing
+ *  whole aligned blocks of this size gets huge pages where there are any. */
+CLIB_EXPORT uword vm_range_align_bytes(const vm_range_t *range);
 CLIB_EXPORT void vm_range_get_info(const vm_range_t *range, vm_range_info_t *info);
 
 /** The range that holds an address, or NULL. */

@@ -467,3 +467,9 @@ vm_range_page_bytes(const vm_range_t *range)
 {
 	return range->page_bytes;
 }
+
+uword
+vm_range_align_bytes(const vm_range_t *range)
+{
+	return range->align_bytes;
+}
