@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Bad configuration and bad plugins: one clear error each, and the daemon goes on where it can."""
+import os
+import re
+import shutil
+import tempfile
+
+from harness import Daemon, PLUGINS, main
+
+GOOD = "unix {{ cli-listen {work}/cli.sock }}\ncpu {{ main-core 0 }}\nplugins {{ path " + PLUGINS + " }}\ndpdk {{ no-pci no-huge }}\n"
+
+
+def refused(config, *patterns):
+    """The daemon ends with status 1 and says each of the patterns, the place among them."""
+    work = tempfile.mkdtemp(prefix="vmheap-e2e-")
+    try:
+        with Daemon(work=work, config=config.replace("{{", "{").replace("}}", "}").replace("{work}", work)) as d:
+            assert d.wait_end() == 1, d.log()
+            for pattern in patterns:
+                assert re.search(pattern, d.log()), f"{pattern!r} not in:\n{d.log()}"
+            assert not os.path.exists(d.socket)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def test_unknown_stanza_and_keys():
+    """File, line, the word, and what was expected."""
+    refused(GOOD + "memroy {{ main-heap-size 1G }}\n", r"startup\.conf:5:", "memroy", "expected")
+    refused(GOOD + "memory {{\n  main-heap-sise 1G\n}}\n", r"startup\.conf:6:", "main-heap-sise", "expected")
+    refused(GOOD + "buffers {{\n  buffers-per-numa 100\n  colour blue\n}}\n", r"startup\.conf:7:", "colour", "expected")
+    refused(GOOD + "memory {{ main-heap-size lots }}\n", r"startup\.conf:5:", "lots")
+    refused(GOOD + "cpu {{ main-core 0\n", r"startup\.conf:5:", "}")
+    refused(GOOD + "}}\n", r"startup\.conf:5:", "}")
+
+
+def test_values_that_cannot_be():
+    """A heap larger than memory, a CPU and a node that do not exist."""
+    refused(GOOD + "memory {{ main-heap-size 64T }}\n", "main", r"64[tT]|65536[gG]|larger")
+    refused(GOOD.replace("main-core 0", "main-core 4000"), "4000")
+
+
+def test_missing_file():
+    """The named file is not there."""
+    with Daemon(config="") as d:
+        d.wait_end()
+        os.unlink(d.config_path)
+    with Daemon(prefix=("env",)) as d:
+        d.process.kill()
+
+
+def test_a_port_that_does_not_exist():
+    """xconnect of a port nobody has: the error names it; a vdev that cannot start says which."""
+    with Daemon(extra="xconnect { net_null0 net_nul1 }") as d:
+        status = None
+        try:
+            d.wait_up()
+        except AssertionError:
+            status = d.process.returncode
+        assert "net_nul1" in d.log(), d.log()
+        assert status in (None, 1)
+
+
+def plugin_folder(**files):
+    """A copy of the plugins with extra files in it."""
+    folder = tempfile.mkdtemp(prefix="vmheap-plugins-")
+    for name in os.listdir(PLUGINS):
+        if name.endswith("_plugin.so"):
+            shutil.copy(f"{PLUGINS}/{name}", folder)
+    for name, data in files.items():
+        with open(f"{folder}/{name}_plugin.so", "wb") as f:
+            f.write(data)
+    return folder
+
+
+def test_bad_plugins_are_refused_and_the_daemon_goes_on():
+    """Truncated, not ELF, empty, of another ABI: each refused with its own reason, the rest runs."""
+    with open(f"{PLUGINS}/sample_plugin.so", "rb") as f:
+        good = f.read()
+    where = good.index(b"vmheap\0\0") + 8
+    abi = bytearray(good)
+    abi[where + 4] ^= 0x7F  # vmheap_plugin_note_t.abi
+    folder = plugin_folder(truncated=good[:200], text=b"#!/bin/sh\necho hello\n", empty=b"", abi=bytes(abi))
+    try:
+        with Daemon(plugins=folder) as d:
+            d.wait_up()
+            plugins = {p["name"]: p for p in d.json("show plugins verbose")["plugins"]}
+            log = d.log()
+            for name in ("truncated", "text", "empty", "abi"):
+                assert f"{name}_plugin.so" in log, log
+            assert plugins["buffer"]["state"] == "loaded", plugins
+            d.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_required_plugin_ends_the_start():
+    """`plugin NAME { require }` turns the same refusal into exit status 1."""
+    folder = plugin_folder(text=b"not a shared object")
+    try:
+        with Daemon(plugins=folder, plugin_words="plugin text { require }") as d:
+            assert d.wait_end() == 1, d.log()
+            assert "text_plugin.so" in d.log(), d.log()
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_disabled_plugin_stays_out():
+    """`plugin sample { disable }`: its commands are not there, and `show plugins` says why."""
+    with Daemon(plugin_words="plugin sample { disable }") as d:
+        d.wait_up()
+        plugins = {p["name"]: p for p in d.json("show plugins verbose")["plugins"]}
+        assert plugins["sample"]["state"] == "disabled", plugins
+        assert d.ctl("sample id show").returncode == 1
+        d.stop()
+
+
+main()

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The real client on the real daemon: every command, exit codes, and clients that misbehave."""
+import json
+import os
+import re
+import subprocess
+import threading
+
+from harness import CLIENT, SOURCE, Daemon, main
+
+COMMANDS = """show version; show version verbose; show plugins; show interface; show lcores; show runtime
+show memory; show memory main-heap; show memory numa-heaps; show memory map; show memory verbose
+show memory main-heap verbose; show vmem; show vmem verbose; show hugepages; show buffers; show buffers detail
+show physmem; show errors; clear runtime; clear errors; clear interface; help; ?; show ?; help show memory
+show vmem numa-0; show vmem vmem_hash verbose; show xconnect; show cli"""
+COMMANDS = [c.strip() for c in re.split(r"[;\n]", COMMANDS) if c.strip()]
+
+
+def test_every_command_in_text_and_json():
+    """Each command answers; its JSON parses; what it shows is not empty."""
+    with Daemon() as d:
+        d.wait_up()
+        for command in COMMANDS:
+            text = d.text(command)
+            assert text.strip() or command.startswith("clear"), command
+            p = d.ctl(command, "-j")
+            assert p.returncode == 0, f"{command}: {p.stdout}{p.stderr}"
+            json.loads(p.stdout)
+        d.stop()
+
+
+def test_the_documented_commands_exist():
+    """docs/cli.md and the daemon list the same commands."""
+    with open(f"{SOURCE}/docs/cli.md", encoding="utf-8") as f:
+        documented = set(re.findall(r"^### `([a-z? ]+?)(?: [\[<A-Z|].*)?`", f.read(), re.M))
+    with Daemon() as d:
+        d.wait_up()
+        offered = {c["command"] for c in d.json("show cli")["commands"]}
+        assert documented == offered, f"only documented: {documented - offered}; only offered: {offered - documented}"
+        d.stop()
+
+
+def test_abbreviations():
+    """Unique prefixes of words are enough."""
+    with Daemon() as d:
+        d.wait_up()
+        assert d.text("sh ver") == d.text("show version")
+        assert "default-numa-0" in d.text("sh buf")
+        d.stop()
+
+
+def test_errors_point_at_the_word():
+    """A caret under the bad word, what was expected, and exit code 1."""
+    with Daemon() as d:
+        d.wait_up()
+        for command, word in (("show memroy", "memroy"), ("show memory map verbos3", "verbos3"), ("frobnicate", "frobnicate"),
+                              ("show vmem nosuch", "nosuch")):
+            p = d.ctl(command)
+            assert p.returncode == 1, command
+            said = (p.stdout + p.stderr).decode()
+            lines = said.splitlines()
+            at = next(i for i, line in enumerate(lines) if word in line and i + 1 < len(lines) and "^" in lines[i + 1])
+            assert lines[at + 1].index("^") == lines[at].index(word), said
+            assert "expected" in said or "no arena" in said, said
+        d.stop()
+
+
+def test_exit_codes_and_scripts():
+    """0 fine, 1 a command failed, 2 no daemon or bad usage; a script file runs line by line."""
+    with Daemon() as d:
+        d.wait_up()
+        script = f"{d.work}/script"
+        with open(script, "w", encoding="ascii") as f:
+            f.write("# a comment\nshow version\n\nshow buffers\n")
+        p = subprocess.run([CLIENT, "-s", d.socket, "-f", script], capture_output=True, check=False)
+        assert p.returncode == 0 and b"default-numa-0" in p.stdout, p
+        p = d.ctl([], stdin=b"show version\nshow nonsense\n")
+        assert p.returncode == 1, p
+        assert subprocess.run([CLIENT, "-s", f"{d.work}/none", "show", "version"], capture_output=True,
+                              check=False).returncode == 2
+        assert subprocess.run([CLIENT, "--nonsense"], capture_output=True, check=False).returncode == 2
+        d.stop()
+
+
+def test_clients_that_misbehave():
+    """NULs, a line of 1 MB, half a request, a hang-up in the middle of output: the daemon goes on."""
+    with Daemon() as d:
+        d.wait_up()
+        for garbage in (b"\0" * 4096, b"show \0 memory\n", b"x" * (1 << 20) + b"\n", b"\xff\xfe\x00\x01" * 1000, b"sho"):
+            s = d.connect()
+            try:
+                s.sendall(garbage)
+            except OSError:
+                pass  # refused half way: its right
+            s.close()
+            assert d.ctl("show version").returncode == 0, garbage[:20]
+        for _ in range(20):
+            p = subprocess.Popen([CLIENT, "-s", d.socket, "show", "memory", "verbose"], stdout=subprocess.PIPE)
+            p.stdout.read(1)
+            p.kill()
+            p.wait()
+            p.stdout.close()
+        assert d.ctl("show version").returncode == 0
+        long_line = d.ctl(["show"] + ["memory"] * 20000)
+        assert long_line.returncode == 1, long_line.returncode
+        d.stop()
+
+
+def test_ten_clients_at_once():
+    """Ten clients, fifty commands each, whole answers all."""
+    with Daemon() as d:
+        d.wait_up()
+        wrong = []
+
+        def client(number):
+            for i in range(50):
+                p = d.ctl(COMMANDS[(number * 7 + i) % len(COMMANDS)], "-j")
+                try:
+                    assert p.returncode == 0
+                    json.loads(p.stdout)
+                except (AssertionError, ValueError):
+                    wrong.append((number, i, p))
+
+        threads = [threading.Thread(target=client, args=(n,)) for n in range(10)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not wrong, wrong[:3]
+        d.stop()
+
+
+def test_the_counters_move_and_clear():
+    """show runtime and show interface follow the traffic; clear starts them again."""
+    with Daemon() as d:
+        d.wait_up()
+        first = sum(i["rx_packets"] for i in d.json("show interface")["interfaces"])
+        second = sum(i["rx_packets"] for i in d.json("show interface")["interfaces"])
+        assert second > first, (first, second)
+        d.text("clear interface")
+        third = sum(i["rx_packets"] for i in d.json("show interface")["interfaces"])
+        assert third < second, (second, third)
+        assert "ethdev-rx" in d.text("show runtime")
+        d.stop()
+
+
+def test_interactive():
+    """Typed at a terminal-less prompt: commands from standard input, quit ends it with 0."""
+    with Daemon() as d:
+        d.wait_up()
+        p = d.ctl([], stdin=b"show version\nquit\nshow memory\n")
+        assert p.returncode == 0, p
+        assert b"vmheap" in p.stdout and b"main heap" not in p.stdout, p.stdout
+        d.stop()
+        assert not os.path.exists(d.socket)
+
+
+main()
