@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* illumos' signatures over the neutral core: addresses are pointers and NULL is failure, so
+ * address 0 is refused at the door; maxaddr is exclusive; VM_PANIC is carried out here. */
+#include "vmem_impl.h"
+
+static vmem_policy_t
+policy_of(int vmflag)
+{
+	if (vmflag & VM_BESTFIT)
+		return VMEM_POLICY_BEST;
+	if (vmflag & VM_FIRSTFIT)
+		return VMEM_POLICY_FIRST;
+	return vmflag & VM_NEXTFIT ? VMEM_POLICY_NEXT : VMEM_POLICY_INSTANT;
+}
+
+static u32
+request_flags_of(int vmflag)
+{
+	return (vmflag & VM_NOSLEEP ? VMEM_REQUEST_NOSLEEP : 0) |
+	       (vmflag & VM_PANIC ? VMEM_REQUEST_PANIC : 0) |
+	       (vmflag & VM_PUSHPAGE ? VMEM_REQUEST_PUSHPAGE : 0) |
+	       (vmflag & VM_ABORT ? VMEM_REQUEST_NO_RETRY : 0) |
+	       (vmflag & VM_ENDALLOC ? VMEM_REQUEST_HIGH_END : 0);
+}
+
+/* PANIC is not passed on: whoever asked stops the process, and knows the arena's name. */
+static int
+vmflag_of(u32 request_flags)
+{
+	return (request_flags & (VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_NO_RETRY) ? VM_NOSLEEP
+									       : VM_SLEEP) |
+	       (request_flags & VMEM_REQUEST_PUSHPAGE ? VM_PUSHPAGE : 0);
+}
+
+int
+vmem_source_import(vmem_t *vmp, uword *size, uword align, u32 request_flags, uword *addr)
+{
+	int vmflag = vmflag_of(request_flags);
+	size_t n_bytes = *size;
+	void *p;
+
+	if (vmp->vm_source_face == VMEM_FACE_ILLUMOS_X) {
+		vmem_ximport_t *ximport = (vmem_ximport_t *)(void *)vmp->vm_source_alloc;
+
+		p = ximport(vmp->vm_source, &n_bytes, align, vmflag);
+	} else {
+		p = vmp->vm_source_alloc(vmp->vm_source, n_bytes, vmflag);
+	}
+	*size = n_bytes;
+	*addr = pointer_to_uword(p);
+	return p ? 0 : -ENOMEM;
+}
+
+void
+vmem_source_export(vmem_t *vmp, uword addr, uword size)
+{
+	vmp->vm_source_free(vmp->vm_source, uword_to_pointer(addr, void *), size);
+}
+
+/* What a failure is called.  Plain exhaustion is no fault and is not reported. */
+static void *
+refused(vmem_t *vmp, uword size, int vmflag, int error, const void *caller)
+{
+	const char *what = error == -EINVAL    ? "contradictory request"
+			   : error == -EDEADLK ? "would sleep for ever: nobody could make room"
+					       : NULL;
+
+	if (vmflag & VM_PANIC)
+		vmem_panic(what ? what : "VM_PANIC request failed", vmp, size, caller);
+	if (what)
+		vmem_report(what, vmp, 0, size, caller);
+	return NULL;
+}
+
+static vmem_t *
+create(const char *name, void *base, size_t size, size_t quantum, vmem_alloc_t *afunc,
+       vmem_free_t *ffunc, vmem_t *source, size_t qcache_max, int vmflag, u32 face,
+       const void *caller)
+{
+	const vmem_params_t params = {
+		.name = name,
+		.base = pointer_to_uword(base),
+		.size = size,
+		.quantum = quantum,
+		.source_alloc = afunc,
+		.source_free = ffunc,
+		.source = source,
+		.source_face = face,
+		.qcache_max = qcache_max,
+		.cflags = vmflag & ~VM_FLAGS,
+	};
+	vmem_t *vmp = NULL;
+	int error;
+
+	if (!vmem_is_ready())
+		vmem_mmap_arena(NULL, NULL);
+	error = base == NULL && size ? -EINVAL : vmem_core_create(&params, &vmp);
+	if (error == -EINVAL)
+		vmem_report("vmem_create: bad quantum or span", NULL, pointer_to_uword(base), size,
+			    caller);
+	if (error && (vmflag & VM_PANIC))
+		vmem_panic("vmem_create failed", NULL, size, caller);
+	return error ? NULL : vmp;
+}
+
+vmem_t *
+vmem_create(const char *name, void *base, size_t size, size_t quantum, vmem_alloc_t *afunc,
+	    vmem_free_t *ffunc, vmem_t *source, size_t qcache_max, int vmflag)
+{
+	return create(name, base, size, quantum, afunc, ffunc, source, qcache_max,
+		      vmflag & ~(VMC_XALLOC | VMC_XALIGN), VMEM_FACE_ILLUMOS,
+		      __builtin_return_address(0));
+}
+
+vmem_t *
+vmem_xcreate(const char *name, void *base, size_t size, size_t quantum, vmem_ximport_t *afunc,
+	     vmem_free_t *ffunc, vmem_t *source, size_t qcache_max, int vmflag)
+{
+	return create(name, base, size, quantum, (vmem_alloc_t *)(void *)afunc, ffunc, source,
+		      qcache_max, vmflag | VMC_XALLOC, VMEM_FACE_ILLUMOS_X,
+		      __builtin_return_address(0));
+}
+
+void
+vmem_destroy(vmem_t *vmp)
+{
+	const void *caller = __builtin_return_address(0);
+
+	if (vmem_core_destroy(vmp, caller) == -EBUSY)
+		vmem_report("not destroyed: another arena imports from it", vmp, 0, 0, caller);
+}
+
+void *
+vmem_alloc(vmem_t *vmp, size_t size, int vmflag)
+{
+	const vmem_request_t request = { .size = size,
+					 .max = ~(uword)0,
+					 .policy = policy_of(vmflag),
+					 .flags = request_flags_of(vmflag) };
+	uword addr;
+	int error = vmem_core_alloc(vmp, &request, &addr);
+
+	if (PREDICT_FALSE(error != 0))
+		return refused(vmp, size, vmflag, error, __builtin_return_address(0));
+	return uword_to_pointer(addr, void *);
+}
+
+void *
+vmem_xalloc(vmem_t *vmp, size_t size, size_t align, size_t phase, size_t nocross, void *minaddr,
+	    void *maxaddr, int vmflag)
+{
+	const vmem_request_t request = {
+		.size = size,
+		.align = align,
+		.phase = phase,
+		.nocross = nocross,
+		.min = pointer_to_uword(minaddr),
+		.max = maxaddr ? pointer_to_uword(maxaddr) - 1 : ~(uword)0,
+		.policy = policy_of(vmflag),
+		.flags = request_flags_of(vmflag) | VMEM_REQUEST_X,
+	};
+	uword addr;
+	int error = vmem_core_alloc(vmp, &request, &addr);
+
+	if (PREDICT_FALSE(error != 0))
+		return refused(vmp, size, vmflag, error, __builtin_return_address(0));
+	return uword_to_pointer(addr, void *);
+}
+
+void
+vmem_free(vmem_t *vmp, void *vaddr, size_t size)
+{
+	vmem_core_free(vmp, pointer_to_uword(vaddr), size, 0, __builtin_return_address(0));
+}
+
+void
+vmem_xfree(vmem_t *vmp, void *vaddr, size_t size)
+{
+	vmem_core_free(vmp, pointer_to_uword(vaddr), size, VMEM_REQUEST_X,
+		       __builtin_return_address(0));
+}
+
+void *
+vmem_add(vmem_t *vmp, void *vaddr, size_t size, int vmflag)
+{
+	const void *caller = __builtin_return_address(0);
+	int error = vaddr ? vmem_core_add(vmp, pointer_to_uword(vaddr), size) : -EINVAL;
+
+	if (error == 0)
+		return vaddr;
+	if (vmflag & VM_PANIC)
+		vmem_panic("vmem_add failed", vmp, size, caller);
+	if (error != -ENOMEM)
+		vmem_report(error == -EEXIST ? "vmem_add: overlaps a span"
+					     : "vmem_add: no span at 0, off the quantum or empty",
+			    vmp, pointer_to_uword(vaddr), size, caller);
+	return NULL;
+}
+
+int
+vmem_contains(vmem_t *vmp, void *vaddr, size_t size)
+{
+	return vmem_core_contains(vmp, pointer_to_uword(vaddr), size);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Misuse in words.  Only the way to an error message comes here, so it may walk and print. */
+#include "vmem_impl.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void
+report_to_stderr(const char *what, vmem_t *vmp, uword addr, uword size, const void *caller)
+{
+	fprintf(stderr, "vmem: arena %s: %s: address 0x%llx size %llu, called from %p\n",
+		vmp ? vmp->vm_name : "(none)", what, (unsigned long long)addr,
+		(unsigned long long)size, caller);
+}
+
+static _Atomic(vmem_error_function_t *) error_handler = report_to_stderr;
+
+void
+vmem_set_error_handler(vmem_error_function_t *fn)
+{
+	atomic_store_explicit(&error_handler, fn ? fn : report_to_stderr, memory_order_relaxed);
+}
+
+void
+vmem_report(const char *what, vmem_t *vmp, uword addr, uword size, const void *caller)
+{
+	vmem_error_function_t *fn = atomic_load_explicit(&error_handler, memory_order_relaxed);
+
+	fn(what, vmp, addr, size, caller);
+}
+
+void
+vmem_panic(const char *what, vmem_t *vmp, uword size, const void *caller)
+{
+	vmem_report(what, vmp, 0, size, caller);
+	abort();
+}
+
+/* What an arena knows about an address. */
+typedef struct {
+	vmem_tag_type_t type; /* UNUSED: in no span */
+	u32 is_x;
+	uword start, asked;
+} place_t;
+
+static void
+look_up(vmem_t *vmp, uword addr, place_t *p)
+{
+	u64 n_steps = 0;
+	u32 span, index;
+
+	*p = (place_t){ .type = VMEM_TAG_UNUSED };
+	pthread_mutex_lock(&vmp->vm_lock);
+	span = vmem_span_below(vmp, addr, &n_steps);
+	if (span && addr - vmem_tag(span)->vs_start < vmem_span_bytes(vmem_tag(span))) {
+		index = vmem_tag(span)->vs_anext;
+		while (addr - vmem_tag(index)->vs_start >= vmem_seg_bytes(vmem_tag(index)))
+			index = vmem_tag(index)->vs_anext;
+		p->type = vmem_tag_type(vmem_tag(index));
+		p->start = vmem_tag(index)->vs_start;
+		p->asked = vmem_seg_bytes(vmem_tag(index));
+		if (p->type == VMEM_TAG_ALLOC) {
+			p->asked -= vmem_tag(index)->vs_slack;
+			p->is_x = vmem_tag_flag(vmem_tag(index)) ? VMEM_REQUEST_X : 0;
+		}
+	}
+	pthread_mutex_unlock(&vmp->vm_lock);
+}
+
+typedef struct {
+	const vmem_t *not_this;
+	uword addr, size;
+	char owner[VMEM_NAMELEN];
+} owner_search_t;
+
+/* The youngest arena that handed out just this: importers come after their sources. */
+static int
+note_owner(vmem_t *vmp, void *arg)
+{
+	owner_search_t *search = arg;
+	place_t p;
+
+	if (vmp == search->not_this)
+		return 0;
+	look_up(vmp, search->addr, &p);
+	if (p.type == VMEM_TAG_ALLOC && p.start == search->addr && p.asked == search->size)
+		snprintf(search->owner, sizeof(search->owner), "%s", vmp->vm_name);
+	return 0;
+}
+
+void
+vmem_report_bad_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller)
+{
+	owner_search_t search = { .not_this = vmp, .addr = addr, .size = size };
+	char what[128];
+	place_t p;
+
+	look_up(vmp, addr, &p);
+	if (p.type == VMEM_TAG_ALLOC && p.start == addr && p.asked != size) {
+		snprintf(what, sizeof(what), "wrong size (expects %llu)",
+			 (unsigned long long)p.asked);
+	} else if (p.type == VMEM_TAG_ALLOC && p.start == addr && p.is_x != flags) {
+		snprintf(what, sizeof(what), "%s",
+			 p.is_x ? "vmem_free of what vmem_xalloc gave"
+				: "vmem_xfree of what vmem_alloc gave");
+	} else if (p.type == VMEM_TAG_ALLOC) {
+		snprintf(what, sizeof(what), "bad free: %llu inside the segment at 0x%llx",
+			 (unsigned long long)(addr - p.start), (unsigned long long)p.start);
+	} else {
+		vmem_foreach_arena(note_owner, &search);
+		if (search.owner[0])
+			snprintf(what, sizeof(what), "wrong arena (belongs to %s)", search.owner);
+		else if (p.type == VMEM_TAG_FREE)
+			snprintf(what, sizeof(what), "double free: not allocated");
+		else
+			snprintf(what, sizeof(what), "bad free: in no span of this arena");
+	}
+	vmem_report(what, vmp, addr, size, caller);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The common stock of tags.  Chunks of 2048 tags come from vmem_seg_arena, which is itself
+ * described by tags, so the thread that fetches a chunk lives on a reserve that nobody else may
+ * touch, and never begins a second fetch.  Chunks with free tags form a list whose wholly free
+ * members are at the end: they are used last and can be given back. */
+#include "vmem_impl.h"
+
+#define NO_CHUNK (~0u)
+
+vmem_seg_t *vmem_chunks[VMEM_N_CHUNKS];
+__thread u32 vmem_n_nested __attribute__((tls_model("initial-exec")));
+__thread u32 vmem_is_populating __attribute__((tls_model("initial-exec")));
+
+/* Number 0 is nobody, so the first of them is never handed out. */
+static vmem_seg_t vmem_seg0[VMEM_SEG_INITIAL];
+
+typedef struct {
+	u32 free_head;  /* tags given back, through vs_anext */
+	u16 n_free;     /* given back or never used */
+	u16 n_touched;  /* slots from here on were never used, so they need no linking */
+	u32 next, prev; /* chunks with free tags */
+} chunk_t;
+
+/* Under tags.lock, but for vmem_chunks[]: an entry is written before any number out of it is
+ * handed out, and the number travels under a lock. */
+static chunk_t chunks[VMEM_N_CHUNKS];
+static struct {
+	pthread_mutex_t lock;
+	u64 n_free;
+	u32 head, tail;
+	u32 n_ever, free_ids; /* ids given back, through next */
+	u64 n_chunks;
+} tags = {
+	.lock = PTHREAD_MUTEX_INITIALIZER, .head = NO_CHUNK, .tail = NO_CHUNK, .free_ids = NO_CHUNK
+};
+
+static pthread_mutex_t populate_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static u32
+chunk_n_tags(u32 id)
+{
+	return id == 0 ? VMEM_SEG_INITIAL : VMEM_TAGS_PER_CHUNK;
+}
+
+static void
+chunk_link(u32 id, bool at_head)
+{
+	chunk_t *c = &chunks[id];
+	u32 *before = at_head ? &tags.head : &tags.tail;
+	u32 *after = at_head ? &tags.tail : &tags.head;
+
+	c->next = at_head ? tags.head : NO_CHUNK;
+	c->prev = at_head ? NO_CHUNK : tags.tail;
+	if (*before == NO_CHUNK)
+		*after = id;
+	else if (at_head)
+		chunks[tags.head].prev = id;
+	else
+		chunks[tags.tail].next = id;
+	*before = id;
+}
+
+static void
+chunk_unlink(u32 id)
+{
+	chunk_t *c = &chunks[id];
+
+	if (c->next == NO_CHUNK)
+		tags.tail = c->prev;
+	else
+		chunks[c->next].prev = c->prev;
+	if (c->prev == NO_CHUNK)
+		tags.head = c->next;
+	else
+		chunks[c->prev].next = c->next;
+}
+
+/* Stock locked; a chunk with a free tag exists. */
+static u32
+stock_take(void)
+{
+	u32 id = tags.head, slot;
+	chunk_t *c = &chunks[id];
+
+	if (c->free_head) {
+		slot = c->free_head & (VMEM_TAGS_PER_CHUNK - 1);
+		c->free_head = vmem_chunks[id][slot].vs_anext;
+	} else {
+		slot = c->n_touched++;
+	}
+	tags.n_free--;
+	if (--c->n_free == 0)
+		chunk_unlink(id);
+	return id << VMEM_LOG2_TAGS_PER_CHUNK | slot;
+}
+
+static void
+stock_give(u32 index)
+{
+	u32 id = index >> VMEM_LOG2_TAGS_PER_CHUNK;
+	chunk_t *c = &chunks[id];
+
+	vmem_tag(index)->vs_anext = c->free_head;
+	c->free_head = index;
+	tags.n_free++;
+	if (c->n_free++ == 0) {
+		chunk_link(id, true);
+	} else if (c->n_free == chunk_n_tags(id)) {
+		chunk_unlink(id);
+		chunk_link(id, false);
+	}
+}
+
+/* Stock locked. */
+static void
+stock_add_chunk(u32 id, vmem_seg_t *memory, u32 first)
+{
+	chunk_t *c = &chunks[id];
+
+	vmem_chunks[id] = memory;
+	c->free_head = 0;
+	c->n_touched = (u16)first;
+	c->n_free = (u16)(chunk_n_tags(id) - first);
+	tags.n_free += c->n_free;
+	tags.n_chunks++;
+	chunk_link(id, true);
+}
+
+void
+vmem_tags_init(void)
+{
+	pthread_mutex_lock(&tags.lock);
+	tags.n_ever = 1;
+	stock_add_chunk(0, vmem_seg0, 1);
+	pthread_mutex_unlock(&tags.lock);
+}
+
+void
+vmem_tags_lock(void)
+{
+	pthread_mutex_lock(&tags.lock);
+}
+
+void
+vmem_tags_unlock(void)
+{
+	pthread_mutex_unlock(&tags.lock);
+}
+
+void
+vmem_populate_lock(void)
+{
+	pthread_mutex_lock(&populate_lock);
+}
+
+void
+vmem_populate_unlock(void)
+{
+	pthread_mutex_unlock(&populate_lock);
+}
+
+void
+vmem_tags_counts(u64 *n_free, u64 *n_chunks)
+{
+	pthread_mutex_lock(&tags.lock);
+	*n_free = tags.n_free;
+	*n_chunks = tags.n_chunks;
+	pthread_mutex_unlock(&tags.lock);
+}
+
+/* While vmem_init() builds the first arenas there is nowhere to fetch from: they may use all. */
+static u64
+stock_reserve(void)
+{
+	return vmem_is_populating || !vmem_is_ready() ? 0 : VMEM_TAGS_RESERVE;
+}
+
+/* Arena locked.  A populating thread takes just what it needs, so that the reserve lasts. */
+static bool
+take_from_stock(vmem_t *vmp)
+{
+	u64 reserve = stock_reserve();
+	ssize_t n_wanted = reserve ? VMEM_TAGS_BATCH : VMEM_TAGS_PER_OP;
+
+	pthread_mutex_lock(&tags.lock);
+	while (vmp->vm_nsegfree < n_wanted && tags.n_free > reserve)
+		vmem_tag_put(vmp, stock_take());
+	pthread_mutex_unlock(&tags.lock);
+	return vmp->vm_nsegfree >= VMEM_TAGS_PER_OP;
+}
+
+static bool
+stock_is_filled(void)
+{
+	bool is_filled;
+
+	pthread_mutex_lock(&tags.lock);
+	is_filled = tags.n_free >= stock_reserve() + VMEM_TAGS_BATCH;
+	pthread_mutex_unlock(&tags.lock);
+	return is_filled;
+}
+
+/* A number for a new chunk; NO_CHUNK when 2^28 tags exist. */
+static u32
+new_chunk_id(void)
+{
+	u32 id;
+
+	pthread_mutex_lock(&tags.lock);
+	id = tags.free_ids;
+	if (id != NO_CHUNK)
+		tags.free_ids = chunks[id].next;
+	else if (tags.n_ever < VMEM_N_CHUNKS)
+		id = tags.n_ever++;
+	pthread_mutex_unlock(&tags.lock);
+	return id;
+}
+
+/* No lock held on entry; fetches one chunk unless somebody else just did. */
+static int
+fetch_chunk(vmem_t *vmp)
+{
+	static const vmem_request_t request = { .size = VMEM_CHUNK_BYTES,
+						.max = ~(uword)0,
+						.flags = VMEM_REQUEST_NOSLEEP };
+	uword memory;
+	int error;
+	u32 id;
+
+	if (vmem_is_populating || !vmem_is_ready() || vmem_seg_arena == NULL)
+		return -ENOMEM;
+	if (pthread_mutex_trylock(&populate_lock)) {
+		pthread_mutex_lock(&populate_lock);
+		pthread_mutex_lock(&vmp->vm_lock);
+		vmp->vm_kstat.vk_populate_wait++;
+		pthread_mutex_unlock(&vmp->vm_lock);
+	}
+	if (stock_is_filled()) {
+		pthread_mutex_unlock(&populate_lock);
+		return 0;
+	}
+	vmem_is_populating = 1;
+	vmem_n_nested++;
+	error = vmem_core_alloc(vmem_seg_arena, &request, &memory);
+	if (!error) {
+		id = new_chunk_id();
+		if (id == NO_CHUNK) {
+			vmem_core_free(vmem_seg_arena, memory, VMEM_CHUNK_BYTES, 0, NULL);
+			error = -ENOMEM;
+		} else {
+			pthread_mutex_lock(&tags.lock);
+			stock_add_chunk(id, uword_to_pointer(memory, vmem_seg_t *), 0);
+			pthread_mutex_unlock(&tags.lock);
+		}
+	}
+	vmem_n_nested--;
+	vmem_is_populating = 0;
+	pthread_mutex_unlock(&populate_lock);
+	return error ? -ENOMEM : 0;
+}
+
+int
+vmem_populate_slow(vmem_t *vmp)
+{
+	while (vmp->vm_nsegfree < VMEM_TAGS_PER_OP && !take_from_stock(vmp)) {
+		int error;
+
+		pthread_mutex_unlock(&vmp->vm_lock);
+		error = fetch_chunk(vmp);
+		pthread_mutex_lock(&vmp->vm_lock);
+		if (error) {
+			vmp->vm_kstat.vk_populate_fail++;
+			return error;
+		}
+	}
+	return 0;
+}
+
+void
+vmem_tags_give(vmem_t *vmp, ssize_t n_keep)
+{
+	pthread_mutex_lock(&tags.lock);
+	while (vmp->vm_nsegfree > n_keep)
+		stock_give(vmem_tag_get(vmp));
+	pthread_mutex_unlock(&tags.lock);
+}
+
+uword
+vmem_tags_trim(void)
+{
+	uword n_bytes = 0;
+
+	for (;;) {
+		vmem_seg_t *memory = NULL;
+		u32 id;
+
+		pthread_mutex_lock(&tags.lock);
+		/* Chunk 0 is static; the stock never falls below the reserve. */
+		id = tags.tail;
+		if (id == 0)
+			id = chunks[id].prev;
+		if (id != NO_CHUNK && chunks[id].n_free == VMEM_TAGS_PER_CHUNK &&
+		    tags.n_free >= VMEM_TAGS_PER_CHUNK + VMEM_TAGS_RESERVE) {
+			memory = vmem_chunks[id];
+			chunk_unlink(id);
+			tags.n_free -= VMEM_TAGS_PER_CHUNK;
+			tags.n_chunks--;
+			vmem_chunks[id] = NULL;
+			chunks[id].next = tags.free_ids;
+			tags.free_ids = id;
+		}
+		pthread_mutex_unlock(&tags.lock);
+		if (memory == NULL)
+			return n_bytes;
+		vmem_core_free(vmem_seg_arena, pointer_to_uword(memory), VMEM_CHUNK_BYTES, 0, NULL);
+		n_bytes += VMEM_CHUNK_BYTES;
+	}
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmem_impl: the neutral core, for the faces in this folder and their tests.
+ *
+ * A face turns its own signature into a vmem_request_t; the core answers with an errno and an
+ * address, 0 being an address like any other and every bound inclusive, so that the last byte of
+ * the address space is no special case.
+ *
+ * Tags.  An arena is a ring of tags in address order, closed by an anchor (vm_seg0):
+ *
+ *   anchor | SPAN  ALLOC  FREE  ALLOC  END | SPAN  FREE  END | anchor
+ *            |<----- sizes: next start - start ----->|
+ *
+ * Every span begins with a SPAN tag and ends with an END tag, so the size of a segment is always
+ * the next tag's start minus its own and need not be stored.  vs_knext is the kin list: the hash
+ * chain of an ALLOC tag, the free list of a FREE one, the next span of a SPAN, the SPAN of an END.
+ * Tags are named by number, chunk << 11 | slot; number 0 is nobody.
+ *
+ *   ALLOC  knext: hash chain   slack: rounded size - asked size      flag: came by xalloc
+ *   FREE   knext, kprev: free list of floor(log2(size))
+ *   SPAN   knext: next span    kprev: its END                        flag: imported
+ *   END    knext: its SPAN
+ *   ROTOR  start: where next fit goes on   anext: a tag that begins at or before that address
+ *   anchor knext: first span   kprev: the span looked at last
+ *
+ * 24 bytes a tag and 4 to 8 in the hash (loaded to between a half and one) make at most 32 bytes
+ * for each allocated segment.
+ *
+ * Locks, outermost first: list, populate, one arena at a time, tags.  No arena's lock is held
+ * across an import, an export, the error hook, or a call of a reentrant walk. */
+#ifndef included_vppinfra_vmem_impl_h
+#define included_vppinfra_vmem_impl_h
+
+#include <vppinfra/vmem.h>
+
+/* ---- tags ---- */
+
+struct vmem_seg {
+	u64 vs_start;
+	u32 vs_anext, vs_aprev;
+	u32 vs_knext_type; /* 28 bits of number, then type and flag */
+	union {
+		u32 vs_kprev;
+		u32 vs_slack;
+	};
+};
+
+STATIC_ASSERT_SIZEOF(struct vmem_seg, 24);
+
+#define VMEM_LOG2_TAGS_PER_CHUNK 11
+#define VMEM_TAGS_PER_CHUNK (1u << VMEM_LOG2_TAGS_PER_CHUNK)
+#define VMEM_CHUNK_BYTES (VMEM_TAGS_PER_CHUNK * sizeof(vmem_seg_t))
+#define VMEM_TAG_BITS 28
+#define VMEM_TAG_MASK ((1u << VMEM_TAG_BITS) - 1)
+#define VMEM_N_CHUNKS (1u << (VMEM_TAG_BITS - VMEM_LOG2_TAGS_PER_CHUNK))
+
+typedef enum {
+	VMEM_TAG_UNUSED = 0,
+	VMEM_TAG_ALLOC = 1,
+	VMEM_TAG_FREE = 2,
+	VMEM_TAG_SPAN = 3,
+	VMEM_TAG_END = 4,
+	VMEM_TAG_ROTOR = 5,
+} vmem_tag_type_t;
+
+#define VMEM_TAG_TYPE(type) ((u32)(type) << VMEM_TAG_BITS)
+#define VMEM_TAG_TYPE_MASK (7u << VMEM_TAG_BITS)
+#define VMEM_TAG_FLAG (1u << 31)
+
+/* One import makes a span: SPAN, FREE, END; one allocation in the middle of a segment makes two
+ * tags more.  An arena owns this many before any work begins under its lock. */
+#define VMEM_TAGS_PER_SPAN 3
+#define VMEM_TAGS_PER_OP (VMEM_TAGS_PER_SPAN + 2)
+/* What an arena takes from the common stock at once, and where it gives some back. */
+#define VMEM_TAGS_BATCH 32
+#define VMEM_TAGS_MAX 96
+/* Stock for the thread that is fetching a chunk of tags: a chain of twelve arenas that all have
+ * to import, one operation each. */
+#define VMEM_TAGS_RESERVE (12 * VMEM_TAGS_PER_OP)
+
+extern vmem_seg_t *vmem_chunks[VMEM_N_CHUNKS] __attribute__((visibility("hidden")));
+
+always_inline vmem_seg_t *
+vmem_tag(u32 index)
+{
+	return vmem_chunks[index >> VMEM_LOG2_TAGS_PER_CHUNK] + (index & (VMEM_TAGS_PER_CHUNK - 1));
+}
+
+always_inline vmem_tag_type_t
+vmem_tag_type(const vmem_seg_t *t)
+{
+	return (t->vs_knext_type & VMEM_TAG_TYPE_MASK) >> VMEM_TAG_BITS;
+}
+
+always_inline u32
+vmem_tag_knext(const vmem_seg_t *t)
+{
+	return t->vs_knext_type & VMEM_TAG_MASK;
+}
+
+always_inline void
+vmem_tag_set_knext(vmem_seg_t *t, u32 index)
+{
+	t->vs_knext_type = (t->vs_knext_type & ~VMEM_TAG_MASK) | index;
+}
+
+always_inline bool
+vmem_tag_flag(const vmem_seg_t *t)
+{
+	return t->vs_knext_type & VMEM_TAG_FLAG;
+}
+
+/* A segment's size; whole spans are measured to their END tag by vmem_span_bytes(). */
+always_inline uword
+vmem_seg_bytes(const vmem_seg_t *t)
+{
+	return vmem_tag(t->vs_anext)->vs_start - t->vs_start;
+}
+
+always_inline uword
+vmem_span_bytes(const vmem_seg_t *span)
+{
+	return vmem_tag(span->vs_kprev)->vs_start - span->vs_start;
+}
+
+always_inline u32
+vmem_tag_get(vmem_t *vmp)
+{
+	u32 index = vmp->vm_segfree;
+
+	ASSERT(index != 0);
+	vmp->vm_segfree = vmem_tag(index)->vs_anext;
+	vmp->vm_nsegfree--;
+	return index;
+}
+
+always_inline void
+vmem_tag_put(vmem_t *vmp, u32 index)
+{
+	vmem_seg_t *t = vmem_tag(index);
+
+	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_UNUSED);
+	t->vs_anext = vmp->vm_segfree;
+	vmp->vm_segfree = index;
+	vmp->vm_nsegfree++;
+}
+
+/** The bootstrap stock vmem_seg0.  Called once, before the first arena. */
+void vmem_tags_init(void);
+
+/** See that an arena owns VMEM_TAGS_PER_OP tags.  Arena locked; the lock may be dropped and
+ *  taken again.  @return 0 or -ENOMEM. */
+int vmem_populate_slow(vmem_t *vmp);
+
+always_inline int
+vmem_populate(vmem_t *vmp)
+{
+	return PREDICT_TRUE(vmp->vm_nsegfree >= VMEM_TAGS_PER_OP) ? 0 : vmem_populate_slow(vmp);
+}
+
+/** Give an arena's tags back to the common stock until n_keep are left.  Arena locked. */
+void vmem_tags_give(vmem_t *vmp, ssize_t n_keep);
+
+/** Give chunks that nobody uses back to vmem_seg_arena.  @return bytes.  No lock held. */
+uword vmem_tags_trim(void);
+
+/** Tags in the common stock, and chunks in use (the static one included). */
+void vmem_tags_counts(u64 *n_free, u64 *n_chunks);
+
+void vmem_tags_lock(void);
+void vmem_tags_unlock(void);
+void vmem_populate_lock(void);
+void vmem_populate_unlock(void);
+
+/** Depth of work that arenas do for their own sake in the calling thread.  Not 0 while a chunk of
+ *  tags or a hash table is being fetched: then no second fetch of either kind is begun. */
+extern __thread u32 vmem_n_nested __attribute__((visibility("hidden"), tls_model("initial-exec")));
+/** Not 0 while the calling thread fetches a chunk of tags: it may use the reserve. */
+extern __thread u32 vmem_is_populating
+	__attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+/* ---- requests ---- */
+
+typedef enum {
+	VMEM_POLICY_INSTANT = 0,
+	VMEM_POLICY_BEST,
+	VMEM_POLICY_FIRST,
+	VMEM_POLICY_NEXT,
+} vmem_policy_t;
+
+/* vmem_request_t.flags */
+#define VMEM_REQUEST_NOSLEEP (1 << 0)
+#define VMEM_REQUEST_PANIC (1 << 1)    /* the face stops the process on failure: mtbf spares it */
+#define VMEM_REQUEST_PUSHPAGE (1 << 2) /* passed on to the source */
+#define VMEM_REQUEST_NO_RETRY (1 << 3) /* fail at once, even where sleeping is allowed */
+#define VMEM_REQUEST_HIGH_END (1 << 4) /* take the far end of the segment chosen */
+#define VMEM_REQUEST_X (1 << 5)        /* to be freed by xfree */
+
+typedef struct {
+	uword size;
+	uword align;    /* power of two, 0 = quantum */
+	uword phase;    /* below align */
+	uword nocross;  /* power of two, 0 = none */
+	uword min, max; /* first and last address allowed, both inclusive */
+	vmem_policy_t policy;
+	u32 flags;
+} vmem_request_t;
+
+/* A request that has been checked: size rounded, align never 0. */
+typedef struct {
+	uword size, asked, align, phase, nocross, min, max;
+	vmem_policy_t policy;
+	u32 flags;
+	u8 is_constrained, has_bounds;
+} vmem_search_t;
+
+/**
+ * Allocate.
+ * @return 0; -EINVAL the request is contradictory; -ENOMEM no room, or no memory for tags;
+ *         -EDEADLK it would have to sleep and nobody could ever wake it; -EIO the source
+ *         gave something unusable, which was reported and handed back.
+ *         On error the arena holds what it held.
+ */
+int vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
+
+/** @return 0; or the fault after it has been counted and reported: -EINVAL not an allocated
+ *  segment's start, or taken by the other pair of calls; -ERANGE wrong size. */
+int vmem_core_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller);
+
+/** @return 0; -EINVAL not on quantum, empty or beyond the address space; -EEXIST overlap;
+ *  -ENOMEM no tags. */
+int vmem_core_add(vmem_t *vmp, uword addr, uword size);
+
+/** Steps looked at are counted in vk_contains_search. */
+bool vmem_core_contains(vmem_t *vmp, uword addr, uword size);
+
+/* ---- arenas ---- */
+
+/* vm_source_face: which shape vm_source_alloc and vm_source_free have. */
+#define VMEM_FACE_ILLUMOS 0   /* void *(*)(vmem_t *, size_t, int) */
+#define VMEM_FACE_ILLUMOS_X 1 /* void *(*)(vmem_t *, size_t *, size_t align, int) */
+
+typedef struct {
+	const char *name;
+	uword base, size; /* initial span; size 0 for none */
+	uword quantum;
+	vmem_alloc_t *source_alloc;
+	vmem_free_t *source_free;
+	vmem_t *source;
+	u32 source_face;
+	uword qcache_max;
+	int cflags; /* VMC_* */
+} vmem_params_t;
+
+/** @return 0; -EINVAL quantum, span or quantum and span together; -ENOMEM. */
+int vmem_core_create(const vmem_params_t *params, vmem_t **vmp);
+
+/** @return 0; -EBUSY another arena imports from it, nothing changed. */
+int vmem_core_destroy(vmem_t *vmp, const void *caller);
+
+/** vmem_init() has run. */
+bool vmem_is_ready(void);
+
+/** Call a source in the shape it has.  No lock held.
+ *  @param size  in: wanted; out: got  @return 0 or -ENOMEM. */
+int vmem_source_import(vmem_t *vmp, uword *size, uword align, u32 request_flags, uword *addr);
+void vmem_source_export(vmem_t *vmp, uword addr, uword size);
+
+/* ---- hash of allocated segments ---- */
+
+#define VMEM_HASH_BUCKETS_PER_OP 16 /* looked at, */
+#define VMEM_HASH_MOVES_PER_OP 2    /* and entries moved, before an operation stops moving */
+
+/* Where the entry of an address is or would be.  While the table is being rescaled an entry is in
+ * exactly one of the two: old buckets from vm_hash_move on have not been moved yet. */
+always_inline u32 *
+vmem_hash_bucket(const vmem_t *vmp, uword addr)
+{
+	/* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4): the top bits depend on all below, so sizes
+	 * that are powers of two spread as well as any, and a table twice as large splits each
+	 * bucket into two neighbours. */
+	u64 h = (addr >> vmp->vm_qshift) * 0x9e3779b97f4a7c15ull;
+
+	if (PREDICT_FALSE(vmp->vm_hash_old != NULL)) {
+		u64 old_shift = vmp->vm_hash_old_mask < vmp->vm_hash_mask ? vmp->vm_hash_shift - 1
+									  : vmp->vm_hash_shift + 1;
+		u64 bucket = h >> (64 - old_shift);
+
+		if (bucket >= vmp->vm_hash_move)
+			return &vmp->vm_hash_old[bucket];
+	}
+	return &vmp->vm_hash_table[h >> (64 - vmp->vm_hash_shift)];
+}
+
+void vmem_hash_init(vmem_t *vmp);
+
+/** Move a few entries if a rescale is under way.  Arena locked.
+ *  @return the old table if this emptied it: vmem_hash_free_table() it once unlocked. */
+vmem_tag_index_t *vmem_hash_step(vmem_t *vmp, uword *n_buckets);
+
+/** Whether the load calls for another size.  Arena locked. */
+always_inline bool
+vmem_hash_is_out_of_range(const vmem_t *vmp)
+{
+	return vmp->vm_hash_old == NULL && (vmp->vm_n_segs > vmp->vm_hash_mask + 1 ||
+					    (vmp->vm_n_segs < (vmp->vm_hash_mask + 1) / 4 &&
+					     vmp->vm_hash_mask + 1 > VMEM_HASH_INITIAL));
+}
+
+/** Begin a rescale: fetch a table and put it in place.  No lock held. */
+void vmem_hash_rescale(vmem_t *vmp);
+/** Do for vmem's own arenas what could not be done while they were busy for another. */
+void vmem_hash_serve_pending(void);
+extern _Atomic u32 vmem_hash_pending __attribute__((visibility("hidden")));
+
+void vmem_hash_free_table(vmem_t *vmp, vmem_tag_index_t *table, uword n_buckets);
+
+/* ---- segments ---- */
+
+/** A reentrant walk's place: the next segment begins at cursor or after it and comes after hint
+ *  in the ring. */
+typedef struct vmem_walker {
+	struct vmem_walker *next;
+	u64 cursor;
+	u32 hint;
+} vmem_walker_t;
+
+/** Put t into the free list of its size.  Wakes sleepers.  Arena locked, like all below. */
+void vmem_freelist_insert(vmem_t *vmp, u32 index, uword size);
+void vmem_freelist_delete(vmem_t *vmp, u32 index, uword size);
+
+/** Take a tag out of the ring and give it to the arena's stock. */
+void vmem_seg_unlink(vmem_t *vmp, u32 index);
+
+/** The last span that starts at or below addr, 0 for none. */
+u32 vmem_span_below(vmem_t *vmp, uword addr, u64 *n_steps);
+/** Span after a span; the first one after 0. */
+u32 vmem_span_next(const vmem_t *vmp, u32 span);
+
+/** @return 0 with the FREE tag, or -EEXIST when it overlaps another span.  Uses
+ *  VMEM_TAGS_PER_SPAN tags of the arena. */
+int vmem_span_create(vmem_t *vmp, uword addr, uword size, bool is_import, u32 *free_tag);
+/** free_tag is all there is in its span; the three tags go. */
+void vmem_span_destroy(vmem_t *vmp, u32 free_tag);
+
+/** Make [addr, addr + size) of a FREE tag allocated and enter it in the hash. */
+void vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s);
+/** Undo it: the FREE tag, merged with its neighbours, is returned. */
+u32 vmem_seg_free(vmem_t *vmp, u32 tag);
+
+/** Whether the search can be placed inside [start, last], and where. */
+bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
+
+/** The segment that the policy chooses.  @return a FREE tag and the address in it, or 0. */
+u32 vmem_fit(vmem_t *vmp, const vmem_search_t *s, uword *addr);
+
+always_inline u32
+vmem_freelist_of(uword size)
+{
+	return (u32)min_log2(size);
+}
+
+/* ---- reports ---- */
+
+/** Tell the error hook.  No lock held. */
+void vmem_report(const char *what, vmem_t *vmp, uword addr, uword size, const void *caller);
+void vmem_report_bad_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller);
+/** Reports and stops the process: VM_PANIC. */
+void vmem_panic(const char *what, vmem_t *vmp, uword size, const void *caller)
+	__attribute__((noreturn));
+
+#endif
