@@ -69,7 +69,13 @@
 		__typeof__(y) _y = (y);                                                            \
 		_x > _y ? _x : _y;                                                                 \
 	})
-#define clib_clamp(x, lo, hi) clib_min(clib_max(x, lo), hi)
+#define clib_clamp(x, lo, hi)                                                                      \
+	({                                                                                         \
+		__typeof__(x) _clamp_x = (x);                                                      \
+		__typeof__(lo) _clamp_lo = (lo);                                                   \
+		__typeof__(hi) _clamp_hi = (hi);                                                   \
+		_clamp_x < _clamp_lo ? _clamp_lo : _clamp_x > _clamp_hi ? _clamp_hi : _clamp_x;    \
+	})
 #define clib_abs(x)                                                                                \
 	({                                                                                         \
 		__typeof__(x) _x = (x);                                                            \
