@@ -9,7 +9,7 @@
  *   %[- + =][0][width or *][. precision or *][l ll L w]conversion
  *
  *   -  left    +  right (the default)    =  centre, the odd blank on the left
- *   0  pad a number on its left with zeros, after its sign or 0x
+ *   0  what is added on the left is zeros, in a number after its sign or 0x
  *   l long, ll and L long long, w machine word; without one an int
  *
  *   d u x X o   integers; the precision is the least number of digits
@@ -132,6 +132,10 @@ typedef struct _unformat_input_t {
 	 *  UNFORMAT_END_OF_INPUT.  NULL: there is no more. */
 	uword (*fill_buffer)(struct _unformat_input_t *i);
 	void *fill_buffer_arg;
+
+	/** Why the text ended early or a word could not be kept: -ENOMEM, or what reading gave;
+	 *  0 while all is well. */
+	int error;
 } unformat_input_t;
 
 /** What %U of unformat() calls: 1 and the input consumed, or 0 (the input is put back). */
@@ -146,7 +150,8 @@ CLIB_EXPORT uword va_unformat(unformat_input_t *input, const char *fmt, va_list 
 /** Call one unformat function, as %U does but without skipping blanks. */
 CLIB_EXPORT uword unformat_user(unformat_input_t *input, unformat_function_t *func, ...);
 
-/* Starting an input.  Those that copy return 0, or -ENOMEM with an input that is at its end. */
+/* Starting an input.  Those that copy return 0, or -ENOMEM with an input that is at its end (and
+ * says so in error). */
 CLIB_EXPORT void unformat_init(unformat_input_t *i, uword (*fill_buffer)(unformat_input_t *),
 			       void *fill_buffer_arg);
 /** Copies n_bytes (which may hold NULs); 0 or less is an empty input. */
