@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* format_table: columns as wide as their widest cell.
+ *
+ *   table_t table = {}, *t = &table;
+ *   table_add_header_row(t, 2, "Name", "Size");
+ *   table_format_cell(t, 0, 0, "%v", name);           column 0, row 0
+ *   table_format_cell(t, 1, 0, "%U", format_memory_size, n_bytes);
+ *   s = format(s, "%U\n", format_table, t);
+ *   table_free(t);
+ *
+ *                    c = -1        c = 0      c = 1
+ *       r = -1                     header     header     n_header_rows = 1
+ *       r =  0       header        cell       cell
+ *       r =  1       header        cell       cell
+ *               n_header_cols = 1
+ *
+ * Columns and rows are numbered from the first that is no header; headers have negative numbers,
+ * -1 next to the cells.  A table of zero bytes is an empty one.  Cells come in any order, and the
+ * ones never set are blank; nothing is ever cut.
+ *
+ * Threads: one at a time.  Memory: the current heap; a table that lost cells because memory ended
+ * says so in a last line. */
+#ifndef included_format_table_h
+#define included_format_table_h
+
+#include <vppinfra/format.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum {
+	TTAF_RESET = 0,
+	TTAF_BOLD = 1 << 0,
+	TTAF_DIM = 1 << 1,
+	TTAF_UNDERLINE = 1 << 2,
+	TTAF_FG_COLOR_SET = 1 << 3,
+	TTAF_BG_COLOR_SET = 1 << 4,
+	TTAF_FG_COLOR_BRIGHT = 1 << 5,
+	TTAF_BG_COLOR_BRIGHT = 1 << 6,
+} table_text_attr_flags_t;
+
+typedef enum {
+	TTAC_BLACK = 0,
+	TTAC_RED = 1,
+	TTAC_GREEN = 2,
+	TTAC_YELLOW = 3,
+	TTAC_BLUE = 4,
+	TTAC_MAGENTA = 5,
+	TTAC_CYAN = 6,
+	TTAC_WHITE = 7,
+} table_text_attr_color_t;
+
+typedef enum {
+	TTAA_DEFAULT = 0, /* right; left in a header column, centred for the title */
+	TTAA_LEFT = 1,
+	TTAA_RIGHT = 2,
+	TTAA_CENTER = 3,
+} table_text_attr_align_t;
+
+typedef struct {
+	u16 flags;   /* table_text_attr_flags_t */
+	u8 fg_color; /* table_text_attr_color_t */
+	u8 bg_color;
+	u8 align; /* table_text_attr_align_t */
+} table_text_attr_t;
+
+typedef struct {
+	table_text_attr_t attr;
+	u8 *text; /* vector */
+} table_cell_t;
+
+typedef struct {
+	u8 no_ansi;       /* set: no bold, no colours */
+	u8 out_of_memory; /* a cell was lost */
+	u8 *title;        /* vector; NULL: none */
+
+	/* By column, headers first, and in it by row, headers first; vectors. */
+	table_cell_t **cells;
+	int *row_sizes; /* width of each column, as last printed; vector */
+	int n_header_cols;
+	int n_header_rows;
+} table_t;
+
+CLIB_EXPORT void table_format_title(table_t *t, const char *fmt, ...);
+
+/** Set the text of a cell.  A negative c or r beyond the headers that there are is ignored. */
+CLIB_EXPORT void table_format_cell(table_t *t, int c, int r, const char *fmt, ...);
+CLIB_EXPORT void table_set_cell_align(table_t *t, int c, int r, table_text_attr_align_t a);
+CLIB_EXPORT void table_set_cell_fg_color(table_t *t, int c, int r, table_text_attr_color_t v);
+CLIB_EXPORT void table_set_cell_bg_color(table_t *t, int c, int r, table_text_attr_color_t v);
+
+/** Add a header next to the cells, which keep their numbers: n C strings for columns (rows) 0 and
+ *  on.  n may be 0; its cells are then set one by one. */
+CLIB_EXPORT void table_add_header_row(table_t *t, int n_strings, ...);
+CLIB_EXPORT void table_add_header_col(table_t *t, int n_strings, ...);
+
+/** Free what the table owns; it is empty again. */
+CLIB_EXPORT void table_free(table_t *t);
+
+/** (table_t *): no newline after the last row. */
+CLIB_EXPORT format_function_t format_table;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
