@@ -47,20 +47,20 @@ typedef struct {
 typedef struct {
 	char **paths; /* vector of colon separated directory lists; of one name the first wins */
 	vmheap_plugin_entry_t *entries; /* vector */
-	u8 default_disable;		/* only what is enabled or required is loaded */
+	u8 default_disable;             /* only what is enabled or required is loaded */
 } vmheap_plugin_config_t;
 
 typedef enum {
 	VMHEAP_PLUGIN_LOADED,
 	VMHEAP_PLUGIN_DISABLED, /* by configuration or by its own note; code never ran */
-	VMHEAP_PLUGIN_REFUSED,	/* code never ran */
-	VMHEAP_PLUGIN_FAILED,	/* an init function returned an error */
+	VMHEAP_PLUGIN_REFUSED,  /* code never ran */
+	VMHEAP_PLUGIN_FAILED,   /* an init function returned an error */
 } vmheap_plugin_state_t;
 
 typedef struct {
 	char *name; /* "sample", NUL-terminated vector, as are path and reason */
 	char *path;
-	char *reason; /* why it is not loaded; NULL when it is */
+	char *reason;              /* why it is not loaded; NULL when it is */
 	vmheap_plugin_note_t note; /* zero when it could not be read */
 	void *handle;
 	u8 state; /* vmheap_plugin_state_t */
@@ -80,6 +80,9 @@ CLIB_EXPORT clib_error_t *vmheap_plugins_load(const vmheap_plugin_config_t *conf
 /** Vector of every plugin seen: loaded ones first, in load order, then the others by name. */
 CLIB_EXPORT const vmheap_plugin_t *vmheap_plugins(void);
 CLIB_EXPORT const vmheap_plugin_t *vmheap_plugin_by_name(const char *name);
+
+/** The directories searched so far, colon separated; "" before the first load. */
+CLIB_EXPORT const char *vmheap_plugin_path(void);
 
 /**
  * Read a plugin's note by plain file reads; none of its code runs.
