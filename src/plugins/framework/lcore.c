@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Worker w is the w-th EAL worker lcore; EAL keeps the table, it is asked each time. */
-#include <vppinfra/clib.h>
+#include <plugins/framework/framework_impl.h>
 
-#include <rte_launch.h>
 #include <rte_lcore.h>
-
-CLIB_EXPORT u32 vmheap_n_workers(void);
-CLIB_EXPORT u32 vmheap_worker_lcore(u32 worker);
-CLIB_EXPORT u32 vmheap_worker_of_lcore(u32 lcore);
-#define VMHEAP_MAX_WORKERS 64
 
 u32
 vmheap_n_workers(void)
@@ -16,7 +10,7 @@ vmheap_n_workers(void)
 	u32 lcore, n = 0;
 
 	RTE_LCORE_FOREACH_WORKER(lcore)
-		n++;
+	n++;
 	return clib_min(n, (u32)VMHEAP_MAX_WORKERS);
 }
 
@@ -25,7 +19,8 @@ vmheap_worker_lcore(u32 worker)
 {
 	u32 lcore, n = 0;
 
-	RTE_LCORE_FOREACH_WORKER(lcore) {
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	{
 		if (n++ == worker)
 			return worker < VMHEAP_MAX_WORKERS ? lcore : ~0u;
 	}
@@ -37,7 +32,8 @@ vmheap_worker_of_lcore(u32 wanted)
 {
 	u32 lcore, n = 0;
 
-	RTE_LCORE_FOREACH_WORKER(lcore) {
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	{
 		if (lcore == wanted)
 			return n < VMHEAP_MAX_WORKERS ? n : ~0u;
 		n++;
