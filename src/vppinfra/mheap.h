@@ -151,6 +151,8 @@ typedef struct {
 	u32 region_index;
 	/** NUMA node the region was bound to, -1 unknown. */
 	int numa_node;
+	/** The region has a commit call, so pages given back may not be touched. */
+	u32 pages_may_vanish;
 	u64 validate_serial;
 	/** Trace by stack; NULL when off. */
 	void *trace_main;

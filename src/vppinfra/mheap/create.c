@@ -86,6 +86,7 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	h->numa_node = params->numa_node;
 	h->vm_alloc_offset_from_header = layout.header - (uword)region->base;
 	h->vm_alloc_size = region->size;
+	h->pages_may_vanish = region->commit != NULL;
 	h->stats.n_commits = region->commit != NULL;
 	/* Memory that comes without calls is all there; the rest is counted as it grows. */
 	if (region->commit || region->decommit)

@@ -258,6 +258,13 @@ void mheap_region_unregister(mheap_t *h);
 /** The calls behind a heap; NULL when h was not made at this address in this process. */
 const mheap_region_t *mheap_region_of(const mheap_t *h);
 
+/** Which pages inside the vector were given back and may not be touched: a wrong put may point
+ *  into one.  Kept beside the table, and only where h->pages_may_vanish; the heap's lock is held.
+ *  Marking returns -ENOMEM when there is no memory for the bits. */
+int mheap_holes_mark(mheap_t *h, uword lo, uword hi);
+void mheap_holes_clear(mheap_t *h, uword lo, uword hi);
+int mheap_is_in_hole(const mheap_t *h, uword uo);
+
 /* ---- lock (lock.c) ---- */
 
 void mheap_lock_slow(mheap_t *h);

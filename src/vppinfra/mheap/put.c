@@ -36,6 +36,8 @@ object_check(const mheap_t *h, const void *v, uword uo)
 
 	if (PREDICT_FALSE(uo % 8 || uo < MHEAP_ELT_OVERHEAD_BYTES || uo >= len))
 		return check_past_end(h, v, uo);
+	if (PREDICT_FALSE(h->n_reclaimed_bytes && h->pages_may_vanish) && mheap_is_in_hole(h, uo))
+		return -EALREADY;
 	words = elt_words(v, uo);
 	if (PREDICT_FALSE((words[0] ^ elt_tag(h, uo)) & HDR_TAG_MASK))
 		return -EINVAL;

@@ -66,6 +66,22 @@ decommit(mheap_t *h, void *v, const mheap_region_t *region, uword lo, uword hi)
 	return n_released;
 }
 
+/* The same for pages inside a free element, which is remembered.  Returns 0, -EBUSY: refused. */
+static int
+give_back(mheap_t *h, void *v, const mheap_region_t *region, uword lo, uword hi)
+{
+	if (lo >= hi)
+		return 0;
+	if (mheap_holes_mark(h, lo, hi))
+		return -EBUSY;
+	if (decommit(h, v, region, lo, hi) == ~(uword)0) {
+		mheap_holes_clear(h, lo, hi);
+		return -EBUSY;
+	}
+	h->n_reclaimed_bytes += hi - lo;
+	return 0;
+}
+
 int
 mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword to,
 		     mheap_pages_t *left, mheap_pages_t *right)
@@ -86,6 +102,7 @@ mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword
 			if (region->commit(region->opaque, (u8 *)v + lo, hi - lo))
 				return -ENOMEM;
 			h->stats.n_commits++;
+			mheap_holes_clear(h, lo, hi);
 		}
 		h->n_reclaimed_bytes -= hi - lo;
 	}
@@ -99,40 +116,32 @@ mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a,
 		  uword n_min_bytes)
 {
 	const mheap_region_t *region = mheap_region_of(h);
-	mheap_pages_t all = whole_pages(h, v, uo, n_bytes), pages;
+	mheap_pages_t all = whole_pages(h, v, uo, n_bytes), pages = a.lo < a.hi ? a : b;
+	uword n_more;
 
+	if (!region || !region->decommit)
+		return elt_set_reclaimed(v, uo, pages);
 	if (a.lo < a.hi && b.lo < b.hi) {
-		/* A refusal here leaves pages that count as given back though they are not: they
-		 * are committed again before use all the same. */
-		if (region && region->decommit)
-			decommit(h, v, region, a.hi, b.lo);
-		h->n_reclaimed_bytes += b.lo - a.hi;
-		pages = (mheap_pages_t){ a.lo, b.hi };
-	} else {
-		pages = a.lo < a.hi ? a : b;
+		/* Refused: counted as given back all the same, and committed again before use,
+		 * which does no harm to pages that are still there. */
+		if (give_back(h, v, region, a.hi, b.lo))
+			h->n_reclaimed_bytes += b.lo - a.hi;
+		pages.hi = b.hi;
 	}
-	if (region && region->decommit) {
-		uword n_given = pages.lo < pages.hi ? pages.hi - pages.lo : 0;
-		uword n_more = all.hi - all.lo - n_given;
-		int is_refused;
+	if (pages.lo >= pages.hi)
+		pages.lo = pages.hi = all.lo;
+	n_more = (pages.lo - all.lo) + (all.hi - pages.hi);
+	if (n_more > 0 && n_more >= n_min_bytes) {
+		int error = give_back(h, v, region, all.lo, pages.lo);
 
-		if (n_more >= n_min_bytes && n_more > 0) {
-			if (n_given == 0)
-				pages = (mheap_pages_t){ all.hi, all.hi };
-			is_refused = decommit(h, v, region, all.lo, pages.lo) == ~(uword)0;
-			if (!is_refused) {
-				h->n_reclaimed_bytes += pages.lo - all.lo;
-				pages.lo = all.lo;
-				is_refused = decommit(h, v, region, pages.hi, all.hi) == ~(uword)0;
-			}
-			if (!is_refused) {
-				h->n_reclaimed_bytes += all.hi - pages.hi;
-				pages.hi = all.hi;
-			}
-			/* Locked memory, say: it will be refused every time. */
-			if (is_refused)
-				h->flags |= MHEAP_FLAG_DISABLE_VM;
+		if (!error) {
+			pages.lo = all.lo;
+			error = give_back(h, v, region, pages.hi, all.hi);
 		}
+		if (!error)
+			pages.hi = all.hi;
+		else /* locked memory, say: it would be refused every time */
+			h->flags |= MHEAP_FLAG_DISABLE_VM;
 	}
 	return elt_set_reclaimed(v, uo, pages);
 }
@@ -150,6 +159,7 @@ mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes)
 			n = decommit(h, v, region, pages.hi, h->n_committed_bytes);
 			n_released += n == ~(uword)0 ? 0 : n;
 		}
+		mheap_holes_clear(h, pages.lo, pages.hi);
 		h->n_reclaimed_bytes -= pages.hi - pages.lo;
 		h->n_committed_bytes = pages.lo;
 	}
