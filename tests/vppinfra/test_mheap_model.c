@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <vppinfra/mheap.h>
+/* An mheap beside an array of what should be in it: millions of random operations, each object's
+ * bytes checked before it goes, the whole heap every 1000. */
+#include "strict_region.h"
 #include "unit.h"
 
 /* What the model knows of an object; its bytes hold a pattern made from `key`. */
@@ -18,6 +20,8 @@ typedef struct {
 	u32 n_objects;
 	/* Largest size asked for, base-2 logarithm. */
 	u32 log2_max_bytes;
+	/* Behind the heap, to compare accounts with; NULL none. */
+	strict_region_t *region;
 } model_t;
 
 static u8
@@ -141,6 +145,12 @@ whole_heap_agrees(model_t *m)
 
 	if (error)
 		printf("mheap_check: %s\n", what);
+	if (m->region && !strict_accounts_agree(m->region, m->v)) {
+		printf("accounts: committed %lu, given back %lu, held %lu, needless calls %lu\n",
+		       mheap_header(m->v)->n_committed_bytes, mheap_header(m->v)->n_reclaimed_bytes,
+		       m->region->n_held_bytes, m->region->n_needless);
+		return 0;
+	}
 	return !error && mheap_elts(m->v) == m->n_objects;
 }
 
@@ -180,11 +190,12 @@ run_model(model_t *m, u64 n_ops)
 static model_t model;
 
 static void
-run_on(void *v, u32 log2_max_bytes, u64 n_ops)
+run_on(void *v, strict_region_t *region, u32 log2_max_bytes, u64 n_ops)
 {
 	memset(&model, 0, sizeof(model));
 	model.seed = unit_seed();
 	model.v = v;
+	model.region = region;
 	model.log2_max_bytes = log2_max_bytes;
 	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
 	run_model(&model, unit_n_ops(n_ops));
@@ -195,7 +206,7 @@ run_on(void *v, u32 log2_max_bytes, u64 n_ops)
 static void
 small_objects(void)
 {
-	run_on(mheap_alloc(NULL, MiB(64)), 11, 1500000);
+	run_on(mheap_alloc(NULL, MiB(64)), NULL, 11, 1500000);
 }
 
 /* A heap that is too small: exhaustion all the time, nothing ever lost. */
@@ -204,20 +215,49 @@ a_heap_that_is_always_full(void)
 {
 	static u8 memory[KiB(300)];
 
-	run_on(mheap_alloc(memory + 8, sizeof(memory) - 8), 12, 1000000);
+	run_on(mheap_alloc(memory + 8, sizeof(memory) - 8), NULL, 12, 1000000);
 }
 
 /* Up to 16 MiB: pages are given back and taken again. */
 static void
 large_objects_give_pages_back(void)
 {
-	run_on(mheap_alloc(NULL, GiB(1)), 24, 700000);
+	run_on(mheap_alloc(NULL, GiB(1)), NULL, 24, 700000);
+}
+
+static strict_region_t region;
+
+/* The same where a page that was not committed cannot be touched, and every byte is accounted
+ * for after every 1000 operations. */
+static void
+strict_pages(void)
+{
+	run_on(strict_heap(&region, MiB(256), 4096, 0), &region, 23, 200000);
+	CU_ASSERT(region.n_decommits > 100);
+}
+
+/* Pages of 2 MiB in a heap that is too small for what is asked. */
+static void
+strict_large_pages(void)
+{
+	run_on(strict_heap(&region, MiB(64), MiB(2), 0), &region, 24, 200000);
+	CU_ASSERT(region.n_decommits > 100);
+}
+
+/* One commit in eight fails: a refusal each time, never a half-done change. */
+static void
+commits_that_fail_now_and_then(void)
+{
+	void *v = strict_heap(&region, MiB(256), 4096, 0);
+
+	region.fail_every = 8;
+	run_on(v, &region, 22, 200000);
+	CU_ASSERT(region.n_failures > 100);
 }
 
 static const unit_test_t tests[] = {
-	UNIT(small_objects),
-	UNIT(a_heap_that_is_always_full),
-	UNIT(large_objects_give_pages_back),
+	UNIT(small_objects), UNIT(a_heap_that_is_always_full), UNIT(large_objects_give_pages_back),
+	UNIT(strict_pages),  UNIT(strict_large_pages),         UNIT(commits_that_fail_now_and_then),
 };
 
 int

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <sys/mman.h>
+#include <vppinfra/mem.h>
+#include "unit.h"
+
+static struct {
+	uword n, offset;
+	const void *v;
+	char what[128];
+} report;
+
+static void
+note_report(const char *what, const void *v, uword offset, const void *caller)
+{
+	report.n++;
+	report.v = v;
+	report.offset = offset;
+	snprintf(report.what, sizeof(report.what), "%s", what);
+}
+
+/* VPP programs allocate before anybody called clib_mem_init(): a heap is there by then. */
+static void
+the_first_allocation_makes_a_heap(void)
+{
+	u8 *p = clib_mem_alloc(1000);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	CU_ASSERT_EQUAL((uword)p % 16, 0);
+	memset(p, 1, 1000);
+	CU_ASSERT_EQUAL(clib_mem_size(p), 1008);
+	CU_ASSERT_EQUAL(clib_mem_is_heap_object(p), 1);
+	CU_ASSERT_EQUAL(clib_mem_is_heap_object(p + 16), 0);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(p), clib_mem_main_heap());
+	CU_ASSERT_PTR_EQUAL(clib_mem_get_heap(), clib_mem_main_heap());
+	CU_ASSERT_NOT_EQUAL(mheap_header(clib_mem_main_heap())->flags & MHEAP_FLAG_THREAD_SAFE, 0);
+	/* Room for far more than it holds now. */
+	CU_ASSERT(mheap_max_size(clib_mem_main_heap()) > GiB(3));
+	clib_mem_free(p);
+	CU_ASSERT_EQUAL(clib_mem_is_heap_object(p), 0);
+	CU_ASSERT_EQUAL(clib_mem_size(p), 0);
+	clib_mem_validate();
+	clib_mem_exit();
+	CU_ASSERT_PTR_NULL(clib_mem_heap_of(p));
+}
+
+/* Main heaps of a size, in the caller's memory or of their own; refusal changes nothing. */
+static void
+init_makes_the_main_heap(void)
+{
+	static u8 memory[MiB(1)];
+	clib_mem_heap_t *a = clib_mem_init(NULL, MiB(4)), *b;
+	void *p;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(a);
+	CU_ASSERT_PTR_EQUAL(clib_mem_get_heap(), a);
+	CU_ASSERT_PTR_EQUAL(clib_mem_main_heap(), a);
+	CU_ASSERT_EQUAL(mheap_max_size(a), MiB(4) - 4096);
+	CU_ASSERT_PTR_NULL(clib_mem_init(memory, 4000));
+	CU_ASSERT_PTR_EQUAL(clib_mem_main_heap(), a);
+	p = clib_mem_alloc(100);
+	b = clib_mem_init(memory, sizeof(memory));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+	CU_ASSERT((u8 *)b > memory && (u8 *)b < memory + sizeof(memory));
+	CU_ASSERT_PTR_EQUAL(clib_mem_get_heap(), b);
+	/* Objects of the heap before find home. */
+	clib_mem_free(p);
+	CU_ASSERT_EQUAL(mheap_elts(a), 0);
+	clib_mem_exit();
+	CU_ASSERT_PTR_NULL(clib_mem_current_heap);
+	mheap_free(a);
+}
+
+/* The current heap decides where memory comes from, never where it goes back to. */
+static void
+free_finds_the_objects_own_heap(void)
+{
+	clib_mem_heap_t *main_heap = clib_mem_init(NULL, MiB(1)),
+			*other = mheap_alloc(NULL, MiB(1));
+	void *p, *q;
+
+	p = clib_mem_alloc(100);
+	CU_ASSERT_PTR_EQUAL(clib_mem_set_heap(other), main_heap);
+	q = clib_mem_alloc(100);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(p), main_heap);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(q), other);
+	CU_ASSERT_EQUAL(clib_mem_size(p), 112);
+	CU_ASSERT_EQUAL(clib_mem_is_heap_object(p), 0);
+	CU_ASSERT_EQUAL(clib_mem_is_heap_object(q), 1);
+	clib_mem_free(p);
+	CU_ASSERT_EQUAL(mheap_elts(main_heap), 0);
+	clib_mem_set_heap(main_heap);
+	clib_mem_free(q);
+	CU_ASSERT_EQUAL(mheap_elts(other), 0);
+	mheap_free(other);
+	clib_mem_exit();
+}
+
+/* The forms that name a heap, NULL meaning the current one. */
+static void
+a_heap_can_be_named(void)
+{
+	clib_mem_heap_t *main_heap = clib_mem_init(NULL, MiB(1)),
+			*other = mheap_alloc(NULL, MiB(1));
+	void *p = clib_mem_heap_alloc(other, 50), *q = clib_mem_heap_alloc_aligned(other, 50, 256);
+
+	CU_ASSERT_EQUAL(mheap_elts(other), 2);
+	CU_ASSERT_EQUAL((uword)q % 256, 0);
+	CU_ASSERT_EQUAL(clib_mem_heap_is_heap_object(other, p), 1);
+	CU_ASSERT_EQUAL(clib_mem_heap_is_heap_object(main_heap, p), 0);
+	CU_ASSERT_EQUAL(clib_mem_heap_is_heap_object(NULL, p), 0);
+	CU_ASSERT_EQUAL(clib_mem_heap_size(other, p), 64);
+	CU_ASSERT_EQUAL(clib_mem_heap_size(main_heap, p), 0);
+	CU_ASSERT_EQUAL(clib_mem_heap_extend(other, q, 5000), 0);
+	CU_ASSERT(clib_mem_heap_size(other, q) >= 5000);
+	CU_ASSERT_EQUAL(clib_mem_heap_extend(other, q, MiB(2)), -ENOMEM);
+	clib_mem_heap_free(other, p);
+	clib_mem_heap_free(other, q);
+	clib_mem_heap_free(other, NULL);
+	CU_ASSERT_EQUAL(mheap_elts(other), 0);
+	p = clib_mem_heap_alloc(NULL, 10);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(p), main_heap);
+	clib_mem_heap_free(NULL, p);
+	mheap_free(other);
+	clib_mem_exit();
+}
+
+/* Alignment at an offset, as a vector with a header below its first element needs it. */
+static void
+alignment_at_an_offset(void)
+{
+	clib_mem_init(NULL, MiB(4));
+	for (uword align = 8; align <= 4096; align *= 2) {
+		for (uword ao = 0; ao <= align; ao += 8) {
+			u8 *p = clib_mem_alloc_aligned_at_offset(100, align, ao, 1);
+
+			CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+			CU_ASSERT_EQUAL(((uword)p + ao) % align, 0);
+			clib_mem_free(p);
+		}
+	}
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_aligned_at_offset(100, 64, 3, 1));
+	CU_ASSERT_EQUAL((uword)clib_mem_alloc_aligned(1, MiB(1)) % MiB(1), 0);
+	clib_mem_validate();
+	clib_mem_exit();
+}
+
+/* ---- wrong pointers ---- */
+
+/* Each is reported and counted; none does harm. */
+static void
+wrong_pointers_are_reported(void)
+{
+	int on_stack;
+	u64 n_before = clib_mem_n_bad_frees();
+	clib_mem_heap_t *heap = clib_mem_init(NULL, MiB(1));
+	u8 *p = clib_mem_alloc(100), *q = clib_mem_alloc(100);
+
+	mheap_set_error_handler(note_report);
+	report.n = 0;
+	clib_mem_free(NULL);
+	CU_ASSERT_EQUAL(report.n, 0);
+	clib_mem_free(&on_stack);
+	CU_ASSERT_EQUAL(report.n, 1);
+	CU_ASSERT_PTR_NULL(report.v);
+	CU_ASSERT_EQUAL(report.offset, (uword)&on_stack);
+	clib_mem_free(p + 16);
+	CU_ASSERT_EQUAL(report.n, 2);
+	CU_ASSERT_PTR_EQUAL(report.v, heap);
+	clib_mem_free(p + 1);
+	CU_ASSERT_EQUAL(report.n, 3);
+	clib_mem_free(p);
+	clib_mem_free(p);
+	CU_ASSERT_EQUAL(report.n, 4);
+	CU_ASSERT_PTR_NOT_NULL(strstr(report.what, "already"));
+	clib_mem_heap_free(heap, &on_stack);
+	CU_ASSERT_EQUAL(report.n, 5);
+	CU_ASSERT_EQUAL(clib_mem_n_bad_frees() - n_before, 5);
+	CU_ASSERT_EQUAL(clib_mem_size(&on_stack), 0);
+	CU_ASSERT_PTR_NULL(clib_mem_heap_of(&on_stack));
+	CU_ASSERT_PTR_NULL(clib_mem_heap_of(q + 16));
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(q), heap);
+	mheap_set_error_handler(NULL);
+	clib_mem_validate();
+	clib_mem_exit();
+}
+
+/* ---- exhaustion ---- */
+
+static int n_calls, n_retries;
+static void *reserve;
+
+static int
+free_the_reserve(clib_mem_heap_t *heap, uword n_bytes)
+{
+	n_calls++;
+	if (n_retries-- == 0)
+		clib_mem_free(reserve);
+	return n_retries >= -1;
+}
+
+/* Without a handler the plain forms return NULL too; with one they try as often as it says. */
+static void
+exhaustion_is_null_unless_the_handler_helps(void)
+{
+	u64 n_before = clib_mem_n_oom();
+
+	clib_mem_init(NULL, MiB(1));
+	CU_ASSERT_PTR_NULL(clib_mem_alloc(MiB(2)));
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_aligned(MiB(2), 64));
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_or_null(MiB(2)));
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_aligned_or_null(~(uword)0, 64));
+	CU_ASSERT_EQUAL(clib_mem_n_oom() - n_before, 4);
+
+	reserve = clib_mem_alloc(KiB(700));
+	clib_mem_set_oom_handler(free_the_reserve);
+	n_calls = 0;
+	n_retries = 2;
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_or_null(KiB(600)));
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_aligned_at_offset(KiB(600), 64, 0, 0));
+	CU_ASSERT_EQUAL(n_calls, 0);
+	CU_ASSERT_PTR_NOT_NULL(clib_mem_alloc(KiB(600)));
+	CU_ASSERT_EQUAL(n_calls, 3);
+	/* It gives up. */
+	CU_ASSERT_PTR_NULL(clib_mem_alloc(KiB(600)));
+	CU_ASSERT_EQUAL(n_calls, 4);
+	CU_ASSERT_EQUAL(clib_mem_n_oom() - n_before, 8);
+	clib_mem_set_oom_handler(NULL);
+	clib_mem_validate();
+	clib_mem_exit();
+}
+
+/* The n-th allocation can be made to fail, here too. */
+static void
+allocations_fail_on_demand(void)
+{
+	clib_mem_init(NULL, MiB(1));
+	mheap_fail_get_after(2);
+	CU_ASSERT_PTR_NOT_NULL(clib_mem_alloc(10));
+	CU_ASSERT_PTR_NULL(clib_mem_alloc(10));
+	CU_ASSERT_PTR_NOT_NULL(clib_mem_alloc(10));
+	clib_mem_exit();
+}
+
+/* ---- NUMA heaps, the list, usage ---- */
+
+static int
+count_heap(clib_mem_heap_t *heap, void *arg)
+{
+	(*(int *)arg)++;
+	return 0;
+}
+
+static int
+stop_at_first(clib_mem_heap_t *heap, void *arg)
+{
+	(*(int *)arg)++;
+	return 1;
+}
+
+/* A node's heap is what was announced for it; all live heaps are on the list. */
+static void
+numa_heaps_and_the_list(void)
+{
+	clib_mem_heap_t *node0;
+	int n_before = 0, n = 0, n_first = 0;
+
+	clib_mem_foreach_heap(count_heap, &n_before);
+	clib_mem_init(NULL, MiB(1));
+	node0 = mheap_alloc(NULL, MiB(1));
+	CU_ASSERT_PTR_NULL(clib_mem_get_numa_heap(0));
+	CU_ASSERT_EQUAL(clib_mem_set_numa_heap(0, node0), 0);
+	CU_ASSERT_PTR_EQUAL(clib_mem_get_numa_heap(0), node0);
+	CU_ASSERT_PTR_NULL(clib_mem_get_numa_heap(1));
+	CU_ASSERT_PTR_NULL(clib_mem_get_numa_heap(100000));
+	CU_ASSERT_EQUAL(clib_mem_set_numa_heap(100000, node0), -EINVAL);
+	clib_mem_foreach_heap(count_heap, &n);
+	CU_ASSERT_EQUAL(n - n_before, 2);
+	clib_mem_foreach_heap(stop_at_first, &n_first);
+	CU_ASSERT_EQUAL(n_first, 1);
+	mheap_free(node0);
+	clib_mem_exit();
+	CU_ASSERT_PTR_NULL(clib_mem_get_numa_heap(0));
+	n = 0;
+	clib_mem_foreach_heap(count_heap, &n);
+	CU_ASSERT_EQUAL(n, n_before);
+}
+
+/* A heap made elsewhere can be the main one; exit forgets it but does not destroy it. */
+static void
+the_main_heap_can_be_brought_along(void)
+{
+	clib_mem_heap_t *heap = mheap_alloc(NULL, MiB(1));
+	void *p;
+
+	clib_mem_set_main_heap(heap);
+	p = clib_mem_alloc(10);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(p), heap);
+	clib_mem_exit();
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(p), heap);
+	mheap_free(heap);
+}
+
+static void
+usage_is_the_current_heaps(void)
+{
+	clib_mem_usage_t u;
+
+	clib_mem_init(NULL, MiB(1));
+	clib_mem_alloc(100);
+	clib_mem_usage(&u);
+	CU_ASSERT_EQUAL(u.object_count, 1);
+	CU_ASSERT_EQUAL(u.bytes_used, 112);
+	CU_ASSERT_EQUAL(u.bytes_max, MiB(1) - 4096);
+	clib_mem_exit();
+}
+
+/* ---- threads ---- */
+
+static void *
+allocate_in_a_thread(void *arg)
+{
+	clib_mem_heap_t *own = mheap_alloc(NULL, MiB(1));
+	uword n_wrong = 0;
+	void *p;
+
+	n_wrong += clib_mem_get_heap() != arg;
+	for (int i = 0; i < 1000; i++) {
+		p = clib_mem_alloc(1 + (uword)i);
+		n_wrong += clib_mem_heap_of(p) != arg;
+		clib_mem_free(p);
+	}
+	clib_mem_set_heap(own);
+	p = clib_mem_alloc(10);
+	n_wrong += clib_mem_heap_of(p) != own;
+	clib_mem_free(p);
+	mheap_free(own);
+	return (void *)n_wrong;
+}
+
+/* A current heap is the thread's own affair; without one a thread uses the main heap. */
+static void
+each_thread_has_its_current_heap(void)
+{
+	clib_mem_heap_t *main_heap = clib_mem_init(NULL, MiB(64)),
+			*mine = mheap_alloc(NULL, MiB(1));
+	pthread_t threads[2];
+	void *n_wrong;
+
+	clib_mem_set_heap(mine);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, allocate_in_a_thread, main_heap);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], &n_wrong);
+		CU_ASSERT_PTR_NULL(n_wrong);
+	}
+	CU_ASSERT_PTR_EQUAL(clib_mem_get_heap(), mine);
+	CU_ASSERT_EQUAL(mheap_elts(main_heap), 0);
+	clib_mem_exit();
+	mheap_free(mine);
+}
+
+static const unit_test_t tests[] = {
+	UNIT(the_first_allocation_makes_a_heap),
+	UNIT(init_makes_the_main_heap),
+	UNIT(free_finds_the_objects_own_heap),
+	UNIT(a_heap_can_be_named),
+	UNIT(alignment_at_an_offset),
+	UNIT(wrong_pointers_are_reported),
+	UNIT(exhaustion_is_null_unless_the_handler_helps),
+	UNIT(allocations_fail_on_demand),
+	UNIT(numa_heaps_and_the_list),
+	UNIT(the_main_heap_can_be_brought_along),
+	UNIT(usage_is_the_current_heaps),
+	UNIT(each_thread_has_its_current_heap),
+};
+
+int
+main(void)
+{
+	return unit_run("mem", tests, ARRAY_LEN(tests));
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the pages of an mheap come from and when they go: growth, give-back, and the accounts. */
+#include <sys/mman.h>
+#include <unistd.h>
+#include "heap_helpers.h"
+#include "strict_region.h"
+
+static strict_region_t region;
+
+static void *
+strict_heap_of(uword size, uword page_bytes)
+{
+	void *v = strict_heap(&region, size, page_bytes, 0);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+	return v;
+}
+
+static void
+touch(void *v, uword offset)
+{
+	memset((u8 *)v + offset, 0x5a, mheap_data_bytes(v, offset));
+}
+
+static uword
+n_resident_bytes(const void *p, uword n)
+{
+	uword first = round_down_pow2((uword)p, 4096), n_resident = 0;
+	static u8 map[MiB(1)];
+
+	n = round_pow2((uword)p + n, 4096) - first;
+	CU_ASSERT_FATAL(n / 4096 <= sizeof(map));
+	if (mincore((void *)first, n, map))
+		return 0;
+	for (uword i = 0; i < n / 4096; i++)
+		n_resident += map[i] & 1;
+	return n_resident * 4096;
+}
+
+static uword
+rss_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long n_total, n_resident = 0;
+
+	if (!f || fscanf(f, "%lu %lu", &n_total, &n_resident) != 2)
+		n_resident = 0;
+	if (f)
+		fclose(f);
+	return n_resident * 4096;
+}
+
+/* ---- growth ---- */
+
+/* A heap touches only what it committed, commits no page twice, and knows how much it has. */
+static void
+growth_commits_first(void)
+{
+	void *v = strict_heap_of(MiB(4), 4096);
+	uword n = 0, offset;
+
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT_EQUAL(region.n_held_bytes, 8192);
+	while ((offset = get(v, 1000)) != NOTHING) {
+		touch(v, offset);
+		n++;
+	}
+	CU_ASSERT_EQUAL(n, (MiB(4) - 4096 - 16) / (1008 + 16));
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT_EQUAL(region.n_held_bytes, MiB(4));
+	/* In batches: not a call a page. */
+	CU_ASSERT(region.n_commits <= MiB(4) / KiB(64) + 2);
+	CU_ASSERT_EQUAL(mheap_header(v)->stats.n_commits, region.n_commits);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+	CU_ASSERT_EQUAL(region.n_releases, 1);
+}
+
+/* When the region has no more, get fails, the heap is as it was, and goes on when there is. */
+static void
+a_failed_commit_changes_nothing(void)
+{
+	void *v = strict_heap_of(MiB(4), 4096);
+	mheap_t before;
+	uword offset, n = 0;
+
+	region.n_commits_left = 3;
+	while (get(v, 1000) != NOTHING)
+		n++;
+	CU_ASSERT(n >= 2 * KiB(64) / 1024);
+	before = *mheap_header(v);
+	CU_ASSERT_EQUAL(get(v, 1000), NOTHING);
+	mheap_get_aligned(v, 100000, 4096, 8, &offset);
+	CU_ASSERT_EQUAL(offset, NOTHING);
+	CU_ASSERT_EQUAL(mheap_extend(v, 16, 200000), -ENOMEM);
+	CU_ASSERT_EQUAL(before.n_elts, n);
+	CU_ASSERT_EQUAL(before.n_committed_bytes, mheap_header(v)->n_committed_bytes);
+	CU_ASSERT_EQUAL(before.n_free_bytes, mheap_header(v)->n_free_bytes);
+	CU_ASSERT_EQUAL(before.n_used_bytes, mheap_header(v)->n_used_bytes);
+	CU_ASSERT(is_whole(v));
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	region.n_commits_left = ~0ULL;
+	CU_ASSERT_NOT_EQUAL(get(v, 1000), NOTHING);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* A batch that cannot be had is not the end: what is needed may be. */
+static int
+commit_at_most_a_page(void *opaque, void *p, uword n)
+{
+	return n > 8192 ? -ENOMEM : strict_commit(opaque, p, n);
+}
+
+static void
+a_failed_batch_is_tried_smaller(void)
+{
+	u8 *base = mmap(NULL, MiB(1), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mheap_params_t params = { .region = { .base = base,
+					      .size = MiB(1),
+					      .page_bytes = 4096,
+					      .commit = commit_at_most_a_page,
+					      .release = strict_release,
+					      .opaque = &region } };
+	void *v;
+
+	memset(&region, 0, sizeof(region));
+	region = (strict_region_t){
+		.base = base, .size = MiB(1), .page_bytes = 4096, .n_commits_left = ~0ULL
+	};
+	CU_ASSERT_EQUAL_FATAL(mheap_create(&params, &v), 0);
+	for (int i = 0; i < 100; i++)
+		CU_ASSERT_NOT_EQUAL(get(v, 1000), NOTHING);
+	CU_ASSERT_EQUAL(get(v, 20000), NOTHING);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	mheap_free(v);
+}
+
+/* ---- give-back ---- */
+
+/* A large element gives back its whole pages but the one with its links; small ones keep all. */
+static void
+large_free_elements_give_pages_back(void)
+{
+	void *v = strict_heap_of(MiB(32), 4096);
+	uword small = get(v, KiB(512)), large, held;
+
+	get(v, 16);
+	large = get(v, MiB(8));
+	get(v, 16);
+	touch(v, small);
+	touch(v, large);
+	held = region.n_held_bytes;
+	mheap_put(v, small);
+	CU_ASSERT_EQUAL(region.n_held_bytes, held);
+	mheap_put(v, large);
+	CU_ASSERT(held - region.n_held_bytes >= MiB(8) - 2 * 4096);
+	CU_ASSERT_EQUAL(mheap_header(v)->n_reclaimed_bytes, held - region.n_held_bytes);
+	CU_ASSERT_EQUAL(mheap_header(v)->stats.n_reclaimed_bytes, held - region.n_held_bytes);
+	CU_ASSERT_EQUAL(mheap_elt_at_uoffset(v, large)->is_reclaimed, 1);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	/* Taken again it is usable in full. */
+	CU_ASSERT_EQUAL(get(v, MiB(8)), large);
+	touch(v, large);
+	CU_ASSERT_EQUAL(region.n_held_bytes, held);
+	CU_ASSERT_EQUAL(mheap_header(v)->n_reclaimed_bytes, 0);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* A small get from a given-back element commits a little, and the rest stays given back. */
+static void
+a_small_get_commits_a_little(void)
+{
+	void *v = strict_heap_of(MiB(32), 4096);
+	uword large = get(v, MiB(8)), offset, held;
+
+	get(v, 16);
+	mheap_put(v, large);
+	held = region.n_held_bytes;
+	for (int i = 0; i < 100; i++) {
+		offset = get(v, 1000);
+		touch(v, offset);
+	}
+	CU_ASSERT(region.n_held_bytes - held <= 100 * 1024 + 2 * KiB(64));
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	/* In the middle: both remainders stay given back. */
+	mheap_get_aligned(v, 100, MiB(2), 0, &offset);
+	CU_ASSERT(offset < large + MiB(8));
+	touch(v, offset);
+	CU_ASSERT(region.n_held_bytes - held <= 100 * 1024 + 4 * KiB(64));
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_put(v, offset);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* Pages that do not come back leave the element as it was, given back. */
+static void
+a_failed_retake_changes_nothing(void)
+{
+	void *v = strict_heap_of(MiB(32), 4096);
+	uword large = get(v, MiB(8)), last = get(v, 16), reclaimed;
+
+	mheap_put(v, large);
+	reclaimed = mheap_header(v)->n_reclaimed_bytes;
+	region.n_commits_left = 0;
+	CU_ASSERT_EQUAL(get(v, MiB(8)), NOTHING);
+	CU_ASSERT_EQUAL(get(v, MiB(4)), NOTHING);
+	CU_ASSERT_EQUAL(get(v, 8000), NOTHING);
+	CU_ASSERT_EQUAL(mheap_header(v)->n_reclaimed_bytes, reclaimed);
+	CU_ASSERT(is_whole(v));
+	/* What lies in the page that was kept needs no call. */
+	CU_ASSERT_EQUAL(get(v, 100), large);
+	region.n_commits_left = ~0ULL;
+	CU_ASSERT_NOT_EQUAL(get(v, MiB(7)), NOTHING);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	mheap_put(v, last);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* Neighbours that both gave pages back merge; what is given back already is not given twice. */
+static void
+given_back_neighbours_merge(void)
+{
+	void *v = strict_heap_of(MiB(64), 4096);
+	uword a[8];
+
+	for (int i = 0; i < 8; i++)
+		a[i] = get(v, MiB(3));
+	get(v, 16);
+	for (int i = 0; i < 8; i += 2)
+		mheap_put(v, a[i]);
+	for (int i = 1; i < 8; i += 2)
+		mheap_put(v, a[i]);
+	CU_ASSERT_EQUAL(n_free_elts(v), 1);
+	CU_ASSERT(region.n_held_bytes < KiB(128));
+	/* strict_accounts_agree: n_needless is 0. */
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* The same at the end: the vector shrinks over elements that gave pages back. */
+static void
+the_end_gives_back_too(void)
+{
+	void *v = strict_heap_of(MiB(64), 4096);
+	uword a = get(v, 100), b = get(v, MiB(4)), c = get(v, 100), d = get(v, MiB(4));
+
+	touch(v, d);
+	mheap_put(v, d);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(region.n_held_bytes < MiB(4) + KiB(128));
+	mheap_put(v, b);
+	CU_ASSERT(region.n_held_bytes < KiB(128));
+	/* Swallows b, which has a hole. */
+	mheap_put(v, c);
+	CU_ASSERT_EQUAL(mheap_header(v)->n_reclaimed_bytes, 0);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_put(v, a);
+	CU_ASSERT_EQUAL(_vec_find(v)->len, 16);
+	/* Grows again over the same ground. */
+	for (int i = 0; i < 10; i++) {
+		a = get(v, MiB(5));
+		touch(v, a);
+	}
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* An object grows into a neighbour whose pages are gone. */
+static void
+extend_takes_given_back_pages(void)
+{
+	void *v = strict_heap_of(MiB(32), 4096);
+	uword a = get(v, 100), b = get(v, MiB(8));
+
+	get(v, 16);
+	mheap_put(v, b);
+	region.n_commits_left = 0;
+	CU_ASSERT_EQUAL(mheap_extend(v, a, MiB(2)), -ENOMEM);
+	CU_ASSERT(is_whole(v));
+	region.n_commits_left = ~0ULL;
+	CU_ASSERT_EQUAL(mheap_extend(v, a, MiB(2)), 0);
+	touch(v, a);
+	CU_ASSERT(is_whole(v));
+	CU_ASSERT_EQUAL(mheap_extend(v, a, MiB(8)), 0);
+	touch(v, a);
+	CU_ASSERT(is_whole(v));
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	mheap_free(v);
+}
+
+/* A wrong put into pages that are gone is an answer, not a crash. */
+static void
+wrong_puts_into_holes_are_refused(void)
+{
+	void *v = strict_heap_of(MiB(32), 4096);
+	uword a = get(v, MiB(2)), b = get(v, MiB(2)), n_wrong = 0;
+
+	get(v, 16);
+	mheap_put(v, a);
+	mheap_put(v, b);
+	CU_ASSERT_EQUAL(mheap_put_checked(v, b), -EALREADY);
+	for (uword uo = a + 8; uo < b + MiB(2); uo += 8)
+		n_wrong += mheap_put_checked(v, uo) == 0;
+	CU_ASSERT_EQUAL(n_wrong, 0);
+	for (uword uo = _vec_find(v)->len; uo < MiB(32) + 4096; uo += 4096)
+		n_wrong += mheap_offset_is_valid(v, uo);
+	CU_ASSERT_EQUAL(n_wrong, 0);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* Trim gives back everything that no object needs, at once, and says how much. */
+static void
+trim_gives_back_everything(void)
+{
+	void *v = strict_heap(&region, MiB(32), 4096, MHEAP_FLAG_DISABLE_VM);
+	uword a[64], held, n_released;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+	for (int i = 0; i < 64; i++)
+		a[i] = get(v, KiB(128));
+	for (int i = 0; i < 64; i += 2)
+		mheap_put(v, a[i]);
+	mheap_put(v, a[63]);
+	held = region.n_held_bytes;
+	CU_ASSERT_EQUAL(region.n_decommits, 0);
+	n_released = mheap_trim(v);
+	CU_ASSERT_EQUAL(n_released, held - region.n_held_bytes);
+	CU_ASSERT(n_released >= 32 * (KiB(128) - 8192));
+	CU_ASSERT_EQUAL(mheap_trim(v), 0);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	for (int i = 0; i < 64; i += 2) {
+		a[i] = get(v, KiB(128));
+		touch(v, a[i]);
+	}
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* Pages that the system keeps (locked, say) stay usable, and it is not asked again every time. */
+static void
+a_refused_give_back_is_harmless(void)
+{
+	void *v = strict_heap_of(MiB(32), 4096);
+	uword a = get(v, MiB(2));
+
+	get(v, 16);
+	region.decommit_is_refused = 1;
+	mheap_put(v, a);
+	CU_ASSERT_EQUAL(mheap_header(v)->n_reclaimed_bytes, 0);
+	CU_ASSERT_NOT_EQUAL(mheap_header(v)->flags & MHEAP_FLAG_DISABLE_VM, 0);
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT_EQUAL(get(v, MiB(2)), a);
+	touch(v, a);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* Pages of 2 MiB: v lies inside the first one, and only whole ones go. */
+static void
+pages_larger_than_the_systems(void)
+{
+	void *v = strict_heap_of(MiB(64), MiB(2));
+	uword a = get(v, MiB(5)), b = get(v, MiB(3)), c = get(v, 100);
+
+	CU_ASSERT_EQUAL(region.n_held_bytes, MiB(10));
+	touch(v, a);
+	touch(v, b);
+	mheap_put(v, a);
+	CU_ASSERT_EQUAL(region.n_held_bytes, MiB(8));
+	CU_ASSERT_EQUAL(mheap_put_checked(v, b), 0);
+	CU_ASSERT_EQUAL(region.n_held_bytes, MiB(4));
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	a = get(v, MiB(6));
+	touch(v, a);
+	mheap_put(v, a);
+	mheap_put(v, c);
+	CU_ASSERT_EQUAL(region.n_held_bytes, MiB(2));
+	CU_ASSERT(strict_accounts_agree(&region, v));
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* ---- the real thing ---- */
+
+/* A7: resident memory falls after a mass free, and the heap regrows.  VPP's did not fall. */
+static void
+rss_falls_and_regrows(void)
+{
+	enum { N = 1000 };
+	static uword offsets[N];
+	void *v = heap_of(MiB(256));
+	uword pin, full, empty;
+
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < N; i++) {
+			offsets[i] = get(v, KiB(64));
+			touch(v, offsets[i]);
+		}
+		/* So that the memory is inside the vector, not past its end. */
+		pin = get(v, 16);
+		CU_ASSERT(n_resident_bytes(v, N * KiB(64)) >= N * KiB(64));
+		full = rss_bytes();
+		for (int i = 0; i < N; i++)
+			mheap_put(v, offsets[i]);
+		empty = rss_bytes();
+		CU_ASSERT(full - empty > 60 * MiB(1));
+		CU_ASSERT(n_resident_bytes(v, N * KiB(64)) <= MiB(1) + 8192);
+		CU_ASSERT(mheap_header(v)->n_reclaimed_bytes >= 61 * MiB(1));
+		CU_ASSERT(is_whole(v));
+		if (round == 1)
+			mheap_put(v, pin);
+	}
+	CU_ASSERT(mheap_header(v)->stats.n_reclaimed_bytes > 3 * 60 * MiB(1));
+	CU_ASSERT(mheap_trim(v) <= MiB(1) + 8192);
+	mheap_free(v);
+}
+
+/* What was never touched was never there: the count of released bytes says so. */
+static void
+released_bytes_are_true(void)
+{
+	void *v = heap_of(MiB(256));
+	uword a = get(v, MiB(64));
+
+	get(v, 16);
+	memset((u8 *)v + a, 1, MiB(2));
+	mheap_put(v, a);
+	CU_ASSERT(mheap_header(v)->stats.n_reclaimed_bytes <= MiB(2) + 4096);
+	CU_ASSERT(mheap_header(v)->stats.n_reclaimed_bytes >= MiB(2) - 8192);
+	mheap_free(v);
+}
+
+/* Beyond 4 GiB: VPP's lengths wrap there and objects overlap.  Here they do not. */
+static void
+objects_beyond_4_gib(void)
+{
+	void *v = heap_of(GiB(16));
+	uword a[9], big, offset;
+
+	for (int i = 0; i < 9; i++) {
+		a[i] = get(v, MiB(1000));
+		CU_ASSERT_NOT_EQUAL_FATAL(a[i], NOTHING);
+		if (i)
+			CU_ASSERT_EQUAL(a[i], a[i - 1] + MiB(1000) + 16);
+		((u8 *)v)[a[i]] = (u8)i;
+		((u8 *)v)[a[i] + MiB(1000) - 1] = (u8)i;
+	}
+	for (int i = 0; i < 9; i++)
+		CU_ASSERT(((u8 *)v)[a[i]] == i && ((u8 *)v)[a[i] + MiB(1000) - 1] == i);
+	CU_ASSERT(_vec_find(v)->len > GiB(8));
+	big = get(v, GiB(5));
+	CU_ASSERT_NOT_EQUAL(big, NOTHING);
+	get(v, 16);
+	CU_ASSERT_EQUAL(mheap_data_bytes(v, big), GiB(5));
+	CU_ASSERT(is_whole(v));
+	mheap_put(v, big);
+	CU_ASSERT_EQUAL(mheap_put_checked(v, big), -EALREADY);
+	mheap_get_aligned(v, GiB(3), 4096, 0, &offset);
+	CU_ASSERT(offset >= big && offset < big + 4096 + 64);
+	CU_ASSERT(is_whole(v));
+	for (int i = 0; i < 9; i++)
+		mheap_put(v, a[i]);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+static const unit_test_t tests[] = {
+	UNIT(growth_commits_first),
+	UNIT(a_failed_commit_changes_nothing),
+	UNIT(a_failed_batch_is_tried_smaller),
+	UNIT(large_free_elements_give_pages_back),
+	UNIT(a_small_get_commits_a_little),
+	UNIT(a_failed_retake_changes_nothing),
+	UNIT(given_back_neighbours_merge),
+	UNIT(the_end_gives_back_too),
+	UNIT(extend_takes_given_back_pages),
+	UNIT(wrong_puts_into_holes_are_refused),
+	UNIT(trim_gives_back_everything),
+	UNIT(a_refused_give_back_is_harmless),
+	UNIT(pages_larger_than_the_systems),
+	UNIT(rss_falls_and_regrows),
+	UNIT(released_bytes_are_true),
+	UNIT(objects_beyond_4_gib),
+};
+
+int
+main(void)
+{
+	return unit_run("mheap_pages", tests, ARRAY_LEN(tests));
+}
