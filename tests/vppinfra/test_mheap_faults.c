@@ -303,70 +303,83 @@ create_refuses_a_senseless_region(void)
 
 /* ---- check ---- */
 
-/* A heap with a free element of 512 bytes between two used ones, to be broken. */
-static void *
-heap_to_break(uword *free_one, uword *used_one)
-{
-	void *v = heap_of(MiB(1));
+/* A heap with a free element of 512 bytes between two used ones, to be broken, and its parts. */
+static struct {
+	void *v;
+	mheap_t *h;
+	uword f, u;
+	mheap_elt_t *fe, *ue;
+} broken;
 
-	get(v, 64);
-	*free_one = get(v, 512);
-	*used_one = get(v, 64);
-	get(v, 64);
-	mheap_put(v, *free_one);
-	CU_ASSERT(is_whole(v));
-	return v;
+static void
+heap_to_break(void)
+{
+	broken.v = heap_of(MiB(1));
+	broken.h = mheap_header(broken.v);
+	get(broken.v, 64);
+	broken.f = get(broken.v, 512);
+	broken.u = get(broken.v, 64);
+	get(broken.v, 64);
+	mheap_put(broken.v, broken.f);
+	broken.fe = mheap_elt_at_uoffset(broken.v, broken.f);
+	broken.ue = mheap_elt_at_uoffset(broken.v, broken.u);
+	CU_ASSERT(is_whole(broken.v));
+}
+
+static void
+expect_a_fault(int line)
+{
+	char what[100] = "";
+
+	if (mheap_check(broken.v, what, sizeof(what)) != -EUCLEAN || what[0] == 0) {
+		printf("line %d: not found\n", line);
+		CU_FAIL("a fault was not found");
+	}
+	CU_ASSERT_EQUAL(mheap_check(broken.v, NULL, 0), -EUCLEAN);
+	mheap_free(broken.v);
 }
 
 #define BREAKS(statement)                                                                          \
 	do {                                                                                       \
-		uword f, u;                                                                        \
-		void *v = heap_to_break(&f, &u);                                                   \
-		mheap_t *h = mheap_header(v);                                                      \
-		mheap_elt_t *fe = mheap_elt_at_uoffset(v, f), *ue = mheap_elt_at_uoffset(v, u);    \
-		char what[100] = "";                                                               \
-		(void)h, (void)fe, (void)ue;                                                       \
+		heap_to_break();                                                                   \
 		statement;                                                                         \
-		CU_ASSERT_EQUAL(mheap_check(v, what, sizeof(what)), -EUCLEAN);                     \
-		CU_ASSERT_NOT_EQUAL(what[0], 0);                                                   \
-		CU_ASSERT_EQUAL(mheap_check(v, NULL, 0), -EUCLEAN);                                \
-		mheap_free(v);                                                                     \
+		expect_a_fault(__LINE__);                                                          \
 	} while (0)
 
 /* Each thing that can be wrong is found, and said. */
 static void
 check_finds_each_fault(void)
 {
-	BREAKS(fe->n_user_data--);
-	BREAKS(ue->n_user_data = 3);
-	BREAKS(ue->n_user_data = MHEAP_N_USER_DATA_INVALID - 1);
-	BREAKS(ue->n_user_data = MHEAP_N_USER_DATA_INVALID);
-	BREAKS(ue->prev_n_user_data++);
-	BREAKS(ue->prev_is_free = 0);
-	BREAKS(ue->is_free = 1);
-	BREAKS(ue->is_reclaimed = 1);
-	BREAKS(fe->is_free = 0);
-	BREAKS(fe->is_reclaimed = 1);
-	BREAKS(ue->tag++);
-	BREAKS(fe->reserved = 1);
-	BREAKS(ue->reserved2 = 1);
-	BREAKS(fe->free_elt.next_uoffset++);
-	BREAKS(fe->free_elt.prev_uoffset++);
-	BREAKS(h->first_free_elt_uoffset_by_bin[31] = MHEAP_GROUNDED);
-	BREAKS(h->first_free_elt_uoffset_by_bin[30] = f);
-	BREAKS(h->first_free_elt_uoffset_by_bin[31] = u);
-	BREAKS(h->first_free_elt_uoffset_by_bin[31] = MiB(64));
-	BREAKS(h->non_empty_free_elt_heads[0] = 0);
-	BREAKS(h->non_empty_free_elt_heads[4] = 1);
-	BREAKS(h->n_elts++);
-	BREAKS(h->n_used_bytes += 8);
-	BREAKS(h->n_free_bytes -= 8);
-	BREAKS(h->n_reclaimed_bytes += 4096);
-	BREAKS(_vec_find(v)->len += 16);
-	BREAKS(_vec_find(v)->len = GiB(1));
-	BREAKS(_vec_find(v)->len = 0);
-	BREAKS(h->n_committed_bytes = MiB(2));
-	BREAKS(h->magic++);
+	BREAKS(broken.fe->n_user_data--);
+	BREAKS(broken.ue->n_user_data = 3);
+	BREAKS(broken.ue->n_user_data = MHEAP_N_USER_DATA_INVALID - 1);
+	BREAKS(broken.ue->n_user_data = MHEAP_N_USER_DATA_INVALID);
+	BREAKS(broken.ue->prev_n_user_data++);
+	BREAKS(broken.ue->prev_is_free = 0);
+	BREAKS(broken.ue->is_free = 1);
+	BREAKS(broken.ue->is_reclaimed = 1);
+	BREAKS(broken.fe->is_free = 0);
+	BREAKS(broken.fe->is_reclaimed = 1);
+	BREAKS(broken.ue->tag++);
+	BREAKS(broken.fe->reserved = 1);
+	BREAKS(broken.ue->reserved2 = 1);
+	BREAKS(broken.fe->free_elt.next_uoffset++);
+	BREAKS(broken.fe->free_elt.prev_uoffset++);
+	BREAKS(broken.h->first_free_elt_uoffset_by_bin[31] = MHEAP_GROUNDED);
+	BREAKS(broken.h->first_free_elt_uoffset_by_bin[30] = broken.f);
+	BREAKS(broken.h->first_free_elt_uoffset_by_bin[31] = broken.u);
+	BREAKS(broken.h->first_free_elt_uoffset_by_bin[31] = MiB(64));
+	BREAKS(broken.h->non_empty_free_elt_heads[0] = 0);
+	BREAKS(broken.h->non_empty_free_elt_heads[4] = 1);
+	BREAKS(broken.h->n_elts++);
+	BREAKS(broken.h->n_used_bytes += 8);
+	BREAKS(broken.h->n_free_bytes -= 8);
+	BREAKS(broken.h->n_reclaimed_bytes += 4096);
+	BREAKS(_vec_find(broken.v)->len += 16);
+	BREAKS(_vec_find(broken.v)->len = GiB(1));
+	BREAKS(_vec_find(broken.v)->len = 0);
+	BREAKS(broken.h->n_committed_bytes = MiB(2));
+	BREAKS(broken.h->magic++);
 }
 
 static const unit_test_t tests[] = {
