@@ -179,7 +179,7 @@ static void
 show_nodes(cli_output_t *out, const framework_node_stats_t *stats, int is_verbose)
 {
 	static const cli_column_t columns[] = {
-		{ "name", "Name", 30, CLI_CENTRE },
+		{ "name", "Name", 30, CLI_LEFT },
 		{ "state", "State", 12, CLI_CENTRE },
 		{ "calls", "Calls", 16, CLI_RIGHT },
 		{ "vectors", "Vectors", 16, CLI_RIGHT },
