@@ -13,10 +13,20 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vppinfra/clib.h>
+
+/* A sanitizer's shadow is beyond every limit on address space that is worth testing. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#	define ADDRESS_SPACE_IS_SHADOWED 1
+#elif defined(__has_feature)
+#	if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#		define ADDRESS_SPACE_IS_SHADOWED 1
+#	endif
+#endif
 
 /* In a child: counts what does not hold and says where. */
 static int child_n_failures __attribute__((unused));
@@ -105,7 +115,9 @@ fake_file(const char *path, const char *text)
 	fd = mkstemp(name);
 	if (fd < 0)
 		return CHILD_CANNOT;
-	rv = write(fd, text, (size_t)n) != n || mount(name, path, NULL, MS_BIND, NULL);
+	/* Also for a nobody to read. */
+	rv = write(fd, text, (size_t)n) != n || fchmod(fd, 0644) ||
+	     mount(name, path, NULL, MS_BIND, NULL);
 	close(fd);
 	unlink(name);
 	return rv ? CHILD_CANNOT : 0;

@@ -44,6 +44,17 @@ vm_current_numa_node(void)
 	return getcpu(&cpu, &node) ? 0 : (int)node;
 }
 
+/* Whether all memory is on one node, so that the machine's figures are that node's. */
+static int
+is_only_node(void)
+{
+	u32 n_nodes = vm_n_numa_nodes(), n = 0;
+
+	for (u32 i = 0; i < n_nodes && n < 2; i++)
+		n += vm_numa_node_has_memory((int)i);
+	return n < 2;
+}
+
 int
 vm_node_memory(int node, u64 *total_bytes, u64 *available_bytes)
 {
@@ -52,6 +63,10 @@ vm_node_memory(int node, u64 *total_bytes, u64 *available_bytes)
 
 	if (node >= 0 && !vm_numa_node_has_memory(node))
 		return -ENODEV;
+	/* The machine's figures are the better ones: a node's leave out memory that was plugged in
+	 * while running, on some hypervisors. */
+	if (node >= 0 && is_only_node())
+		node = VM_NODE_ANY;
 	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
 	if (node < 0 || vm_read_file(path, text, sizeof(text)) <= 0) {
 		if (vm_read_file("/proc/meminfo", text, sizeof(text)) <= 0)

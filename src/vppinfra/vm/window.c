@@ -4,6 +4,7 @@
 #include "vm_impl.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* 4 GiB: the least window worth having, a few pools on one node. */
 #define MIN_WINDOW_BYTES (1ULL << 32)
@@ -39,7 +40,12 @@ uword
 vm_window_make(uword *n_bytes)
 {
 	uword size = VM_WINDOW_BYTES;
+	struct rlimit limit;
 
+	/* At most half of what the process may have: the rest of it wants to live too. */
+	if (!getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY)
+		while (size > limit.rlim_cur / 2)
+			size /= 2;
 	for (; !window_base && size >= MIN_WINDOW_BYTES; size /= 2) {
 		window_base = pointer_to_uword(vm_reserve_aligned(size, WINDOW_ALIGN));
 		if (window_base)
