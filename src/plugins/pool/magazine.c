@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Magazines and depot (Bonwick and Adams, "Magazines and Vmem", 2001).
+ *
+ * A burst that the thread's two magazines can serve takes no lock and no atomic instruction: a
+ * flag store, a flag load, the copy, a flag store.  The flags let a starving thread take what
+ * another one sits on (reclaim.c).  Everything else goes through the depot's spinlock, entered
+ * with the flag down, so whoever holds the lock may wait for a flag without a deadlock.  Pointers
+ * of an exchanged magazine are copied after the lock is dropped, with the flag up again. */
+#include <plugins/pool/pktpool_impl.h>
+
+#include <vppinfra/mem.h>
+
+/* A refused request and each 16th exchange look at all slots for the low-water mark: their lines
+ * belong to other cores. */
+#define N_EXCHANGES_PER_SAMPLE 16
+
+always_inline void
+copy_pointers(void **restrict to, void *const *restrict from, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		to[i] = from[i];
+}
+
+/* ---- a thread's slot ---- */
+
+always_inline void
+thread_leave(pktpool_thread_t *t)
+{
+	/* Release: the magazines are whole for the reclaimer that sees 0, see reclaim_one(). */
+	atomic_store_explicit(&t->busy, 0, memory_order_release);
+}
+
+/* @return whether the thread may go on without the lock. */
+always_inline int
+thread_enter(pktpool_thread_t *t)
+{
+	pktpool_store(&t->busy, 1);
+	/* The store comes before the load: for the compiler here, for the CPU by the membarrier
+	 * that a reclaimer issues between its store of stop and its load of busy. */
+	atomic_signal_fence(memory_order_seq_cst);
+	/* Acquire: the magazines as a reclaimer left them, pairs with its release of stop. */
+	if (PREDICT_TRUE(!atomic_load_explicit(&t->stop, memory_order_acquire)))
+		return 1;
+	thread_leave(t);
+	return 0;
+}
+
+/* Enter with the lock held: no reclaimer is at work, and none starts before we unlock. */
+always_inline void
+thread_enter_and_unlock(pktpool_t *pool, pktpool_thread_t *t)
+{
+	pktpool_store(&t->busy, 1);
+	pktpool_unlock(pool);
+}
+
+static uword
+magazine_bytes(const pktpool_t *pool)
+{
+	/* An odd number of lines, so that magazines do not alias each other in the cache. */
+	return round_pow2(sizeof(pktpool_magazine_t) + pool->magazine_size * sizeof(void *),
+			  CLIB_CACHE_LINE_BYTES) |
+	       CLIB_CACHE_LINE_BYTES;
+}
+
+static never_inline pktpool_thread_t *
+thread_create(pktpool_t *pool, u16 index)
+{
+	uword n_magazine = magazine_bytes(pool);
+	pktpool_thread_t *t;
+
+	STATIC_ASSERT_SIZEOF(pktpool_thread_t, CLIB_CACHE_LINE_BYTES);
+	t = clib_mem_heap_alloc_aligned(pool->heap, sizeof(*t) + 2 * n_magazine,
+					CLIB_CACHE_LINE_BYTES);
+	if (!t)
+		return NULL;
+	memset(t, 0, sizeof(*t));
+	t->loaded = (pktpool_magazine_t *)(t + 1);
+	t->previous = (pktpool_magazine_t *)((u8 *)t->loaded + n_magazine);
+	/* Release: the slot is whole, pairs with pktpool_thread(). */
+	atomic_store_explicit(&pool->threads[index], t, memory_order_release);
+	return t;
+}
+
+/* NULL: no index, or no memory for a slot; the depot serves such a thread directly. */
+always_inline pktpool_thread_t *
+thread_self(pktpool_t *pool)
+{
+	u16 index = clib_thread_index();
+	pktpool_thread_t *t;
+
+	if (PREDICT_FALSE(index == CLIB_THREAD_INDEX_NONE))
+		return NULL;
+	t = atomic_load_explicit(&pool->threads[index], memory_order_relaxed);
+	return PREDICT_TRUE(t != NULL) ? t : thread_create(pool, index);
+}
+
+u32
+pktpool_n_cached(pktpool_t *pool)
+{
+	u32 n = 0, limit = clib_thread_index_limit();
+
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		if (t)
+			n += pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous);
+	}
+	return n;
+}
+
+/* ---- depot, lock held ---- */
+
+always_inline void
+depot_add(pktpool_t *pool, i64 n)
+{
+	pktpool_store(&pool->n_depot, pktpool_load(&pool->n_depot) + (u32)n);
+}
+
+always_inline void
+push_full(pktpool_t *pool, pktpool_magazine_t *m)
+{
+	m->next = pool->full;
+	pool->full = m;
+	pool->n_full++;
+}
+
+always_inline pktpool_magazine_t *
+pop_full(pktpool_t *pool)
+{
+	pktpool_magazine_t *m = pool->full;
+
+	if (m) {
+		pool->full = m->next;
+		pool->n_full--;
+	}
+	return m;
+}
+
+always_inline void
+push_empty(pktpool_t *pool, pktpool_magazine_t *m)
+{
+	m->next = pool->empty;
+	pool->empty = m;
+	pool->n_empty++;
+}
+
+always_inline pktpool_magazine_t *
+pop_empty(pktpool_t *pool)
+{
+	pktpool_magazine_t *m = pool->empty;
+
+	if (m) {
+		pool->empty = m->next;
+		pool->n_empty--;
+	}
+	return m;
+}
+
+static void
+sample_low_water(pktpool_t *pool)
+{
+	u32 n_free = pktpool_load(&pool->n_depot) + pktpool_n_cached(pool);
+
+	pool->n_since_sample = 0;
+	pool->depot_low_water = clib_min(pool->depot_low_water, pktpool_load(&pool->n_depot));
+	if (n_free < pktpool_load(&pool->n_low_water))
+		pktpool_store(&pool->n_low_water, n_free);
+}
+
+/* Buffers left the depot. */
+always_inline void
+note_miss(pktpool_t *pool)
+{
+	pktpool_count(&pool->n_misses, 1);
+	if (pktpool_load(&pool->n_depot) < pool->depot_low_water ||
+	    ++pool->n_since_sample >= N_EXCHANGES_PER_SAMPLE)
+		sample_low_water(pool);
+}
+
+void
+pktpool_depot_take(pktpool_t *pool, void **objs, u32 n)
+{
+	ASSERT(n <= pktpool_load(&pool->n_depot));
+	depot_add(pool, -(i64)n);
+	while (n) {
+		u32 k;
+
+		if (!pool->n_partial) {
+			push_empty(pool, pool->partial);
+			pool->partial = pop_full(pool);
+			pool->n_partial = pool->magazine_size;
+		}
+		k = clib_min(n, pool->n_partial);
+		pool->n_partial -= k;
+		copy_pointers(objs, pool->partial->objs + pool->n_partial, k);
+		objs += k;
+		n -= k;
+	}
+}
+
+void
+pktpool_depot_put(pktpool_t *pool, void *const *objs, u32 n)
+{
+	while (n) {
+		u32 k = pool->magazine_size - pool->n_partial;
+
+		if (!k) {
+			pktpool_magazine_t *m = pop_empty(pool);
+
+			if (PREDICT_FALSE(!m)) {
+				pktpool_count(&pool->n_bad_puts, n);
+				return;
+			}
+			push_full(pool, pool->partial);
+			pool->partial = m;
+			pool->n_partial = 0;
+			continue;
+		}
+		k = clib_min(k, n);
+		copy_pointers(pool->partial->objs + pool->n_partial, objs, k);
+		pool->n_partial += k;
+		depot_add(pool, k);
+		objs += k;
+		n -= k;
+	}
+}
+
+/* One magazine home: as a whole when it is full, loose otherwise. */
+static pktpool_magazine_t *
+drain_magazine(pktpool_t *pool, pktpool_magazine_t *m, u32 n)
+{
+	pktpool_magazine_t *e;
+
+	if (n == pool->magazine_size && (e = pop_empty(pool))) {
+		push_full(pool, m);
+		depot_add(pool, n);
+		return e;
+	}
+	pktpool_depot_put(pool, m->objs, n);
+	return m;
+}
+
+void
+pktpool_thread_drain(pktpool_t *pool, pktpool_thread_t *t)
+{
+	t->loaded = drain_magazine(pool, t->loaded, pktpool_load(&t->n_loaded));
+	pktpool_store(&t->n_loaded, 0);
+	t->previous = drain_magazine(pool, t->previous, pktpool_load(&t->n_previous));
+	pktpool_store(&t->n_previous, 0);
+}
+
+int
+pktpool_depot_init(pktpool_t *pool)
+{
+	u32 m_size = (u32)max_pow2((pool->n_buffers >> PKTPOOL_LOG2_MAGAZINE_SHARE) + 1) / 2;
+	uword n_bytes;
+	u8 *p;
+
+	pool->magazine_size = clib_clamp(m_size, PKTPOOL_MAGAZINE_MIN, PKTPOOL_MAGAZINE_MAX);
+	pool->n_containers = pool->n_buffers / pool->magazine_size + 3;
+	n_bytes = magazine_bytes(pool);
+	p = clib_mem_heap_alloc_aligned(pool->heap, pool->n_containers * n_bytes,
+					CLIB_CACHE_LINE_BYTES);
+	if (!p)
+		return -ENOMEM;
+	pool->containers = p;
+	for (u32 i = 0; i < pool->n_containers; i++)
+		push_empty(pool, (pktpool_magazine_t *)(p + i * n_bytes));
+	pool->partial = pop_empty(pool);
+	return 0;
+}
+
+void
+pktpool_depot_free(pktpool_t *pool)
+{
+	for (u32 i = 0; i < CLIB_MAX_THREADS; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		if (t)
+			clib_mem_heap_free(pool->heap, t);
+	}
+	if (pool->containers)
+		clib_mem_heap_free(pool->heap, pool->containers);
+}
+
+/* ---- get ---- */
+
+/* n is at most what both magazines hold; inside. */
+always_inline void
+take_local(pktpool_thread_t *t, void **objs, u32 n)
+{
+	u32 n_loaded = pktpool_load(&t->n_loaded);
+
+	if (PREDICT_FALSE(n > n_loaded)) {
+		pktpool_magazine_t *emptied = t->loaded;
+		u32 n_previous = pktpool_load(&t->n_previous);
+
+		copy_pointers(objs, emptied->objs, n_loaded);
+		objs += n_loaded;
+		n -= n_loaded;
+		t->loaded = t->previous;
+		t->previous = emptied;
+		pktpool_store(&t->n_previous, 0);
+		n_loaded = n_previous;
+	}
+	copy_pointers(objs, t->loaded->objs + n_loaded - n, n);
+	pktpool_store(&t->n_loaded, n_loaded - n);
+}
+
+static never_inline int
+get_slow(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
+{
+	u32 n_local, n_whole;
+
+	pktpool_lock(pool);
+	n_local = t ? pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous) : 0;
+	if (t && n_local >= n) {
+		/* Only after a reclaimer turned us away and then left our magazines alone. */
+		take_local(t, objs, n);
+		pktpool_unlock(pool);
+		return 0;
+	}
+	if (pktpool_load(&pool->n_depot) < n - n_local)
+		pktpool_reclaim(pool, t, n - n_local);
+	if (pktpool_load(&pool->n_depot) < n - n_local) {
+		pktpool_count(&pool->n_failures, 1);
+		sample_low_water(pool);
+		pktpool_unlock(pool);
+		return -ENOBUFS;
+	}
+
+	/* The thread's own remainder first: hot lines, less than a burst. */
+	if (n_local)
+		take_local(t, objs, n_local);
+	objs += n_local;
+	n -= n_local;
+
+	/* Then whole magazines' worth, so that at most one magazine's worth is left ... */
+	n_whole = n > pool->magazine_size ? n - ((n - 1) % pool->magazine_size + 1) : 0;
+	pktpool_depot_take(pool, objs, n_whole);
+	objs += n_whole;
+	n -= n_whole;
+
+	/* ... which comes out of a full magazine that stays with the thread. */
+	if (t && pool->full) {
+		pktpool_magazine_t *spare = t->previous;
+
+		t->previous = t->loaded;
+		t->loaded = pop_full(pool);
+		push_empty(pool, spare);
+		depot_add(pool, -(i64)pool->magazine_size);
+		pktpool_store(&t->n_loaded, pool->magazine_size);
+		note_miss(pool);
+		thread_enter_and_unlock(pool, t);
+		take_local(t, objs, n);
+		thread_leave(t);
+		return 0;
+	}
+	pktpool_depot_take(pool, objs, n);
+	note_miss(pool);
+	pktpool_unlock(pool);
+	return 0;
+}
+
+int
+pktpool_get_raw(pktpool_t *pool, void **objs, u32 n)
+{
+	pktpool_thread_t *t = thread_self(pool);
+
+	if (PREDICT_TRUE(t && thread_enter(t))) {
+		u32 n_loaded = pktpool_load(&t->n_loaded);
+
+		if (PREDICT_TRUE(n <= n_loaded)) {
+			copy_pointers(objs, t->loaded->objs + n_loaded - n, n);
+			pktpool_store(&t->n_loaded, n_loaded - n);
+			thread_leave(t);
+			return 0;
+		}
+		if (n <= n_loaded + pktpool_load(&t->n_previous)) {
+			take_local(t, objs, n);
+			thread_leave(t);
+			return 0;
+		}
+		thread_leave(t);
+	}
+	return get_slow(pool, t, objs, n);
+}
+
+/* ---- put ---- */
+
+/* Fill both magazines as far as they go; inside.  @return how many were taken. */
+static u32
+put_local(pktpool_t *pool, pktpool_thread_t *t, void *const *objs, u32 n)
+{
+	u32 n_done = 0;
+
+	for (int i = 0; i < 2; i++) {
+		u32 n_loaded = pktpool_load(&t->n_loaded);
+		u32 k = clib_min(n - n_done, pool->magazine_size - n_loaded);
+		pktpool_magazine_t *full;
+
+		copy_pointers(t->loaded->objs + n_loaded, objs + n_done, k);
+		pktpool_store(&t->n_loaded, n_loaded + k);
+		n_done += k;
+		if (n_done == n || pktpool_load(&t->n_previous) == pool->magazine_size)
+			break;
+		full = t->loaded;
+		t->loaded = t->previous;
+		t->previous = full;
+		pktpool_store(&t->n_loaded, pktpool_load(&t->n_previous));
+		pktpool_store(&t->n_previous, pool->magazine_size);
+	}
+	return n_done;
+}
+
+/* Both magazines are full: the older one for an empty one.  @return -ENOSPC when there is none:
+ *  more was put than was ever taken. */
+static int
+exchange_full(pktpool_t *pool, pktpool_thread_t *t)
+{
+	u32 m_size = pool->magazine_size;
+	int error = 0;
+
+	pktpool_lock(pool);
+	/* A reclaimer may have emptied them while we waited. */
+	if (pktpool_load(&t->n_loaded) == m_size && pktpool_load(&t->n_previous) == m_size) {
+		pktpool_magazine_t *e = pop_empty(pool);
+
+		if (PREDICT_TRUE(e != NULL)) {
+			push_full(pool, t->previous);
+			depot_add(pool, m_size);
+			t->previous = t->loaded;
+			t->loaded = e;
+			pktpool_store(&t->n_loaded, 0);
+			pktpool_count(&pool->n_misses, 1);
+		} else {
+			error = -ENOSPC;
+		}
+	}
+	pktpool_unlock(pool);
+	return error;
+}
+
+static never_inline void
+put_slow(pktpool_t *pool, pktpool_thread_t *t, void *const *objs, u32 n)
+{
+	if (!t) {
+		pktpool_lock(pool);
+		pktpool_depot_put(pool, objs, n);
+		pktpool_count(&pool->n_misses, 1);
+		pktpool_unlock(pool);
+		return;
+	}
+	while (n) {
+		if (thread_enter(t)) {
+			u32 k = put_local(pool, t, objs, n);
+
+			thread_leave(t);
+			objs += k;
+			n -= k;
+			if (!n)
+				break;
+		}
+		if (exchange_full(pool, t)) {
+			pktpool_lock(pool);
+			pktpool_count(&pool->n_bad_puts, n);
+			pktpool_unlock(pool);
+			break;
+		}
+	}
+}
+
+static void
+assert_ours(const pktpool_t *pool, void *const *objs, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		ASSERT(rte_mempool_from_obj(objs[i]) == pool->mempool);
+}
+
+void
+pktpool_put_raw(pktpool_t *pool, void *const *objs, u32 n)
+{
+	pktpool_thread_t *t = thread_self(pool);
+
+	if (CLIB_DEBUG > 0)
+		assert_ours(pool, objs, n);
+	if (PREDICT_TRUE(t && thread_enter(t))) {
+		u32 n_loaded = pktpool_load(&t->n_loaded);
+
+		if (PREDICT_TRUE(n_loaded + n <= pool->magazine_size)) {
+			copy_pointers(t->loaded->objs + n_loaded, objs, n);
+			pktpool_store(&t->n_loaded, n_loaded + n);
+			thread_leave(t);
+			return;
+		}
+		thread_leave(t);
+	}
+	put_slow(pool, t, objs, n);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pktpool_impl: the pool's structure, for this folder and its tests.
+ *
+ *   thread slot:  loaded, previous        two magazines of M pointers, touched by their thread
+ *        |  full for empty, empty for full: always one for one
+ *   depot:        full ... | empty ... | partial (0..M pointers, for odd amounts)
+ *
+ * Containers never run out.  A slot brings its two; the depot keeps n_containers = n / M + 3 for
+ * ever, because every exchange is one for one.  Whoever hands a full magazine in needs an empty
+ * one: as it holds M of the n buffers itself, at most n / M - 1 of the depot's are full then, one
+ * is the partial, and three are left.  So a put needs no memory, and cannot fail.
+ *
+ * Nothing here holds a function's address: the structure may lie in memory that several processes
+ * map at one address. */
+#ifndef included_pool_pktpool_impl_h
+#define included_pool_pktpool_impl_h
+
+#include <stdatomic.h>
+#include <vppinfra/thread.h>
+#include <plugins/pool/pktpool.h>
+
+/* Room before the mbuf for DPDK's rte_mempool_objhdr, a line of its own. */
+#define PKTPOOL_OBJHDR_BYTES 64
+
+/* 256: the greatest burst of an rx node is one magazine.  Two of them a thread is 512 pointers,
+ * 4 KiB of its cache. */
+#define PKTPOOL_MAGAZINE_MAX 256u
+#define PKTPOOL_MAGAZINE_MIN 8u
+/* A magazine is at most 1/64 of the pool, so a thread keeps at most 1/32 of it to itself. */
+#define PKTPOOL_LOG2_MAGAZINE_SHARE 6
+
+typedef struct pktpool_magazine {
+	struct pktpool_magazine *next; /* in a list of the depot */
+	_Alignas(CLIB_CACHE_LINE_BYTES) void *objs[];
+} pktpool_magazine_t;
+
+/* One a thread index, made when that thread first comes.  Written by its thread between enter and
+ * leave, and by whoever holds the depot's lock and saw it outside (reclaim.c). */
+typedef struct {
+	/* 1 while the thread is at its magazines without the lock. */
+	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 busy;
+	/* Set under the depot's lock by a reclaimer: the thread must come by way of the lock. */
+	_Atomic u32 stop;
+	/* Read by anyone, relaxed. */
+	_Atomic u32 n_loaded, n_previous;
+	pktpool_magazine_t *loaded, *previous;
+} pktpool_thread_t;
+
+struct pktpool {
+	/* Set by create, constant after: any thread, no lock. */
+	char name[26];
+	u8 index;
+	u8 log2_page_size;
+	u8 is_in_arena;   /* buffers lie in [start, start + size); else in chunks DPDK gave */
+	u8 is_registered; /* with rte_extmem_register() */
+	int numa_node;
+	u32 n_buffers;
+	u32 buffer_bytes; /* stride */
+	u32 data_bytes;
+	u32 magazine_size; /* M */
+	u32 n_containers;
+	u32 n_per_page; /* buffers a page; 0: packed without regard to pages */
+	u32 n_colours;  /* page p's first buffer starts p % n_colours lines into it */
+	uword page_bytes;
+	uword start, size;
+	struct rte_mempool *mempool;
+	clib_arena_t *arena;
+	void *heap;
+	void *containers; /* one heap object */
+
+	/* Create and destroy only. */
+	u32 n_placed;
+	_Atomic u8 is_closing; /* teardown: the mempool gets nothing and counts nothing */
+
+	/* Depot: written under lock; counts are also read without it, relaxed. */
+	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 lock;
+	_Atomic u32 n_depot; /* buffers: n_full * M + n_partial */
+	u32 n_full, n_empty, n_partial;
+	pktpool_magazine_t *full, *empty, *partial;
+	_Atomic u32 n_low_water;
+	u32 depot_low_water, n_since_sample;
+	_Atomic u64 n_misses, n_failures, n_reclaims, n_bad_puts;
+
+	/* Element i: written once by thread i, read by any. */
+	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic(pktpool_thread_t *) threads[CLIB_MAX_THREADS];
+};
+
+always_inline void
+pktpool_lock(pktpool_t *pool)
+{
+	/* Acquire: the depot as the last holder left it, pairs with pktpool_unlock(). */
+	while (PREDICT_FALSE(atomic_exchange_explicit(&pool->lock, 1, memory_order_acquire)))
+		while (atomic_load_explicit(&pool->lock, memory_order_relaxed))
+			CLIB_PAUSE();
+}
+
+always_inline void
+pktpool_unlock(pktpool_t *pool)
+{
+	/* Release: what was done to the depot is seen by the next holder. */
+	atomic_store_explicit(&pool->lock, 0, memory_order_release);
+}
+
+always_inline u32
+pktpool_load(const _Atomic u32 *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
+
+always_inline void
+pktpool_store(_Atomic u32 *p, u32 x)
+{
+	atomic_store_explicit(p, x, memory_order_relaxed);
+}
+
+always_inline void
+pktpool_count(_Atomic u64 *p, u64 n)
+{
+	atomic_store_explicit(p, atomic_load_explicit(p, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+/** The slot of a thread index, NULL when that thread never came. */
+always_inline pktpool_thread_t *
+pktpool_thread(pktpool_t *pool, u16 thread_index)
+{
+	/* Acquire: the slot's contents, pairs with the release in thread_create(). */
+	return atomic_load_explicit(&pool->threads[thread_index], memory_order_acquire);
+}
+
+/* ---- magazine.c ---- */
+
+/** Choose M, make the depot's containers.  @return 0 or -ENOMEM with nothing kept. */
+int pktpool_depot_init(pktpool_t *pool);
+void pktpool_depot_free(pktpool_t *pool);
+/** Loose buffers in and out of the depot; the lock is held (or nobody else knows the pool).
+ *  take: n must be there.  put: n_bad_puts counts what cannot have been this pool's. */
+void pktpool_depot_put(pktpool_t *pool, void *const *objs, u32 n);
+void pktpool_depot_take(pktpool_t *pool, void **objs, u32 n);
+/** Both magazines of a slot to the depot; the lock is held and the slot's thread outside. */
+void pktpool_thread_drain(pktpool_t *pool, pktpool_thread_t *t);
+/** Sum over all slots, relaxed. */
+u32 pktpool_n_cached(pktpool_t *pool);
+
+/* ---- reclaim.c ---- */
+
+/** Ask the kernel for expedited barriers; without them nothing is ever reclaimed. */
+void pktpool_reclaim_init(void);
+/** The depot cannot give n: bring other threads' magazines home, if together they can.  The lock
+ *  is held throughout. */
+void pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n);
+
+/* ---- pool.c ---- */
+
+/** A pool without an arena, for a mempool whose memory DPDK provides. */
+int pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **pool);
+void pktpool_free_for_mempool(pktpool_t *pool);
+
+/** Address of object i of an arena's pool: its rte_mempool_objhdr. */
+uword pktpool_object_address(const pktpool_t *pool, u32 i);
+/** The inverse; ~0 when the address is no object's. */
+u32 pktpool_object_number(const pktpool_t *pool, uword address);
+
+/* ---- mempool_ops.c ---- */
+
+/** 0, or why the constructor could not register our ops: -ENOSPC, -EEXIST. */
+extern int pktpool_ops_error;
+
+#endif

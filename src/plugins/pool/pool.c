@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pools: creation, layout in the arena's pages, registration with DPDK, lookup.
+ *
+ * Layout.  Buffers of a page lie one behind the other; the page's first one is moved by a colour,
+ * as many lines as the page's remainder allows, so that page starts do not meet in one cache set.
+ * Where pages are smaller than 64 KiB and IOVA is VA a buffer needs no physical contiguity, and
+ * they are packed across pages instead: one buffer a 4 KiB page would waste 40 % of the memory and
+ * set all headers at one page offset.  With physical IOVAs small pages hold whole buffers only. */
+#include <plugins/pool/pktpool_impl.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_memory.h>
+#include <rte_malloc.h>
+#include <vppinfra/mem.h>
+
+#define SMALL_PAGE_BYTES KiB(64)
+/* An index counts lines of the window: so many of the smallest buffers could be named at all. */
+#define MAX_BUFFERS (1u << 26)
+
+u8 *pktpool_mem_start;
+
+/* lock guards the table and what creation and destruction do once; it is never taken by a
+ * buffer's way. */
+static struct {
+	pthread_mutex_t lock;
+	u8 exit_is_registered;
+	_Atomic(pktpool_t *) pools[PKTPOOL_MAX_POOLS];
+} pktpool_main = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static pktpool_t *
+pool_at(u32 i)
+{
+	/* Acquire: the pool is whole, pairs with table_add(). */
+	return atomic_load_explicit(&pktpool_main.pools[i], memory_order_acquire);
+}
+
+/* ---- layout ---- */
+
+/* Bytes of `n` buffers, whole pages. */
+static uword
+layout_init(pktpool_t *pool, int may_cross_pages)
+{
+	uword page = pool->page_bytes, rest, n_pages;
+
+	pool->n_colours = 1;
+	if (may_cross_pages && page < SMALL_PAGE_BYTES) {
+		pool->n_per_page = 0;
+		return round_pow2((uword)pool->n_buffers * pool->buffer_bytes, page);
+	}
+	pool->n_per_page = (u32)(page / pool->buffer_bytes);
+	if (!pool->n_per_page)
+		return 0;
+	rest = page - (uword)pool->n_per_page * pool->buffer_bytes;
+	pool->n_colours = (u32)(rest / CLIB_CACHE_LINE_BYTES) + 1;
+	n_pages = ((uword)pool->n_buffers + pool->n_per_page - 1) / pool->n_per_page;
+	return n_pages * page;
+}
+
+uword
+pktpool_object_address(const pktpool_t *pool, u32 i)
+{
+	uword page;
+
+	if (!pool->n_per_page)
+		return pool->start + (uword)i * pool->buffer_bytes;
+	page = i / pool->n_per_page;
+	return pool->start + page * pool->page_bytes +
+	       page % pool->n_colours * CLIB_CACHE_LINE_BYTES +
+	       (uword)(i % pool->n_per_page) * pool->buffer_bytes;
+}
+
+u32
+pktpool_object_number(const pktpool_t *pool, uword address)
+{
+	uword offset = address - pool->start, page = 0, i;
+
+	if (offset >= pool->size)
+		return ~0u;
+	if (pool->n_per_page) {
+		uword colour;
+
+		page = offset / pool->page_bytes;
+		offset %= pool->page_bytes;
+		colour = page % pool->n_colours * CLIB_CACHE_LINE_BYTES;
+		if (offset < colour)
+			return ~0u;
+		offset -= colour;
+	}
+	i = offset / pool->buffer_bytes;
+	if (offset % pool->buffer_bytes || (pool->n_per_page && i >= pool->n_per_page))
+		return ~0u;
+	i += page * pool->n_per_page;
+	return i < pool->n_buffers ? (u32)i : ~0u;
+}
+
+/* ---- table ---- */
+
+static int
+table_add(pktpool_t *pool)
+{
+	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
+		if (pool_at(i))
+			continue;
+		pool->index = (u8)i;
+		/* Release: the pool is whole for readers without the lock, pairs with pool_at(). */
+		atomic_store_explicit(&pktpool_main.pools[i], pool, memory_order_release);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static void
+table_remove(pktpool_t *pool)
+{
+	atomic_store_explicit(&pktpool_main.pools[pool->index], NULL, memory_order_release);
+}
+
+/* The lock of the table is held, so no pool goes away under us. */
+static void
+flush_thread_index(u16 index)
+{
+	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
+		pktpool_t *pool = pool_at(i);
+		pktpool_thread_t *t = pool ? pktpool_thread(pool, index) : NULL;
+
+		if (!t)
+			continue;
+		pktpool_lock(pool);
+		pktpool_thread_drain(pool, t);
+		pktpool_unlock(pool);
+	}
+}
+
+static void
+thread_exits(void *arg, u16 index)
+{
+	pthread_mutex_lock(&pktpool_main.lock);
+	flush_thread_index(index);
+	pthread_mutex_unlock(&pktpool_main.lock);
+}
+
+void
+pktpool_flush_thread(void)
+{
+	u16 index = clib_thread_index();
+
+	if (index != CLIB_THREAD_INDEX_NONE)
+		thread_exits(NULL, index);
+}
+
+/* ---- memory ---- */
+
+static rte_iova_t
+page_iova(uword va)
+{
+	u64 pa;
+
+	if (rte_eal_iova_mode() == RTE_IOVA_VA)
+		return va;
+	return vm_va_to_pa((void *)va, &pa) ? RTE_BAD_IOVA : pa;
+}
+
+/* Announce the piece once, so rte_mem_virt2iova() and drivers find it.  DPDK itself accepts
+ * regions that overlap; whoever then looks an address up gets the wrong one. */
+static int
+register_with_dpdk(pktpool_t *pool, rte_iova_t *iovas, u32 n_pages)
+{
+	void *start = (void *)pool->start, *last = (void *)(pool->start + pool->size - 1);
+
+	if (rte_mem_virt2memseg_list(start) || rte_mem_virt2memseg_list(last))
+		return -EEXIST;
+	if (rte_extmem_register(start, pool->size, iovas, n_pages, pool->page_bytes))
+		return -rte_errno;
+	pool->is_registered = 1;
+	return 0;
+}
+
+/* One chunk of the mempool's mem_list for each run of physically contiguous pages. */
+static int
+populate(pktpool_t *pool, const rte_iova_t *iovas, u32 n_pages)
+{
+	u32 first = 0;
+
+	while (first < n_pages && pool->n_placed < pool->n_buffers) {
+		u32 end = first + 1;
+		int n;
+
+		while (end < n_pages &&
+		       (iovas[first] == RTE_BAD_IOVA
+				? iovas[end] == RTE_BAD_IOVA
+				: iovas[end] == iovas[first] + (end - first) * pool->page_bytes))
+			end++;
+		n = rte_mempool_populate_iova(
+			pool->mempool, (char *)pool->start + first * pool->page_bytes, iovas[first],
+			(end - first) * pool->page_bytes, NULL, NULL);
+		if (n < 0)
+			return n;
+		first = end;
+	}
+	return pool->n_placed == pool->n_buffers ? 0 : -ENOMEM;
+}
+
+static int
+create_mempool(pktpool_t *pool)
+{
+	struct rte_pktmbuf_pool_private priv = {
+		.mbuf_data_room_size = (u16)(RTE_PKTMBUF_HEADROOM + pool->data_bytes),
+		.mbuf_priv_size = PKTPOOL_PRIV_BYTES,
+	};
+	struct rte_mempool *mp = NULL;
+	/* Without memory of DPDK's own on that node its bookkeeping may lie elsewhere. */
+	int sockets[] = { pool->numa_node, SOCKET_ID_ANY };
+
+	for (u32 i = 0; i < ARRAY_LEN(sockets) && !mp; i++)
+		mp = rte_mempool_create_empty(pool->name, pool->n_buffers,
+					      pool->buffer_bytes - PKTPOOL_OBJHDR_BYTES, 0,
+					      sizeof(priv), sockets[i], RTE_MEMPOOL_F_NO_SPREAD);
+	if (!mp)
+		return -rte_errno;
+	pool->mempool = mp;
+	/* A DPDK built with mempool debugging has wider headers. */
+	if (mp->header_size != PKTPOOL_OBJHDR_BYTES ||
+	    mp->header_size + mp->elt_size + mp->trailer_size != pool->buffer_bytes)
+		return -ENOTSUP;
+	mp->socket_id = pool->numa_node;
+	if (rte_mempool_set_ops_byname(mp, PKTPOOL_OPS_NAME, pool))
+		return pktpool_ops_error ? pktpool_ops_error : -ENOTSUP;
+	rte_pktmbuf_pool_init(mp, &priv);
+	return 0;
+}
+
+static int
+fill(pktpool_t *pool)
+{
+	u32 n_pages = (u32)(pool->size / pool->page_bytes);
+	rte_iova_t *iovas = malloc(n_pages * sizeof(*iovas));
+	int error;
+
+	if (!iovas)
+		return -ENOMEM;
+	for (u32 i = 0; i < n_pages; i++)
+		iovas[i] = page_iova(pool->start + i * pool->page_bytes);
+	error = register_with_dpdk(pool, iovas, n_pages);
+	if (!error)
+		error = create_mempool(pool);
+	if (!error)
+		error = populate(pool, iovas, n_pages);
+	free(iovas);
+	if (!error)
+		rte_mempool_obj_iter(pool->mempool, rte_pktmbuf_init, NULL);
+	return error;
+}
+
+/* ---- create, destroy ---- */
+
+static void
+release(pktpool_t *pool)
+{
+	void *heap = pool->heap;
+
+	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
+	if (pool->is_in_arena) {
+		rte_mempool_free(pool->mempool);
+		if (pool->is_registered)
+			rte_extmem_unregister((void *)pool->start, pool->size);
+		if (pool->start)
+			vmem_free(clib_arena_vmem(pool->arena), (void *)pool->start, pool->size);
+	}
+	pktpool_depot_free(pool);
+	clib_mem_heap_free(heap, pool);
+}
+
+static int
+struct_alloc(void *heap, const char *name, pktpool_t **result)
+{
+	pktpool_t *pool = clib_mem_heap_alloc_aligned(heap, sizeof(*pool), CLIB_CACHE_LINE_BYTES);
+
+	if (!pool)
+		return -ENOMEM;
+	memset(pool, 0, sizeof(*pool));
+	pool->heap = heap;
+	snprintf(pool->name, sizeof(pool->name), "%s", name);
+	*result = pool;
+	return 0;
+}
+
+static int
+publish(pktpool_t *pool)
+{
+	int error = 0;
+
+	pktpool_store(&pool->n_low_water, pool->n_buffers);
+	pool->depot_low_water = pool->n_buffers;
+	pthread_mutex_lock(&pktpool_main.lock);
+	if (!pktpool_main.exit_is_registered)
+		error = clib_thread_at_exit(thread_exits, NULL);
+	if (!error) {
+		pktpool_main.exit_is_registered = 1;
+		error = table_add(pool);
+	}
+	pthread_mutex_unlock(&pktpool_main.lock);
+	return error;
+}
+
+int
+pktpool_create(const pktpool_params_t *params, pktpool_t **result)
+{
+	vm_range_t *range;
+	uword base = (uword)vm_window_base();
+	pktpool_t *pool;
+	int error;
+
+	if (!params->name || !params->name[0] || strlen(params->name) >= sizeof(pool->name) ||
+	    !params->n_buffers || !params->arena || !params->heap ||
+	    params->n_buffers > MAX_BUFFERS ||
+	    params->data_bytes > UINT16_MAX - RTE_PKTMBUF_HEADROOM)
+		return -EINVAL;
+	if (pktpool_ops_error)
+		return pktpool_ops_error;
+	range = clib_arena_range(params->arena);
+	if (!base || (uword)vm_range_base(range) - base >= VM_WINDOW_BYTES)
+		return -EINVAL;
+	error = struct_alloc(params->heap, params->name, &pool);
+	if (error)
+		return error;
+	pool->is_in_arena = 1;
+	pool->arena = params->arena;
+	pool->numa_node = params->numa_node;
+	pool->n_buffers = params->n_buffers;
+	pool->data_bytes = params->data_bytes;
+	/* Odd in lines, so successive headers visit every cache set. */
+	pool->buffer_bytes = (u32)round_pow2(PKTPOOL_OBJHDR_BYTES + sizeof(struct rte_mbuf) +
+						     PKTPOOL_PRIV_BYTES + RTE_PKTMBUF_HEADROOM +
+						     params->data_bytes,
+					     CLIB_CACHE_LINE_BYTES) |
+			     CLIB_CACHE_LINE_BYTES;
+	pool->page_bytes = vm_range_page_bytes(range);
+	pool->log2_page_size = (u8)min_log2(pool->page_bytes);
+	pool->size = layout_init(pool, rte_eal_iova_mode() == RTE_IOVA_VA);
+	error = pool->size ? pktpool_depot_init(pool) : -ENOTSUP;
+	if (!error) {
+		pool->start =
+			(uword)vmem_alloc(clib_arena_vmem(pool->arena), pool->size, VM_NOSLEEP);
+		error = pool->start ? fill(pool) : -ENOMEM;
+	}
+	if (!error) {
+		pktpool_mem_start = (u8 *)base;
+		error = publish(pool);
+	}
+	if (error) {
+		release(pool);
+		return error;
+	}
+	*result = pool;
+	return 0;
+}
+
+int
+pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **result)
+{
+	void *heap = mp->socket_id >= 0 ? clib_mem_get_numa_heap((u32)mp->socket_id) : NULL;
+	pktpool_t *pool;
+	int error;
+
+	if (!heap)
+		heap = clib_mem_get_heap();
+	error = heap ? struct_alloc(heap, mp->name, &pool) : -ENOMEM;
+	if (error)
+		return error;
+	pool->numa_node = mp->socket_id;
+	pool->n_buffers = mp->size;
+	pool->buffer_bytes = mp->header_size + mp->elt_size + mp->trailer_size;
+	pool->mempool = mp;
+	error = pktpool_depot_init(pool);
+	if (!error)
+		error = publish(pool);
+	if (error) {
+		release(pool);
+		return error;
+	}
+	*result = pool;
+	return 0;
+}
+
+void
+pktpool_free_for_mempool(pktpool_t *pool)
+{
+	pthread_mutex_lock(&pktpool_main.lock);
+	table_remove(pool);
+	pthread_mutex_unlock(&pktpool_main.lock);
+	release(pool);
+}
+
+int
+pktpool_destroy(pktpool_t *pool, u32 *n_in_flight)
+{
+	u32 n_free, n_used;
+
+	if (!pool->is_in_arena)
+		return -EINVAL;
+	pthread_mutex_lock(&pktpool_main.lock);
+	n_free = pktpool_load(&pool->n_depot) + pktpool_n_cached(pool);
+	n_used = pool->n_buffers - clib_min(n_free, pool->n_buffers);
+	if (!n_used)
+		table_remove(pool);
+	pthread_mutex_unlock(&pktpool_main.lock);
+	if (n_in_flight)
+		*n_in_flight = n_used;
+	if (n_used)
+		return -EBUSY;
+	release(pool);
+	return 0;
+}
+
+/* ---- looking ---- */
+
+struct rte_mempool *
+pktpool_mempool(pktpool_t *pool)
+{
+	return pool->mempool;
+}
+
+pktpool_t *
+pktpool_of_mempool(const struct rte_mempool *mp)
+{
+	const struct rte_mempool_ops *o = mp ? rte_mempool_get_ops(mp->ops_index) : NULL;
+
+	return o && !strcmp(o->name, PKTPOOL_OPS_NAME) ? mp->pool_data : NULL;
+}
+
+/* The kernel's distance between two nodes, 10 for a node to itself; a great one when unknown. */
+static u32
+node_distance(int from, int to)
+{
+	char path[64];
+	u32 d, distance = 1000;
+	FILE *f;
+
+	if (from == to)
+		return 10;
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/distance", from);
+	f = fopen(path, "r");
+	if (!f)
+		return distance;
+	for (int i = 0; i <= to && fscanf(f, "%u", &d) == 1; i++)
+		if (i == to)
+			distance = d;
+	fclose(f);
+	return distance;
+}
+
+pktpool_t *
+pktpool_by_node(int numa_node)
+{
+	u32 best_distance = ~0u;
+	pktpool_t *best = NULL;
+
+	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
+		pktpool_t *pool = pool_at(i);
+		u32 d;
+
+		if (!pool || !pool->is_in_arena)
+			continue;
+		d = node_distance(numa_node, pool->numa_node);
+		if (d < best_distance) {
+			best_distance = d;
+			best = pool;
+		}
+	}
+	return best;
+}
+
+void
+pktpool_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg)
+{
+	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
+		pktpool_t *pool = pool_at(i);
+
+		if (pool && fn(pool, arg))
+			return;
+	}
+}
+
+int
+pktpool_index_is_valid(u32 index)
+{
+	uword address = (uword)pktpool_mbuf(index) - PKTPOOL_OBJHDR_BYTES;
+
+	if (!index || !pktpool_mem_start)
+		return 0;
+	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
+		pktpool_t *pool = pool_at(i);
+
+		if (pool && pool->is_in_arena && pktpool_object_number(pool, address) != ~0u)
+			return 1;
+	}
+	return 0;
+}
+
+int
+pktpool_alloc(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n)
+{
+	int error = pktpool_get_raw(pool, (void **)mbufs, n);
+
+	if (PREDICT_FALSE(error))
+		return error;
+	for (u32 i = 0; i < n; i++) {
+		if (i + 4 < n)
+			clib_prefetch_store(mbufs[i + 4]);
+		rte_pktmbuf_reset(mbufs[i]);
+	}
+	return 0;
+}
+
+void
+pktpool_free(struct rte_mbuf **mbufs, u32 n)
+{
+	rte_pktmbuf_free_bulk(mbufs, n);
+}
+
+u32
+pktpool_thread_cached(pktpool_t *pool, u16 thread_index)
+{
+	pktpool_thread_t *t =
+		thread_index < CLIB_MAX_THREADS ? pktpool_thread(pool, thread_index) : NULL;
+
+	return t ? pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous) : 0;
+}
+
+void
+pktpool_get_info(pktpool_t *pool, pktpool_info_t *info)
+{
+	u32 n_free;
+
+	memset(info, 0, sizeof(*info));
+	memcpy(info->name, pool->name, sizeof(info->name));
+	info->index = pool->index;
+	info->numa_node = pool->numa_node;
+	info->buffer_bytes = pool->buffer_bytes;
+	info->data_bytes = pool->data_bytes;
+	info->log2_page_size = pool->log2_page_size;
+	info->magazine_size = pool->magazine_size;
+	info->n_total = pool->n_buffers;
+	info->n_depot = pktpool_load(&pool->n_depot);
+	info->n_cached = pktpool_n_cached(pool);
+	n_free = clib_min(info->n_depot + info->n_cached, info->n_total);
+	info->n_used = info->n_total - n_free;
+	info->n_misses = atomic_load_explicit(&pool->n_misses, memory_order_relaxed);
+	info->n_failures = atomic_load_explicit(&pool->n_failures, memory_order_relaxed);
+	info->n_reclaims = atomic_load_explicit(&pool->n_reclaims, memory_order_relaxed);
+	info->n_bad_puts = atomic_load_explicit(&pool->n_bad_puts, memory_order_relaxed);
+	info->n_low_water = clib_min(pktpool_load(&pool->n_low_water), n_free);
+	info->start = pool->start;
+	info->size = pool->size;
+}

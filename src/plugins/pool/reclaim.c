@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking what other threads have cached, when the depot is dry.
+ *
+ * Without it up to two magazines a thread are out of everyone else's reach for as long as that
+ * thread is busy elsewhere.  The owner's side must stay free of atomic instructions, so the
+ * expensive half of the handshake is here (an asymmetric Dekker pair):
+ *
+ *   owner                         reclaimer, depot lock held
+ *     busy = 1                      stop = 1
+ *     (compiler barrier)            membarrier: each running thread passes a full barrier
+ *     if (stop) take the lock       if (busy) wait a little, else the magazines are ours
+ *
+ * Either the owner's store of busy was before its barrier, and the reclaimer sees it, or it comes
+ * after, and the owner sees stop.  An owner that stays inside (its CPU was taken away) is passed
+ * over.  The whole of a slot comes home, so a thread that starves pays this once in hundreds of
+ * buffers. */
+#include <plugins/pool/pktpool_impl.h>
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* 2000 pauses are some 20 to 80 us: a thread inside leaves within a microsecond if it runs. */
+#define N_WAIT_PAUSES 2000
+
+static u8 is_offered;
+
+void
+pktpool_reclaim_init(void)
+{
+	is_offered = !syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static u32
+n_cached(pktpool_thread_t *t)
+{
+	return pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous);
+}
+
+static void
+reclaim_one(pktpool_t *pool, pktpool_thread_t *t)
+{
+	/* Acquire: the magazines as their thread left them, pairs with thread_leave(). */
+	for (u32 i = 0; i < N_WAIT_PAUSES; i++) {
+		if (!atomic_load_explicit(&t->busy, memory_order_acquire)) {
+			pktpool_thread_drain(pool, t);
+			return;
+		}
+		CLIB_PAUSE();
+	}
+}
+
+void
+pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
+{
+	u32 limit = clib_thread_index_limit(), n_elsewhere = 0;
+
+	if (!is_offered)
+		return;
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		if (t && t != self)
+			n_elsewhere += n_cached(t);
+	}
+	/* True exhaustion must stay cheap: it is met burst after burst. */
+	if (pktpool_load(&pool->n_depot) + n_elsewhere < n)
+		return;
+
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		if (t && t != self)
+			pktpool_store(&t->stop, 1);
+	}
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) {
+		for (u32 i = 0; i < limit; i++) {
+			pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+			/* One that appeared since has no stop set; it holds nothing yet either. */
+			if (t && t != self && pktpool_load(&t->stop) && n_cached(t))
+				reclaim_one(pool, t);
+		}
+		pktpool_count(&pool->n_reclaims, 1);
+	}
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		/* Release: the owner sees its magazines as we left them, pairs with thread_enter().
+		 */
+		if (t && t != self)
+			atomic_store_explicit(&t->stop, 0, memory_order_release);
+	}
+}
