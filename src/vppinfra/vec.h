@@ -397,7 +397,11 @@ _vec_is_full(const void *v, uword elt_bytes)
 		if (V)                                                                             \
 			memset((V), 0, vec_bytes(V));                                              \
 	} while (0)
-#define vec_zero_elts(V, first, count) memset((V) + (first), 0, (count) * sizeof((V)[0]))
+#define vec_zero_elts(V, first, count)                                                             \
+	do {                                                                                       \
+		if (V)                                                                             \
+			memset((V) + (first), 0, (count) * sizeof((V)[0]));                        \
+	} while (0)
 
 /** Set every element to VAL, evaluated once. */
 #define vec_set(V, VAL)                                                                            \
