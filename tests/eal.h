@@ -11,6 +11,27 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+/* DPDK's libraries are not built for ThreadSanitizer: what they do themselves is not ours to
+ * judge.  (race:librte_eal.so would be too much: it is at the bottom of each worker's stack.)
+ * How they hand memory over is hidden from it, too: a test gives each worker its own mempool. */
+#if defined(__SANITIZE_THREAD__)
+#	define EAL_IS_UNDER_TSAN 1
+#elif defined(__has_feature)
+#	if __has_feature(thread_sanitizer)
+#		define EAL_IS_UNDER_TSAN 1
+#	endif
+#endif
+#ifdef EAL_IS_UNDER_TSAN
+const char *__tsan_default_suppressions(void);
+const char *
+__tsan_default_suppressions(void)
+{
+	return "called_from_lib:librte_eal.so\n"
+	       "called_from_lib:librte_graph.so\n"
+	       "called_from_lib:librte_mempool.so\n";
+}
+#endif
+
 /**
  * Bring EAL up with a main lcore 0 and worker lcores 1 ... n_workers, spread over the CPUs that
  * this process may use (several lcores share one when there are fewer).

@@ -109,7 +109,7 @@ lists_are_read_as_written(void)
 }
 
 typedef struct {
-	char names[N_MAX][8], lists[N_MAX][2][256];
+	char names[N_MAX][12], lists[N_MAX][2][256];
 	framework_order_item_t items[N_MAX];
 	u8 precedes[N_MAX][N_MAX];
 	u32 n;

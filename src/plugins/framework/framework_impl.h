@@ -106,14 +106,16 @@ typedef struct framework_worker {
 	u32 n_idle_before_sleep;
 	u32 sleep_us;
 
-	/* Written by main, read by the worker each loop. */
+	/* Written by main, read by the worker each loop.  Released when the worker is launched,
+	 * acquired when it begins: what is set before launch is seen. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 must_stop;
 
 	/* Written by the worker, read by show. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u64 n_loops;
 	_Atomic u64 n_sleeps;
 	_Atomic u32 tid;
-	_Atomic u32 thread_index; /* ~0: not known yet */
+	/* Released when the worker returns, acquired by stop: its graph may then be taken apart. */
+	_Atomic u32 n_runs;
 } framework_worker_t;
 
 /** Worker w, w < VMHEAP_MAX_WORKERS. */

@@ -133,8 +133,9 @@ worker_main(void *arg)
 {
 	framework_worker_t *w = arg;
 
+	/* Acquire: what start set, graph and policy, with its release of must_stop. */
+	(void)atomic_load_explicit(&w->must_stop, memory_order_acquire);
 	clib_thread_set_name(w->name);
-	atomic_store_explicit(&w->thread_index, clib_thread_index(), memory_order_relaxed);
 	atomic_store_explicit(&w->tid, (u32)syscall(SYS_gettid), memory_order_relaxed);
 	if (!w->graph)
 		wait_without_graph(w);
@@ -142,6 +143,8 @@ worker_main(void *arg)
 		poll_always(w);
 	else
 		poll_with_rests(w);
+	/* Release: the graph's state, for the acquire in vmheap_workers_stop(). */
+	atomic_fetch_add_explicit(&w->n_runs, 1, memory_order_release);
 	return 0;
 }
 
@@ -196,7 +199,7 @@ vmheap_workers_start(void)
 
 		w->lcore = vmheap_worker_lcore(i);
 		set_idle_policy(w);
-		atomic_store_explicit(&w->must_stop, 0, memory_order_relaxed);
+		atomic_store_explicit(&w->must_stop, 0, memory_order_release);
 		rv = rte_eal_remote_launch(worker_main, w, w->lcore);
 		if (rv) {
 			vmheap_workers_stop();
@@ -214,8 +217,10 @@ vmheap_workers_stop(void)
 {
 	for (u32 i = 0; i < n_running; i++)
 		atomic_store_explicit(&workers[i].must_stop, 1, memory_order_relaxed);
-	/* The wait acquires what each worker wrote. */
-	for (u32 i = 0; i < n_running; i++)
+	for (u32 i = 0; i < n_running; i++) {
 		rte_eal_wait_lcore(workers[i].lcore);
+		/* Acquire: what the worker wrote, with its release at the end. */
+		(void)atomic_load_explicit(&workers[i].n_runs, memory_order_acquire);
+	}
 	n_running = 0;
 }
