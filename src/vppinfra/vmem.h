@@ -57,6 +57,7 @@
 
 #define VMEM_NAMELEN 30
 #define VMEM_HASH_INITIAL 16
+#define VMEM_HASH_PARTS 26 /* 16 buckets, and 25 doublings reach 2^29 */
 #define VMEM_NQCACHE_MAX 16
 #define VMEM_FREELISTS 64
 #define VMEM_INITIAL 6
@@ -98,7 +99,8 @@ typedef struct vmem_kstat {
 	u64 vk_contains_search; /* and spans looked at in them */
 	/* Ours. */
 	u64 vk_bad_free; /* frees refused: stranger, double, wrong size, wrong pair */
-	u64 vk_hash_resizes, vk_hash_moved;
+	u64 vk_hash_resizes; /* parts of the hash that came or went */
+	u64 vk_hash_moved;   /* entries that were moved to another bucket or looked at for it */
 	u64 vk_import, vk_export; /* spans that came and went */
 } vmem_kstat_t;
 
@@ -125,14 +127,15 @@ struct vmem {
 	/** Tags in stock: free never needs one, an allocation at most five. */
 	ssize_t vm_nsegfree;
 	vmem_tag_index_t vm_segfree;
-	/** Buckets of allocated segments by address, 1/4 to 1 entry each. */
-	vmem_tag_index_t *vm_hash_table;
+	/** Hash of allocated segments by address: vm_hash_mask + 1 + vm_hash_split buckets, in parts
+	 *  of which each is as large as all before it; the first is vm_hash0.  Never more entries
+	 *  than buckets, but while memory for the next part is short. */
+	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
 	size_t vm_hash_mask;
 	size_t vm_hash_shift;
+	/** Buckets below this have been split in two already. */
+	size_t vm_hash_split;
 	vmem_tag_index_t vm_hash0[VMEM_HASH_INITIAL];
-	/** Old table while entries move over with the work, and the next bucket to move. */
-	vmem_tag_index_t *vm_hash_old;
-	size_t vm_hash_old_mask, vm_hash_move;
 	/** Not before this many operations is another table asked for, after a failure. */
 	u64 vm_hash_retry;
 	/** Bit n is set if and only if vm_freelist[n] has a segment: sizes [2^n, 2^(n + 1)). */

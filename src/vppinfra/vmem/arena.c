@@ -88,6 +88,12 @@ vmem_by_name(const char *name)
 
 /* ---- create and destroy ---- */
 
+static bool
+is_bad_quantum(size_t quantum)
+{
+	return quantum == 0 || !is_pow2(quantum) || quantum > VMEM_QUANTUM_MAX;
+}
+
 static void
 make_condition(pthread_cond_t *cv)
 {
@@ -137,8 +143,7 @@ tear_down(vmem_t *vmp)
 		vmem_tag_put(vmp, vmp->vm_rotor);
 	}
 	vmem_tags_give(vmp, 0);
-	vmem_hash_free_table(vmp, vmp->vm_hash_old, vmp->vm_hash_old_mask + 1);
-	vmem_hash_free_table(vmp, vmp->vm_hash_table, vmp->vm_hash_mask + 1);
+	vmem_hash_free_table(vmp);
 	pthread_cond_destroy(&vmp->vm_cv);
 	pthread_mutex_destroy(&vmp->vm_lock);
 	if (vmem_vmem_arena && vmem_vmem_arena != vmp)
@@ -173,7 +178,7 @@ vmem_core_create(const vmem_params_t *p, vmem_t **result)
 	u32 id;
 	int error;
 
-	if (p->quantum == 0 || !is_pow2(p->quantum) || p->quantum > VMEM_QUANTUM_MAX)
+	if (is_bad_quantum(p->quantum))
 		return -EINVAL;
 	if (p->size &&
 	    (((p->base | p->size) & (p->quantum - 1)) || p->base + p->size - 1 < p->base))
@@ -371,24 +376,11 @@ bootstrap(const char *parent_name, size_t parent_quantum, vmem_alloc_t *parent_a
 }
 
 vmem_t *
-vmem_init(const char *parent_name, size_t parent_quantum, vmem_alloc_t *parent_alloc,
-	  vmem_free_t *parent_free, const char *heap_name, void *heap_start, size_t heap_size,
-	  size_t heap_quantum, vmem_alloc_t *heap_alloc, vmem_free_t *heap_free)
+vmem_init_once(const char *parent_name, size_t parent_quantum, vmem_alloc_t *parent_alloc,
+	       vmem_free_t *parent_free, const char *heap_name, void *heap_start, size_t heap_size,
+	       size_t heap_quantum, vmem_alloc_t *heap_alloc, vmem_free_t *heap_free)
 {
-	uword start = pointer_to_uword(heap_start);
-	size_t quantum = parent_name ? parent_quantum : heap_quantum;
 	vmem_t *heap = NULL;
-
-	/* Nothing can fail half way once the arguments are right: all is static. */
-	if (heap_quantum == 0 || !is_pow2(heap_quantum) || heap_quantum > VMEM_QUANTUM_MAX ||
-	    quantum == 0 || !is_pow2(quantum) || quantum > VMEM_QUANTUM_MAX ||
-	    ((start | heap_size) & (quantum - 1)) ||
-	    (heap_size && (start == 0 || start + heap_size - 1 < start)) ||
-	    (parent_name == NULL && (parent_alloc || parent_free))) {
-		vmem_report("vmem_init: bad argument", NULL, start, heap_size,
-			    __builtin_return_address(0));
-		return NULL;
-	}
 
 	pthread_mutex_lock(&init_lock);
 	if (!vmem_is_ready()) {
@@ -403,9 +395,31 @@ vmem_init(const char *parent_name, size_t parent_quantum, vmem_alloc_t *parent_a
 		atomic_store_explicit(&is_ready, 1, memory_order_release);
 	}
 	pthread_mutex_unlock(&init_lock);
+	return heap;
+}
+
+vmem_t *
+vmem_init(const char *parent_name, size_t parent_quantum, vmem_alloc_t *parent_alloc,
+	  vmem_free_t *parent_free, const char *heap_name, void *heap_start, size_t heap_size,
+	  size_t heap_quantum, vmem_alloc_t *heap_alloc, vmem_free_t *heap_free)
+{
+	const void *caller = __builtin_return_address(0);
+	uword start = pointer_to_uword(heap_start);
+	size_t quantum = parent_name ? parent_quantum : heap_quantum;
+	vmem_t *heap;
+
+	/* Nothing can fail half way once the arguments are right: all is static. */
+	if (is_bad_quantum(heap_quantum) || is_bad_quantum(quantum) ||
+	    ((start | heap_size) & (quantum - 1)) ||
+	    (heap_size && (start == 0 || start + heap_size - 1 < start)) ||
+	    (parent_name == NULL && (parent_alloc || parent_free)) || heap_alloc == NULL) {
+		vmem_report("vmem_init: bad argument", NULL, start, heap_size, caller);
+		return NULL;
+	}
+	heap = vmem_init_once(parent_name, parent_quantum, parent_alloc, parent_free, heap_name,
+			      heap_start, heap_size, heap_quantum, heap_alloc, heap_free);
 	if (heap == NULL)
-		vmem_report("vmem_init: has run already", vmem_heap, start, heap_size,
-			    __builtin_return_address(0));
+		vmem_report("vmem_init: has run already", vmem_heap, start, heap_size, caller);
 	return heap;
 }
 

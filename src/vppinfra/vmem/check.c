@@ -151,38 +151,19 @@ check_freelists(vmem_t *vmp, check_t *c)
 	return n_listed == c->n_free ? 0 : fault(c, "a free segment is in no list");
 }
 
-/* Entries of one table from a bucket on; a loop ends at n_max. */
-static u64
-count_chains(const vmem_tag_index_t *table, uword first, uword n_buckets, u64 n_max)
-{
-	u64 n = 0;
-
-	for (uword b = first; b < n_buckets; b++) {
-		for (u32 i = table[b]; i && n <= n_max; i = vmem_tag_knext(vmem_tag(i)))
-			n++;
-	}
-	return n;
-}
-
 /* Every allocated segment was found in its bucket, so equal counts leave no stranger. */
 static int
 check_hash(vmem_t *vmp, check_t *c)
 {
-	u64 n;
+	u64 n = 0;
 
-	if (vmp->vm_hash_mask + 1 != 1ULL << vmp->vm_hash_shift)
-		return fault(c, "hash mask and shift disagree");
-	if (vmp->vm_hash_old == NULL) {
-		n = count_chains(vmp->vm_hash_table, 0, vmp->vm_hash_mask + 1, c->n_alloc);
-	} else {
-		/* Of the new table, only what old buckets were moved to has been written. */
-		uword n_written = vmp->vm_hash_old_mask < vmp->vm_hash_mask
-					  ? 2 * vmp->vm_hash_move
-					  : (vmp->vm_hash_move + 1) / 2;
-
-		n = count_chains(vmp->vm_hash_table, 0, n_written, c->n_alloc) +
-		    count_chains(vmp->vm_hash_old, vmp->vm_hash_move, vmp->vm_hash_old_mask + 1,
-				 c->n_alloc);
+	if (vmp->vm_hash_mask + 1 != 1ULL << vmp->vm_hash_shift ||
+	    vmp->vm_hash_split > vmp->vm_hash_mask)
+		return fault(c, "hash mask, shift and split disagree");
+	for (uword b = 0; b <= vmp->vm_hash_mask + vmp->vm_hash_split; b++) {
+		for (u32 i = *vmem_hash_bucket_at(vmp, b); i && n <= c->n_alloc;
+		     i = vmem_tag_knext(vmem_tag(i)))
+			n++;
 	}
 	if (n != c->n_alloc)
 		return fault(c, "hash has %llu entries for %llu segments", (unsigned long long)n,

@@ -98,9 +98,10 @@ vmem_mmap_arena(vmem_alloc_t **afunc, vmem_free_t **ffunc)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	pthread_mutex_lock(&mmap_lock);
-	if (mmap_heap == NULL && !vmem_is_ready())
-		mmap_heap = vmem_init("mmap_top", TOP_QUANTUM, mmap_top_alloc, vmem_free,
-				      "mmap_heap", NULL, 0, page, mmap_heap_alloc, mmap_heap_free);
+	if (mmap_heap == NULL)
+		mmap_heap =
+			vmem_init_once("mmap_top", TOP_QUANTUM, mmap_top_alloc, vmem_free,
+				       "mmap_heap", NULL, 0, page, mmap_heap_alloc, mmap_heap_free);
 	if (mmap_heap == NULL) {
 		vmem_t *top = vmem_create("mmap_top", NULL, 0, TOP_QUANTUM, NULL, NULL, NULL, 0,
 					  VM_NOSLEEP);

@@ -13,6 +13,18 @@ static pthread_mutex_t sbrk_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t arena_lock = PTHREAD_MUTEX_INITIALIZER;
 static vmem_t *sbrk_heap;
 
+static void
+lock_break(void)
+{
+	pthread_mutex_lock(&sbrk_lock);
+}
+
+static void
+unlock_break(void)
+{
+	pthread_mutex_unlock(&sbrk_lock);
+}
+
 /* Takes [*p, *p + n_bytes) above the break, on a page boundary. */
 static int
 raise_break(uword n_bytes, uword page, void **p)
@@ -22,11 +34,11 @@ raise_break(uword n_bytes, uword page, void **p)
 
 	if (n_bytes > (uword)INTPTR_MAX - page)
 		return -ENOMEM;
-	pthread_mutex_lock(&sbrk_lock);
+	lock_break();
 	now = pointer_to_uword(sbrk(0));
 	pad = round_pow2(now, page) - now;
 	got = sbrk((intptr_t)(pad + n_bytes));
-	pthread_mutex_unlock(&sbrk_lock);
+	unlock_break();
 	if (got == (void *)-1)
 		return -ENOMEM;
 	/* Somebody else's sbrk() may have come between: align what we truly got. */
@@ -55,11 +67,13 @@ vmem_t *
 vmem_sbrk_arena(vmem_alloc_t **afunc, vmem_free_t **ffunc)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	bool is_new;
 
 	pthread_mutex_lock(&arena_lock);
-	if (sbrk_heap == NULL && !vmem_is_ready())
-		sbrk_heap = vmem_init("sbrk_top", page, sbrk_top_alloc, vmem_free, "sbrk_heap",
-				      NULL, 0, page, vmem_alloc, vmem_free);
+	is_new = sbrk_heap == NULL;
+	if (sbrk_heap == NULL)
+		sbrk_heap = vmem_init_once("sbrk_top", page, sbrk_top_alloc, vmem_free, "sbrk_heap",
+					   NULL, 0, page, vmem_alloc, vmem_free);
 	if (sbrk_heap == NULL) {
 		vmem_t *top =
 			vmem_create("sbrk_top", NULL, 0, page, NULL, NULL, NULL, 0, VM_NOSLEEP);
@@ -70,6 +84,8 @@ vmem_sbrk_arena(vmem_alloc_t **afunc, vmem_free_t **ffunc)
 		if (top && sbrk_heap == NULL)
 			vmem_destroy(top);
 	}
+	if (is_new && sbrk_heap)
+		pthread_atfork(lock_break, unlock_break, unlock_break);
 	pthread_mutex_unlock(&arena_lock);
 	if (afunc)
 		*afunc = vmem_alloc;

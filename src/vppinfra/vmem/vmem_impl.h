@@ -22,8 +22,8 @@
  *   ROTOR  start: where next fit goes on   anext: a tag that begins at or before that address
  *   anchor knext: first span   kprev: the span looked at last
  *
- * 24 bytes a tag and 4 to 8 in the hash (loaded to between a half and one) make at most 32 bytes
- * for each allocated segment.
+ * 24 bytes a tag and 4 to 8 in the hash (parts of it exist before all their buckets are used)
+ * make at most 32 bytes for each allocated segment of an arena at its fullest.
  *
  * Locks, outermost first: list, populate, one arena at a time, tags.  No arena's lock is held
  * across an import, an export, the error hook, or a call of a reentrant walk. */
@@ -73,9 +73,9 @@ typedef enum {
 /* What an arena takes from the common stock at once, and where it gives some back. */
 #define VMEM_TAGS_BATCH 32
 #define VMEM_TAGS_MAX 96
-/* Stock for the thread that is fetching a chunk of tags: a chain of twelve arenas that all have
- * to import, one operation each. */
-#define VMEM_TAGS_RESERVE (12 * VMEM_TAGS_PER_OP)
+/* Kept for the thread that is fetching a chunk of tags: a chain of eight arenas that all have to
+ * import, one operation each. */
+#define VMEM_TAGS_RESERVE (8 * VMEM_TAGS_PER_OP)
 
 extern vmem_seg_t *vmem_chunks[VMEM_N_CHUNKS] __attribute__((visibility("hidden")));
 
@@ -260,6 +260,12 @@ int vmem_core_destroy(vmem_t *vmp, const void *caller);
 /** vmem_init() has run. */
 bool vmem_is_ready(void);
 
+/** vmem_init() with arguments that are right: NULL, without a word, when it has run already. */
+vmem_t *vmem_init_once(const char *parent_name, size_t parent_quantum, vmem_alloc_t *parent_alloc,
+		       vmem_free_t *parent_free, const char *heap_name, void *heap_start,
+		       size_t heap_size, size_t heap_quantum, vmem_alloc_t *heap_alloc,
+		       vmem_free_t *heap_free);
+
 /** Call a source in the shape it has.  No lock held.
  *  @param size  in: wanted; out: got  @return 0 or -ENOMEM. */
 int vmem_source_import(vmem_t *vmp, uword *size, uword align, u32 request_flags, uword *addr);
@@ -267,52 +273,63 @@ void vmem_source_export(vmem_t *vmp, uword addr, uword size);
 
 /* ---- hash of allocated segments ---- */
 
-#define VMEM_HASH_BUCKETS_PER_OP 16 /* looked at, */
-#define VMEM_HASH_MOVES_PER_OP 2    /* and entries moved, before an operation stops moving */
+/* Buckets that one operation splits or joins at most: more than the one that keeps up, so that
+ * what was left undone while memory was short is made up for. */
+#define VMEM_HASH_BUCKETS_PER_OP 2
 
-/* Where the entry of an address is or would be.  While the table is being rescaled an entry is in
- * exactly one of the two: old buckets from vm_hash_move on have not been moved yet. */
+always_inline u32 *
+vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
+{
+	/* Part 0 has buckets 0 to 15, part p > 0 has [2^(p + 3), 2^(p + 4)). */
+	uword log2 = min_log2(bucket | VMEM_HASH_INITIAL / 2);
+	uword part = log2 - (min_log2(VMEM_HASH_INITIAL) - 1);
+
+	return &vmp->vm_hash_table[part][part ? bucket - (1ULL << log2) : bucket];
+}
+
+/* Where the entry of an address is or would be.  Linear hashing (Litwin, 1980): with L buckets of
+ * which the first S have been split, the lowest log2(2 L) bits of the hash name a bucket, and if
+ * that does not exist yet, one bit less does. */
 always_inline u32 *
 vmem_hash_bucket(const vmem_t *vmp, uword addr)
 {
-	/* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4): the top bits depend on all below, so sizes
-	 * that are powers of two spread as well as any, and a table twice as large splits each
-	 * bucket into two neighbours. */
-	u64 h = (addr >> vmp->vm_qshift) * 0x9e3779b97f4a7c15ull;
+	/* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4): the upper half depends on all bits, so
+	 * sizes that are powers of two spread as well as any. */
+	uword h = (addr >> vmp->vm_qshift) * 0x9e3779b97f4a7c15ull >> 32;
+	uword bucket = h & (2 * vmp->vm_hash_mask + 1);
 
-	if (PREDICT_FALSE(vmp->vm_hash_old != NULL)) {
-		u64 old_shift = vmp->vm_hash_old_mask < vmp->vm_hash_mask ? vmp->vm_hash_shift - 1
-									  : vmp->vm_hash_shift + 1;
-		u64 bucket = h >> (64 - old_shift);
-
-		if (bucket >= vmp->vm_hash_move)
-			return &vmp->vm_hash_old[bucket];
-	}
-	return &vmp->vm_hash_table[h >> (64 - vmp->vm_hash_shift)];
+	if (bucket > vmp->vm_hash_mask + vmp->vm_hash_split)
+		bucket &= vmp->vm_hash_mask;
+	return vmem_hash_bucket_at(vmp, bucket);
 }
 
 void vmem_hash_init(vmem_t *vmp);
 
-/** Move a few entries if a rescale is under way.  Arena locked.
- *  @return the old table if this emptied it: vmem_hash_free_table() it once unlocked. */
-vmem_tag_index_t *vmem_hash_step(vmem_t *vmp, uword *n_buckets);
-
-/** Whether the load calls for another size.  Arena locked. */
+/* Sizes the table may keep: at most one entry a bucket, at least half of one. */
 always_inline bool
 vmem_hash_is_out_of_range(const vmem_t *vmp)
 {
-	return vmp->vm_hash_old == NULL && (vmp->vm_n_segs > vmp->vm_hash_mask + 1 ||
-					    (vmp->vm_n_segs < (vmp->vm_hash_mask + 1) / 4 &&
-					     vmp->vm_hash_mask + 1 > VMEM_HASH_INITIAL));
+	uword n_buckets = vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
+
+	return vmp->vm_n_segs > n_buckets ||
+	       (vmp->vm_n_segs < n_buckets / 2 && n_buckets > VMEM_HASH_INITIAL);
 }
 
-/** Begin a rescale: fetch a table and put it in place.  No lock held. */
-void vmem_hash_rescale(vmem_t *vmp);
+/** Split or join a bucket or two.  Arena locked.
+ *  @param[out] n_freed  buckets of a part that is used no more: vmem_hash_free_part() it once
+ *              unlocked  @return that part or NULL
+ *  @param[out] wants_part  nothing can be split before vmem_hash_add_part() */
+vmem_tag_index_t *vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part);
+
+/** Fetch the next part and put it in place.  No lock held. */
+void vmem_hash_add_part(vmem_t *vmp);
 /** Do for vmem's own arenas what could not be done while they were busy for another. */
 void vmem_hash_serve_pending(void);
 extern _Atomic u32 vmem_hash_pending __attribute__((visibility("hidden")));
 
-void vmem_hash_free_table(vmem_t *vmp, vmem_tag_index_t *table, uword n_buckets);
+void vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets);
+/** All of a dying arena's table. */
+void vmem_hash_free_table(vmem_t *vmp);
 
 /* ---- segments ---- */
 
