@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The common stock of tags.  Chunks of 2048 tags come from vmem_seg_arena, which is itself
- * described by tags, so the thread that fetches a chunk lives on a reserve that nobody else may
- * touch, and never begins a second fetch.  Chunks with free tags form a list whose wholly free
- * members are at the end: they are used last and can be given back. */
+/* The common stock of tags, in two parts.  Chunks of 2048 tags come from vmem_seg_arena, which is
+ * itself described by tags, as are the arenas it imports from (VMC_POPULATOR).  Theirs come from
+ * chunks of their own: so a chunk that served other arenas holds no tag that describes a chunk,
+ * and becomes wholly free when those arenas are done with it; and a reserve in that part, which
+ * only the thread that fetches a chunk may touch, keeps it from ever beginning a second fetch.
+ *
+ * In each part the chunks with free tags form a list whose wholly free members are at the end:
+ * they are used last and can be given back. */
 #include "vmem_impl.h"
 
 #define NO_CHUNK (~0u)
@@ -14,25 +18,35 @@ __thread u32 vmem_is_populating __attribute__((tls_model("initial-exec")));
 /* Number 0 is nobody, so the first of them is never handed out. */
 static vmem_seg_t vmem_seg0[VMEM_SEG_INITIAL];
 
+typedef enum {
+	STOCK_POPULATORS = 0, /* the static chunk is one of these */
+	STOCK_OTHERS = 1,
+} stock_id_t;
+
 typedef struct {
 	u32 free_head;  /* tags given back, through vs_anext */
 	u16 n_free;     /* given back or never used */
 	u16 n_touched;  /* slots from here on were never used, so they need no linking */
-	u32 next, prev; /* chunks with free tags */
+	u32 next, prev; /* chunks of the same stock with free tags */
+	stock_id_t stock;
 } chunk_t;
+
+typedef struct {
+	u64 n_free;
+	u32 head, tail; /* chunks with free tags */
+} stock_t;
 
 /* Under tags.lock, but for vmem_chunks[]: an entry is written before any number out of it is
  * handed out, and the number travels under a lock. */
 static chunk_t chunks[VMEM_N_CHUNKS];
 static struct {
 	pthread_mutex_t lock;
-	u64 n_free;
-	u32 head, tail;
+	stock_t stocks[2];
 	u32 n_ever, free_ids; /* ids given back, through next */
 	u64 n_chunks;
-} tags = {
-	.lock = PTHREAD_MUTEX_INITIALIZER, .head = NO_CHUNK, .tail = NO_CHUNK, .free_ids = NO_CHUNK
-};
+} tags = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .stocks = { { 0, NO_CHUNK, NO_CHUNK }, { 0, NO_CHUNK, NO_CHUNK } },
+	   .free_ids = NO_CHUNK };
 
 static pthread_mutex_t populate_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -46,40 +60,41 @@ static void
 chunk_link(u32 id, bool at_head)
 {
 	chunk_t *c = &chunks[id];
-	u32 *before = at_head ? &tags.head : &tags.tail;
-	u32 *after = at_head ? &tags.tail : &tags.head;
+	stock_t *stock = &tags.stocks[c->stock];
 
-	c->next = at_head ? tags.head : NO_CHUNK;
-	c->prev = at_head ? NO_CHUNK : tags.tail;
-	if (*before == NO_CHUNK)
-		*after = id;
-	else if (at_head)
-		chunks[tags.head].prev = id;
+	c->next = at_head ? stock->head : NO_CHUNK;
+	c->prev = at_head ? NO_CHUNK : stock->tail;
+	if (c->next == NO_CHUNK)
+		stock->tail = id;
 	else
-		chunks[tags.tail].next = id;
-	*before = id;
+		chunks[c->next].prev = id;
+	if (c->prev == NO_CHUNK)
+		stock->head = id;
+	else
+		chunks[c->prev].next = id;
 }
 
 static void
 chunk_unlink(u32 id)
 {
 	chunk_t *c = &chunks[id];
+	stock_t *stock = &tags.stocks[c->stock];
 
 	if (c->next == NO_CHUNK)
-		tags.tail = c->prev;
+		stock->tail = c->prev;
 	else
 		chunks[c->next].prev = c->prev;
 	if (c->prev == NO_CHUNK)
-		tags.head = c->next;
+		stock->head = c->next;
 	else
 		chunks[c->prev].next = c->next;
 }
 
-/* Stock locked; a chunk with a free tag exists. */
+/* Stocks locked; this one has a free tag. */
 static u32
-stock_take(void)
+stock_take(stock_t *stock)
 {
-	u32 id = tags.head, slot;
+	u32 id = stock->head, slot;
 	chunk_t *c = &chunks[id];
 
 	if (c->free_head) {
@@ -88,7 +103,7 @@ stock_take(void)
 	} else {
 		slot = c->n_touched++;
 	}
-	tags.n_free--;
+	stock->n_free--;
 	if (--c->n_free == 0)
 		chunk_unlink(id);
 	return id << VMEM_LOG2_TAGS_PER_CHUNK | slot;
@@ -102,7 +117,7 @@ stock_give(u32 index)
 
 	vmem_tag(index)->vs_anext = c->free_head;
 	c->free_head = index;
-	tags.n_free++;
+	tags.stocks[c->stock].n_free++;
 	if (c->n_free++ == 0) {
 		chunk_link(id, true);
 	} else if (c->n_free == chunk_n_tags(id)) {
@@ -111,9 +126,9 @@ stock_give(u32 index)
 	}
 }
 
-/* Stock locked. */
+/* Stocks locked. */
 static void
-stock_add_chunk(u32 id, vmem_seg_t *memory, u32 first)
+stock_add_chunk(stock_id_t stock, u32 id, vmem_seg_t *memory, u32 first)
 {
 	chunk_t *c = &chunks[id];
 
@@ -121,7 +136,8 @@ stock_add_chunk(u32 id, vmem_seg_t *memory, u32 first)
 	c->free_head = 0;
 	c->n_touched = (u16)first;
 	c->n_free = (u16)(chunk_n_tags(id) - first);
-	tags.n_free += c->n_free;
+	c->stock = stock;
+	tags.stocks[stock].n_free += c->n_free;
 	tags.n_chunks++;
 	chunk_link(id, true);
 }
@@ -131,7 +147,7 @@ vmem_tags_init(void)
 {
 	pthread_mutex_lock(&tags.lock);
 	tags.n_ever = 1;
-	stock_add_chunk(0, vmem_seg0, 1);
+	stock_add_chunk(STOCK_POPULATORS, 0, vmem_seg0, 1);
 	pthread_mutex_unlock(&tags.lock);
 }
 
@@ -163,41 +179,57 @@ void
 vmem_tags_counts(u64 *n_free, u64 *n_chunks)
 {
 	pthread_mutex_lock(&tags.lock);
-	*n_free = tags.n_free;
+	*n_free = tags.stocks[0].n_free + tags.stocks[1].n_free;
 	*n_chunks = tags.n_chunks;
 	pthread_mutex_unlock(&tags.lock);
 }
 
-/* While vmem_init() builds the first arenas there is nowhere to fetch from: they may use all. */
-static u64
-stock_reserve(void)
+/* Where an arena's tags come from now, and how many must stay.  While vmem_init() builds the
+ * first arenas there is nowhere to fetch from: they may use all of the static chunk. */
+static stock_t *
+stock_of(const vmem_t *vmp, u64 *n_stay)
 {
-	return vmem_is_populating || !vmem_is_ready() ? 0 : VMEM_TAGS_RESERVE;
+	bool is_free_for_all = vmem_is_populating || !vmem_is_ready();
+
+	*n_stay = 0;
+	if (!is_free_for_all && !(vmp->vm_cflags & VMC_POPULATOR))
+		return &tags.stocks[STOCK_OTHERS];
+	*n_stay = is_free_for_all ? 0 : VMEM_TAGS_RESERVE;
+	return &tags.stocks[STOCK_POPULATORS];
 }
 
 /* Arena locked.  A populating thread takes just what it needs, so that the reserve lasts. */
 static bool
 take_from_stock(vmem_t *vmp)
 {
-	u64 reserve = stock_reserve();
-	ssize_t n_wanted = reserve ? VMEM_TAGS_BATCH : VMEM_TAGS_PER_OP;
+	u64 n_stay;
+	stock_t *stock = stock_of(vmp, &n_stay);
+	ssize_t n_wanted =
+		vmem_is_populating || !vmem_is_ready() ? VMEM_TAGS_PER_OP : VMEM_TAGS_BATCH;
 
 	pthread_mutex_lock(&tags.lock);
-	while (vmp->vm_nsegfree < n_wanted && tags.n_free > reserve)
-		vmem_tag_put(vmp, stock_take());
+	while (vmp->vm_nsegfree < n_wanted && stock->n_free > n_stay)
+		vmem_tag_put(vmp, stock_take(stock));
 	pthread_mutex_unlock(&tags.lock);
 	return vmp->vm_nsegfree >= VMEM_TAGS_PER_OP;
 }
 
+/* Which stock needs a chunk: the populators' first, since they are needed to fetch one.
+ * Value: whether any does. */
 static bool
-stock_is_filled(void)
+is_chunk_needed(const vmem_t *vmp, stock_id_t *id)
 {
-	bool is_filled;
+	u64 n_stay;
+	stock_t *stock = stock_of(vmp, &n_stay);
+	bool is_needed;
 
 	pthread_mutex_lock(&tags.lock);
-	is_filled = tags.n_free >= stock_reserve() + VMEM_TAGS_BATCH;
+	*id = tags.stocks[STOCK_POPULATORS].n_free < VMEM_TAGS_RESERVE
+		      ? STOCK_POPULATORS
+		      : (stock_id_t)(stock - tags.stocks);
+	is_needed = stock->n_free < n_stay + VMEM_TAGS_PER_OP;
 	pthread_mutex_unlock(&tags.lock);
-	return is_filled;
+	return is_needed;
 }
 
 /* A number for a new chunk; NO_CHUNK when 2^28 tags exist. */
@@ -223,6 +255,7 @@ fetch_chunk(vmem_t *vmp)
 	static const vmem_request_t request = { .size = VMEM_CHUNK_BYTES,
 						.max = ~(uword)0,
 						.flags = VMEM_REQUEST_NOSLEEP };
+	stock_id_t stock;
 	uword memory;
 	int error;
 	u32 id;
@@ -235,7 +268,7 @@ fetch_chunk(vmem_t *vmp)
 		vmp->vm_kstat.vk_populate_wait++;
 		pthread_mutex_unlock(&vmp->vm_lock);
 	}
-	if (stock_is_filled()) {
+	if (!is_chunk_needed(vmp, &stock)) {
 		pthread_mutex_unlock(&populate_lock);
 		return 0;
 	}
@@ -249,7 +282,7 @@ fetch_chunk(vmem_t *vmp)
 			error = -ENOMEM;
 		} else {
 			pthread_mutex_lock(&tags.lock);
-			stock_add_chunk(id, uword_to_pointer(memory, vmem_seg_t *), 0);
+			stock_add_chunk(stock, id, uword_to_pointer(memory, vmem_seg_t *), 0);
 			pthread_mutex_unlock(&tags.lock);
 		}
 	}
@@ -285,34 +318,46 @@ vmem_tags_give(vmem_t *vmp, ssize_t n_keep)
 	pthread_mutex_unlock(&tags.lock);
 }
 
+/* A wholly free chunk that its stock can do without, taken out of it; NULL for none. */
+static vmem_seg_t *
+take_free_chunk(stock_id_t stock_id)
+{
+	stock_t *stock = &tags.stocks[stock_id];
+	u64 n_stay = stock_id == STOCK_POPULATORS ? VMEM_TAGS_RESERVE : 0;
+	vmem_seg_t *memory = NULL;
+	u32 id;
+
+	pthread_mutex_lock(&tags.lock);
+	id = stock->tail;
+	if (id == 0) /* static */
+		id = chunks[id].prev;
+	if (id != NO_CHUNK && chunks[id].n_free == VMEM_TAGS_PER_CHUNK &&
+	    stock->n_free >= VMEM_TAGS_PER_CHUNK + n_stay) {
+		memory = vmem_chunks[id];
+		chunk_unlink(id);
+		stock->n_free -= VMEM_TAGS_PER_CHUNK;
+		tags.n_chunks--;
+		vmem_chunks[id] = NULL;
+		chunks[id].next = tags.free_ids;
+		tags.free_ids = id;
+	}
+	pthread_mutex_unlock(&tags.lock);
+	return memory;
+}
+
 uword
 vmem_tags_trim(void)
 {
 	uword n_bytes = 0;
+	vmem_seg_t *memory;
 
-	for (;;) {
-		vmem_seg_t *memory = NULL;
-		u32 id;
-
-		pthread_mutex_lock(&tags.lock);
-		/* Chunk 0 is static; the stock never falls below the reserve. */
-		id = tags.tail;
-		if (id == 0)
-			id = chunks[id].prev;
-		if (id != NO_CHUNK && chunks[id].n_free == VMEM_TAGS_PER_CHUNK &&
-		    tags.n_free >= VMEM_TAGS_PER_CHUNK + VMEM_TAGS_RESERVE) {
-			memory = vmem_chunks[id];
-			chunk_unlink(id);
-			tags.n_free -= VMEM_TAGS_PER_CHUNK;
-			tags.n_chunks--;
-			vmem_chunks[id] = NULL;
-			chunks[id].next = tags.free_ids;
-			tags.free_ids = id;
+	/* The populators' last: giving chunks back is what frees their tags. */
+	for (int stock = STOCK_OTHERS; stock >= STOCK_POPULATORS; stock--) {
+		while (vmem_seg_arena && (memory = take_free_chunk((stock_id_t)stock))) {
+			vmem_core_free(vmem_seg_arena, pointer_to_uword(memory), VMEM_CHUNK_BYTES,
+				       0, NULL);
+			n_bytes += VMEM_CHUNK_BYTES;
 		}
-		pthread_mutex_unlock(&tags.lock);
-		if (memory == NULL)
-			return n_bytes;
-		vmem_core_free(vmem_seg_arena, pointer_to_uword(memory), VMEM_CHUNK_BYTES, 0, NULL);
-		n_bytes += VMEM_CHUNK_BYTES;
 	}
+	return n_bytes;
 }
