@@ -3,7 +3,7 @@
  * of heaps is mheap's own table of what lives in this process. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <vppinfra/mem.h>
+#include "mem_impl.h"
 
 /* Address space of a main heap that nobody gave a size: memory is taken as it grows.  Where the
  * process may not have that much (ulimit -v), VPP's 64 MiB. */
@@ -28,24 +28,7 @@ static struct {
 static clib_mem_heap_t *
 make_main_heap(void *base, uword size)
 {
-	mheap_params_t params = {
-		.name = "main heap",
-		.flags = MHEAP_FLAG_THREAD_SAFE,
-		.numa_node = -1,
-	};
-	void *v;
-
-	if (base) {
-		params.region.base = base;
-		params.region.size = size;
-	} else if (mheap_region_mmap(size, &params.region)) {
-		return NULL;
-	}
-	if (mheap_create(&params, &v) == 0)
-		return v;
-	if (!base)
-		params.region.release(params.region.opaque, params.region.base, params.region.size);
-	return NULL;
+	return clib_mem_make_heap(base, size, MHEAP_FLAG_THREAD_SAFE, "main heap");
 }
 
 static clib_mem_heap_t *
@@ -259,6 +242,13 @@ heap_spans(clib_mem_heap_t *heap, const void *p)
 	return heap && (uword)p - (uword)heap < mheap_header(heap)->max_size;
 }
 
+static never_inline void
+report_bad_pointer(clib_mem_heap_t *heap, const void *p, const char *what, const void *caller)
+{
+	atomic_fetch_add_explicit(&mem_main.n_bad_frees, 1, memory_order_relaxed);
+	mheap_report(what, heap, (uword)p - (uword)heap, caller);
+}
+
 static void
 free_from(clib_mem_heap_t *heap, void *p, const void *caller)
 {
@@ -283,9 +273,8 @@ clib_mem_free(void *p)
 	if (PREDICT_FALSE(!heap_spans(heap, p))) {
 		heap = mheap_of_address(p);
 		if (!heap) {
-			atomic_fetch_add_explicit(&mem_main.n_bad_frees, 1, memory_order_relaxed);
-			mheap_report("free of an address that is in no heap", NULL, (uword)p,
-				     __builtin_return_address(0));
+			report_bad_pointer(NULL, p, "free of an address that is in no heap",
+					   __builtin_return_address(0));
 			return;
 		}
 	}
@@ -306,6 +295,75 @@ uword
 clib_mem_is_heap_object(const void *p)
 {
 	return clib_mem_heap_is_heap_object(NULL, p);
+}
+
+/* heap is p's, or p is NULL. */
+static void *
+resize(clib_mem_heap_t *heap, void *p, uword n_bytes, uword align, const void *caller)
+{
+	uword n_now;
+	void *q;
+
+	if (!p)
+		return alloc_inline(heap, n_bytes, align, 0, 1);
+	n_now = clib_mem_heap_size(heap, p);
+	if (!n_now) {
+		report_bad_pointer(heap, p, "realloc of what is no object of this heap", caller);
+		return NULL;
+	}
+	if ((align < 2 || (uword)p % min_pow2(align) == 0) &&
+	    (n_bytes <= n_now || !mheap_extend(heap, (uword)p - (uword)heap, n_bytes)))
+		return p;
+	q = alloc_inline(heap, n_bytes, align, 0, 1);
+	if (!q)
+		return NULL;
+	clib_memcpy(q, p, clib_min(n_now, n_bytes));
+	free_from(heap, p, caller);
+	return q;
+}
+
+void *
+clib_mem_realloc_aligned(void *p, uword n_bytes, uword align)
+{
+	clib_mem_heap_t *heap = clib_mem_get_heap();
+
+	if (p && !heap_spans(heap, p)) {
+		heap = mheap_of_address(p);
+		if (!heap) {
+			report_bad_pointer(NULL, p, "realloc of an address that is in no heap",
+					   __builtin_return_address(0));
+			return NULL;
+		}
+	}
+	return resize(heap, p, n_bytes, align, __builtin_return_address(0));
+}
+
+void *
+clib_mem_heap_realloc_aligned(clib_mem_heap_t *heap, void *p, uword n_bytes, uword align)
+{
+	return resize(heap ? heap : clib_mem_get_heap(), p, n_bytes, align,
+		      __builtin_return_address(0));
+}
+
+void
+clib_mem_free_s(void *p)
+{
+	/* A stranger has no size, so nothing is written; free reports it. */
+	if (p)
+		memset(p, 0, clib_mem_size(p));
+	clib_mem_free(p);
+}
+
+void *
+clib_mem_heap_alloc_or_null(clib_mem_heap_t *heap, uword n_bytes)
+{
+	return alloc_inline(heap, n_bytes, 0, 0, 0);
+}
+
+void *
+clib_mem_heap_alloc_aligned_or_null(clib_mem_heap_t *heap, uword n_bytes, uword align)
+{
+	return alloc_inline(heap, n_bytes, align, 0, 0);
 }
 
 void *

@@ -51,8 +51,32 @@ CLIB_EXPORT uword clib_mem_size(const void *p);
 /** Whether p is a live object of the current heap. */
 CLIB_EXPORT uword clib_mem_is_heap_object(const void *p);
 
+/**
+ * Resize an object of any heap, in place where that goes, else by a copy in the same heap.
+ * VPP-new's clib_mem_realloc (p, size) and VPP-old's (p, new_size, old_size) both work; the old
+ * size is not needed.
+ *
+ * @param p  NULL allocates from the current heap
+ * @return the object, perhaps elsewhere; NULL with p as it was: no memory (after the oom
+ *         handler), or p is a stranger, which is reported
+ */
+#define clib_mem_realloc(p, ...) _CLIB_MEM_REALLOC(p, __VA_ARGS__, 0, 0)
+#define _CLIB_MEM_REALLOC(p, size, ...) clib_mem_realloc_aligned((p), (size), 0)
+CLIB_EXPORT void *clib_mem_realloc_aligned(void *p, uword n_bytes, uword align);
+/** Free after writing zeros over it.  NULL ignored. */
+CLIB_EXPORT void clib_mem_free_s(void *p);
+
+/* The same with the heap named; NULL: the current one. */
 CLIB_EXPORT void *clib_mem_heap_alloc(clib_mem_heap_t *heap, uword n_bytes);
 CLIB_EXPORT void *clib_mem_heap_alloc_aligned(clib_mem_heap_t *heap, uword n_bytes, uword align);
+CLIB_EXPORT void *clib_mem_heap_alloc_or_null(clib_mem_heap_t *heap, uword n_bytes);
+CLIB_EXPORT void *clib_mem_heap_alloc_aligned_or_null(clib_mem_heap_t *heap, uword n_bytes,
+						      uword align);
+/** As clib_mem_realloc(); p must be of this heap (a stranger is reported, NULL returned). */
+CLIB_EXPORT void *clib_mem_heap_realloc_aligned(clib_mem_heap_t *heap, void *p, uword n_bytes,
+						uword align);
+#define clib_mem_heap_realloc(heap, p, n_bytes)                                                    \
+	clib_mem_heap_realloc_aligned((heap), (p), (n_bytes), 0)
 CLIB_EXPORT void clib_mem_heap_free(clib_mem_heap_t *heap, void *p);
 CLIB_EXPORT uword clib_mem_heap_is_heap_object(clib_mem_heap_t *heap, const void *p);
 CLIB_EXPORT uword clib_mem_heap_size(clib_mem_heap_t *heap, const void *p);
@@ -62,6 +86,19 @@ CLIB_EXPORT int clib_mem_heap_extend(clib_mem_heap_t *heap, void *p, uword n_byt
 CLIB_EXPORT clib_mem_heap_t *clib_mem_heap_of(const void *p);
 /** Every live heap made in this process: main, NUMA and any other. */
 CLIB_EXPORT void clib_mem_foreach_heap(int (*fn)(clib_mem_heap_t *heap, void *arg), void *arg);
+
+/** A heap of its own, of `size` bytes at `base` (0: a fresh mapping), with a lock if is_locked;
+ *  the name is made as printf would.  @return NULL when it cannot be had */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_create_heap(void *base, uword size, int is_locked,
+						  const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/** Not the main heap: that one ends with clib_mem_exit(). */
+CLIB_EXPORT void clib_mem_destroy_heap(clib_mem_heap_t *heap);
+CLIB_EXPORT void clib_mem_get_heap_usage(clib_mem_heap_t *heap, clib_mem_usage_t *usage);
+CLIB_EXPORT void *clib_mem_get_heap_base(clib_mem_heap_t *heap);
+/** Bytes it may grow to; bytes of them that are not in use (free elements and unused space). */
+CLIB_EXPORT uword clib_mem_get_heap_size(clib_mem_heap_t *heap);
+CLIB_EXPORT uword clib_mem_get_heap_free_space(clib_mem_heap_t *heap);
 
 CLIB_EXPORT void clib_mem_usage(clib_mem_usage_t *usage);
 CLIB_EXPORT void clib_mem_validate(void);

@@ -242,6 +242,101 @@ allocations_fail_on_demand(void)
 	clib_mem_exit();
 }
 
+/* ---- resizing ---- */
+
+/* An object keeps its bytes and its heap when it grows, in place or not; both of VPP's arities. */
+static void
+realloc_keeps_bytes_and_heap(void)
+{
+	clib_mem_heap_t *main_heap = clib_mem_init(NULL, MiB(1)),
+			*other = mheap_alloc(NULL, MiB(1));
+	u8 *p = clib_mem_heap_alloc(other, 100), *q;
+	int n_wrong = 0;
+
+	memset(p, 0x3c, 100);
+	/* The last object of its heap: in place. */
+	q = clib_mem_realloc(p, 1000);
+	CU_ASSERT_PTR_EQUAL(q, p);
+	clib_mem_heap_alloc(other, 10);
+	q = clib_mem_realloc(p, 2000, 1000);
+	CU_ASSERT_PTR_NOT_EQUAL(q, p);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(q), other);
+	CU_ASSERT_PTR_NULL(clib_mem_heap_of(p));
+	for (int i = 0; i < 100; i++)
+		n_wrong += q[i] != 0x3c;
+	CU_ASSERT_EQUAL(n_wrong, 0);
+	/* Smaller: as it is. */
+	CU_ASSERT_PTR_EQUAL(clib_mem_realloc(q, 10), q);
+	p = clib_mem_realloc_aligned(q, 10, 4096);
+	CU_ASSERT_EQUAL((uword)p % 4096, 0);
+	CU_ASSERT_EQUAL(p[9], 0x3c);
+	/* No room: p as it was. */
+	CU_ASSERT_PTR_NULL(clib_mem_realloc(p, MiB(2)));
+	CU_ASSERT_EQUAL(clib_mem_heap_is_heap_object(other, p), 1);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(clib_mem_realloc(NULL, 10)), main_heap);
+	p = clib_mem_heap_realloc(other, p, 5000);
+	CU_ASSERT_PTR_EQUAL(clib_mem_heap_of(p), other);
+	mheap_set_error_handler(note_report);
+	report.n = 0;
+	CU_ASSERT_PTR_NULL(clib_mem_realloc(p + 16, 10000));
+	CU_ASSERT_PTR_NULL(clib_mem_realloc(&n_wrong, 10));
+	CU_ASSERT_PTR_NULL(clib_mem_heap_realloc(main_heap, p, 10));
+	CU_ASSERT_EQUAL(report.n, 3);
+	mheap_set_error_handler(NULL);
+	CU_ASSERT_EQUAL(mheap_check(other, NULL, 0), 0);
+	mheap_free(other);
+	clib_mem_exit();
+}
+
+/* free_s leaves nothing to read. */
+static void
+free_s_wipes(void)
+{
+	u8 *p;
+	uword n_left = 0;
+
+	clib_mem_init(NULL, MiB(1));
+	p = clib_mem_alloc(1000);
+	clib_mem_alloc(10);
+	memset(p, 0x99, 1000);
+	clib_mem_free_s(p);
+	/* Above the links and the bookkeeping of a free element. */
+	for (int i = 32; i < 1000; i++)
+		n_left += p[i] != 0;
+	CU_ASSERT_EQUAL(n_left, 0);
+	clib_mem_free_s(NULL);
+	clib_mem_exit();
+}
+
+/* Heaps as VPP-new makes them, named like a printf. */
+static void
+heaps_are_created_and_destroyed(void)
+{
+	static u8 memory[KiB(64)];
+	clib_mem_heap_t *a = clib_mem_create_heap(NULL, MiB(1), 1, "heap of %s %d", "worker", 3),
+			*b;
+	clib_mem_usage_t u;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(a);
+	CU_ASSERT_STRING_EQUAL(mheap_header(a)->name, "heap of worker 3");
+	CU_ASSERT_NOT_EQUAL(mheap_header(a)->flags & MHEAP_FLAG_THREAD_SAFE, 0);
+	CU_ASSERT_EQUAL(clib_mem_get_heap_size(a), MiB(1) - 4096);
+	CU_ASSERT_PTR_EQUAL(clib_mem_get_heap_base(a), (u8 *)a - 4096);
+	CU_ASSERT_EQUAL(clib_mem_get_heap_free_space(a), MiB(1) - 4096 - 16);
+	CU_ASSERT_PTR_NOT_NULL(clib_mem_heap_alloc_or_null(a, 100));
+	CU_ASSERT_PTR_NULL(clib_mem_heap_alloc_aligned_or_null(a, MiB(1), 64));
+	CU_ASSERT_EQUAL(clib_mem_get_heap_free_space(a), MiB(1) - 4096 - 16 - 112 - 16);
+	clib_mem_get_heap_usage(a, &u);
+	CU_ASSERT_EQUAL(u.object_count, 1);
+	b = clib_mem_create_heap(memory, sizeof(memory), 0, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+	CU_ASSERT_EQUAL(mheap_header(b)->flags & MHEAP_FLAG_THREAD_SAFE, 0);
+	CU_ASSERT_PTR_NULL(clib_mem_create_heap(memory, 100, 0, "small"));
+	clib_mem_destroy_heap(a);
+	clib_mem_destroy_heap(b);
+	memory[0] = 1;
+}
+
 /* ---- NUMA heaps, the list, usage ---- */
 
 static int
@@ -369,6 +464,9 @@ static const unit_test_t tests[] = {
 	UNIT(wrong_pointers_are_reported),
 	UNIT(exhaustion_is_null_unless_the_handler_helps),
 	UNIT(allocations_fail_on_demand),
+	UNIT(realloc_keeps_bytes_and_heap),
+	UNIT(free_s_wipes),
+	UNIT(heaps_are_created_and_destroyed),
 	UNIT(numa_heaps_and_the_list),
 	UNIT(the_main_heap_can_be_brought_along),
 	UNIT(usage_is_the_current_heaps),
