@@ -15,6 +15,8 @@
  * one is not to be had the range falls back 1G -> 2M -> THP -> 4K and says so in
  * vm_range_info_t.fallback, unless VM_RANGE_EXACT_PAGE is set.
  *
+ * Guard pages keep each range apart from what lies beside it, except where the base was wanted.
+ *
  * Threads: any; a lock per range, none held while a callback runs.  All calls are set-up or
  * control work, never for a packet path. */
 #ifndef included_vppinfra_vm_h

@@ -81,7 +81,9 @@ a_range_goes_through_its_states(void)
 		uword before = vm_committed_bytes(0), before_4k = vm_committed_bytes(12), released;
 
 		CU_ASSERT_EQUAL(vm_range_page_bytes(r), PAGE);
-		CU_ASSERT_EQUAL(smaps_bytes(base, GiB(1), "Size:"), GiB(1));
+		/* Private: one mapping with its guard pages. */
+		CU_ASSERT_EQUAL(smaps_bytes(base - PAGE, GiB(1) + 2 * PAGE, "Size:"),
+				GiB(1) + 2 * PAGE);
 		CU_ASSERT_EQUAL(smaps_bytes(base, GiB(1), "Rss:"), 0);
 
 		/* Populated, so resident without a touch. */
@@ -326,6 +328,26 @@ a_wanted_base_is_taken_or_refused(void)
 	CU_ASSERT_EQUAL(pointer_to_uword(vm_range_base(second)), p.base);
 	CU_ASSERT_EQUAL(vm_commit(second, 0, MiB(1)), 0);
 	vm_release(second);
+}
+
+/* Neighbours do not touch: what runs over a range's end is not the next one's, nor its smaps. */
+static void
+ranges_have_guard_pages(void)
+{
+	vm_range_t *r[16];
+
+	for (u32 i = 0; i < 16; i++) {
+		r[i] = range_of_4k("guarded", 4 * PAGE, i % 2 ? VM_RANGE_WINDOW : 0);
+		CU_ASSERT_EQUAL(vm_commit(r[i], 0, 4 * PAGE), 0);
+	}
+	for (u32 i = 0; i < 16; i++) {
+		u8 *base = vm_range_base(r[i]);
+
+		CU_ASSERT_EQUAL(smaps_bytes(base, 4 * PAGE, "Rss:"), 4 * PAGE);
+		CU_ASSERT_PTR_NULL(vm_range_of(base + 4 * PAGE));
+	}
+	for (u32 i = 0; i < 16; i++)
+		vm_release(r[i]);
 }
 
 /* The window hands out pieces first-fit, keeps number 0 for nobody, and stays reserved. */
@@ -993,6 +1015,7 @@ static const unit_test_t tests[] = {
 	UNIT(a_commit_beyond_memory_is_refused),
 	UNIT(bad_parameters_are_refused),
 	UNIT(a_wanted_base_is_taken_or_refused),
+	UNIT(ranges_have_guard_pages),
 	UNIT(ranges_in_the_window),
 	UNIT(physical_addresses_are_pagemaps),
 	UNIT(physical_addresses_in_children),

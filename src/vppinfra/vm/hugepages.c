@@ -149,7 +149,7 @@ try_thp(int is_shared, uword bytes)
 	const char *key = is_shared ? "ShmemPmdMapped" : "AnonHugePages";
 	u64 huge_bytes = 0;
 	int fd = -1;
-	u8 *p = vm_reserve_aligned(bytes, bytes);
+	u8 *p = vm_reserve_aligned(0, bytes, bytes);
 
 	if (!p)
 		return 0;

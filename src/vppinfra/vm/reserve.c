@@ -199,12 +199,16 @@ set_file_size(int fd, uword n_bytes)
 	return ftruncate(fd, (off_t)n_bytes) ? -ENOMEM : 0;
 }
 
-/* Addresses for the range, all PROT_NONE. */
+/* Addresses for the range, all PROT_NONE.  Except where the base is wanted, guard pages keep it
+ * apart: running over the end is a fault instead of a neighbour's damage, and the kernel does not
+ * merge its mapping with others, whose figures in smaps would then be one. */
 static int
 place(vm_range_t *r, uword wanted_base)
 {
 	int rv;
 	void *p;
+
+	r->guard_bytes = wanted_base ? 0 : vm_system_page_bytes();
 
 	if (r->flags & VM_RANGE_WINDOW) {
 		vm_table_lock();
@@ -224,7 +228,8 @@ place(vm_range_t *r, uword wanted_base)
 			return -EEXIST;
 		}
 	} else {
-		p = vm_reserve_aligned(r->reserve_bytes, r->align_bytes);
+		p = vm_reserve_aligned(r->guard_bytes, r->reserve_bytes + r->guard_bytes,
+				       r->align_bytes);
 		if (!p)
 			return -ENOMEM;
 	}
@@ -243,7 +248,7 @@ unplace(const vm_range_t *r)
 		(void)!mmap((void *)r->base, r->reserve_bytes, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	else if (r->base)
-		munmap((void *)r->base, r->reserve_bytes);
+		munmap((void *)(r->base - r->guard_bytes), r->reserve_bytes + 2 * r->guard_bytes);
 }
 
 /* Map the backing over the placed addresses. */

@@ -39,6 +39,8 @@ struct vm_range {
 	uword base, reserve_bytes, page_bytes;
 	/* What the base is aligned to: above the page for transparent huge pages. */
 	uword align_bytes;
+	/* On both sides (in the window behind): reserved, never accessible, see place(). */
+	uword guard_bytes;
 	u8 log2_page_size, is_hugetlb, is_thp, is_in_window;
 	int numa_node, fd;
 	u32 flags;
@@ -117,8 +119,9 @@ void vm_account(const vm_range_t *r, word n_pages);
 int vm_window_carve(vm_range_t *r, uword wanted_base);
 /** Base and size of the window, made when first asked for; the table's lock is held. */
 uword vm_window_make(uword *n_bytes);
-/** An aligned piece of reserved address space.  @return NULL when there is none. */
-void *vm_reserve_aligned(uword n_bytes, uword align);
+/** An aligned piece of reserved address space, and n_before bytes of it below.
+ *  @return the aligned address, NULL when there is none. */
+void *vm_reserve_aligned(uword n_before, uword n_bytes, uword align);
 
 /* table.c */
 

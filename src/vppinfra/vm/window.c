@@ -15,9 +15,9 @@
 static uword window_base, window_bytes;
 
 void *
-vm_reserve_aligned(uword n_bytes, uword align)
+vm_reserve_aligned(uword n_before, uword n_bytes, uword align)
 {
-	uword n_map = n_bytes + align - vm_system_page_bytes();
+	uword n_map = n_before + n_bytes + align - vm_system_page_bytes();
 	uword start, base, end;
 	void *p;
 
@@ -28,9 +28,9 @@ vm_reserve_aligned(uword n_bytes, uword align)
 		return NULL;
 	start = pointer_to_uword(p);
 	end = start + n_map;
-	base = round_pow2(start, align);
-	if (base > start)
-		munmap(p, base - start);
+	base = round_pow2(start + n_before, align);
+	if (base - n_before > start)
+		munmap(p, base - n_before - start);
 	if (base + n_bytes < end)
 		munmap((void *)(base + n_bytes), end - base - n_bytes);
 	return (void *)base;
@@ -47,7 +47,7 @@ vm_window_make(uword *n_bytes)
 		while (size > limit.rlim_cur / 2)
 			size /= 2;
 	for (; !window_base && size >= MIN_WINDOW_BYTES; size /= 2) {
-		window_base = pointer_to_uword(vm_reserve_aligned(size, WINDOW_ALIGN));
+		window_base = pointer_to_uword(vm_reserve_aligned(0, size, WINDOW_ALIGN));
 		if (window_base)
 			window_bytes = size;
 	}
@@ -81,6 +81,7 @@ int
 vm_window_carve(vm_range_t *r, uword wanted_base)
 {
 	uword n_bytes, start, end, window = vm_window_make(&n_bytes);
+	uword n_needed = r->reserve_bytes + r->guard_bytes;
 	const vm_range_t *next;
 
 	if (!window)
@@ -92,15 +93,17 @@ vm_window_carve(vm_range_t *r, uword wanted_base)
 			    : round_pow2(window + vm_system_page_bytes(), r->align_bytes);
 	end = window + n_bytes;
 	for (u32 i = 0; (next = vm_table_at(i)) && next->base < end; i++) {
-		if (next->base + next->reserve_bytes <= start)
+		uword next_end = next->base + next->reserve_bytes + next->guard_bytes;
+
+		if (next_end <= start)
 			continue;
-		if (next->base >= start && next->base - start >= r->reserve_bytes)
+		if (next->base >= start && next->base - start >= n_needed)
 			break;
 		if (wanted_base)
 			return -EEXIST;
-		start = round_pow2(next->base + next->reserve_bytes, r->align_bytes);
+		start = round_pow2(next_end, r->align_bytes);
 	}
-	if (start > end || end - start < r->reserve_bytes)
+	if (start > end || end - start < n_needed)
 		return -ENOMEM;
 	r->base = start;
 	vm_table_insert(r);
