@@ -146,7 +146,8 @@ choose_arena_bytes(const clib_mem_setup_t *setup, int node, uword heap_bytes, u3
 static int
 make_heap(clib_arena_t *arena, const char *name, uword n_bytes, void **heap)
 {
-	return clib_arena_create_heap(arena, name, n_bytes, MHEAP_FLAG_THREAD_SAFE, heap);
+	return clib_arena_create_heap(arena, name, n_bytes,
+				      MHEAP_FLAG_THREAD_SAFE | MHEAP_FLAG_DISABLE_VM, heap);
 }
 
 static int
@@ -458,6 +459,19 @@ clib_mem_teardown(char *what, uword n_what)
 		return -ENOENT;
 	}
 	return take_down(&text);
+}
+
+uword
+clib_mem_trim(void)
+{
+	uword n_bytes = 0;
+
+	if (!setup_main.is_set_up)
+		return 0;
+	for (u32 i = 0; i < N_NODES; i++)
+		if (setup_main.numa_heaps[i])
+			n_bytes += mheap_trim(setup_main.numa_heaps[i]);
+	return n_bytes + mheap_trim(setup_main.main_heap);
 }
 
 clib_arena_t *

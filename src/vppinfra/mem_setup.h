@@ -10,7 +10,8 @@
  * is missing is done without, and clib_mem_degradations() tells it in one line each, with the
  * command that would help.
  *
- * Threads: the main one, before the others start and after they ended. */
+ * Threads: the main one, before the others start and after they ended; clib_mem_trim() in
+ * between. */
 #ifndef included_vppinfra_mem_setup_h
 #define included_vppinfra_mem_setup_h
 
@@ -60,6 +61,15 @@ CLIB_EXPORT int clib_mem_setup(const clib_mem_setup_t *setup, char *what, uword 
  *         what was in them is gone.
  */
 CLIB_EXPORT int clib_mem_teardown(char *what, uword n_what);
+
+/**
+ * Give the empty pages of all heaps back to the system.
+ *
+ * The heaps made here do not do so by themselves (MHEAP_FLAG_DISABLE_VM): the thread that frees
+ * may be a worker, which must not call the system.  The control thread calls this, now and then.
+ * @return bytes released; 0 when not set up.
+ */
+CLIB_EXPORT uword clib_mem_trim(void);
 
 /** Arena of a node's memory; NULL when not set up or the node has none. */
 CLIB_EXPORT clib_arena_t *clib_mem_numa_arena(u32 node);

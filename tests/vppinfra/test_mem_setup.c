@@ -130,6 +130,39 @@ defaults_make_heaps_for_every_node(void)
 	check_nothing_is_left();
 }
 
+/* Freeing calls no system; the control thread's trim gives the pages back, node by node. */
+static void
+trim_gives_empty_pages_back(void)
+{
+	clib_arena_t *arenas[2];
+	clib_mem_heap_t *heaps[2];
+	uword before[2], grown[2];
+	void *p[2];
+
+	CU_ASSERT_EQUAL(clib_mem_trim(), 0);
+	CU_ASSERT_EQUAL_FATAL(clib_mem_setup(&small, NULL, 0), 0);
+	arenas[0] = clib_mem_main_arena();
+	arenas[1] = clib_mem_numa_arena(0);
+	heaps[0] = clib_mem_main_heap();
+	heaps[1] = clib_mem_get_numa_heap(0);
+	for (u32 i = 0; i < 2; i++) {
+		before[i] = clib_arena_committed_bytes(arenas[i]);
+		p[i] = clib_mem_heap_alloc(heaps[i], MiB(16));
+		CU_ASSERT_PTR_NOT_NULL_FATAL(p[i]);
+		grown[i] = clib_arena_committed_bytes(arenas[i]);
+		CU_ASSERT(grown[i] >= before[i] + MiB(14));
+	}
+	for (u32 i = 0; i < 2; i++) {
+		clib_mem_heap_free(heaps[i], p[i]);
+		CU_ASSERT_EQUAL(clib_arena_committed_bytes(arenas[i]), grown[i]);
+	}
+	CU_ASSERT(clib_mem_trim() >= MiB(28));
+	for (u32 i = 0; i < 2; i++)
+		CU_ASSERT(clib_arena_committed_bytes(arenas[i]) <= before[i]);
+	CU_ASSERT_EQUAL(clib_mem_teardown(NULL, 0), 0);
+	check_nothing_is_left();
+}
+
 /* Objects, spans and heaps that did not come back are named, and taken down all the same. */
 static void
 leaks_are_described(void)
@@ -424,6 +457,7 @@ static const unit_test_t tests[] = {
 	UNIT(little_address_space_is_enough),
 	UNIT(poorer_machines_work_and_say_so),
 	UNIT(defaults_make_heaps_for_every_node),
+	UNIT(trim_gives_empty_pages_back),
 	UNIT(leaks_are_described),
 	UNIT(heaps_larger_than_memory_are_refused),
 	UNIT(a_set_up_that_runs_out_leaves_nothing),
