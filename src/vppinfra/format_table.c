@@ -194,11 +194,12 @@ add_text(u8 *s, const table_t *t, const table_text_attr_t *a, uword align, const
 	 uword width, int is_last)
 {
 	uword n_pad = width > vec_len64(text) ? width - vec_len64(text) : 0, n_left, n_right;
-	int has_attr = !t->no_ansi && a->flags != 0;
+	int has_ground = !t->no_ansi && a->flags & TTAF_BG_COLOR_SET;
+	int has_attr = has_ground || (!t->no_ansi && a->flags && vec_len64(text));
 
 	n_left = align == TTAA_LEFT ? 0 : align == TTAA_CENTER ? (n_pad + 1) / 2 : n_pad;
 	n_right = n_pad - n_left;
-	if (is_last && !(has_attr && a->flags & TTAF_BG_COLOR_SET))
+	if (is_last && !has_ground)
 		n_right = 0;
 	if (has_attr)
 		s = add_attr(s, a);
@@ -258,7 +259,7 @@ format_table(u8 *s, va_list *va)
 	u32 indent = format_get_indent(s);
 	uword n_rows, width = measure(t, &n_rows), n_lines = 0;
 
-	if (t->title) {
+	if (vec_len64(t->title)) {
 		s = add_text(s, t, &title_attr, TTAA_CENTER, t->title, width, 1);
 		n_lines++;
 	}
