@@ -503,8 +503,8 @@ show_lcores_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t 
 	if (error)
 		return error;
 	t = cli_table(out, "lcores", columns, ARRAY_LEN(columns));
-	RTE_LCORE_FOREACH(lcore)
-	show_lcore(t, lcore);
+	RTE_LCORE_FOREACH (lcore)
+		show_lcore(t, lcore);
 	return NULL;
 }
 

@@ -9,8 +9,8 @@ vmheap_n_workers(void)
 {
 	u32 lcore, n = 0;
 
-	RTE_LCORE_FOREACH_WORKER(lcore)
-	n++;
+	RTE_LCORE_FOREACH_WORKER (lcore)
+		n++;
 	return clib_min(n, (u32)VMHEAP_MAX_WORKERS);
 }
 
@@ -19,8 +19,7 @@ vmheap_worker_lcore(u32 worker)
 {
 	u32 lcore, n = 0;
 
-	RTE_LCORE_FOREACH_WORKER(lcore)
-	{
+	RTE_LCORE_FOREACH_WORKER (lcore) {
 		if (n++ == worker)
 			return worker < VMHEAP_MAX_WORKERS ? lcore : ~0u;
 	}
@@ -32,8 +31,7 @@ vmheap_worker_of_lcore(u32 wanted)
 {
 	u32 lcore, n = 0;
 
-	RTE_LCORE_FOREACH_WORKER(lcore)
-	{
+	RTE_LCORE_FOREACH_WORKER (lcore) {
 		if (lcore == wanted)
 			return n < VMHEAP_MAX_WORKERS ? n : ~0u;
 		n++;

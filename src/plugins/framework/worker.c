@@ -159,8 +159,7 @@ cpu_is_shared(u32 lcore)
 	u32 other, n_lcores = 0;
 
 	CPU_ZERO(&all);
-	RTE_LCORE_FOREACH(other)
-	{
+	RTE_LCORE_FOREACH (other) {
 		rte_cpuset_t set = rte_lcore_cpuset(other);
 
 		CPU_OR(&all, &all, &set);
