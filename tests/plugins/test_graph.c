@@ -282,6 +282,30 @@ bad_sources_are_refused(void)
 	CU_ASSERT_EQUAL(vmheap_graph_add_nodes(""), -EINVAL);
 }
 
+/* What a plugin asked for before its init said no is forgotten: graphs can be made. */
+static void
+sources_of_a_failed_plugin_are_withdrawn(void)
+{
+	char dir[400], *path = dir;
+	vmheap_plugin_config_t config = { .default_disable = 1 };
+	vmheap_plugin_entry_t entry = { .name = (char *)"failing", .enable = 1 };
+	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+
+	CU_ASSERT_FATAL(n > 0);
+	dir[n] = 0;
+	*strrchr(dir, '/') = 0;
+	vec_add1(config.paths, path);
+	vec_add1(config.entries, entry);
+	CU_ASSERT_PTR_NULL_FATAL(vmheap_plugins_load(&config));
+	vec_free(config.paths);
+	vec_free(config.entries);
+	CU_ASSERT_EQUAL(vmheap_plugin_by_name("failing")->state, VMHEAP_PLUGIN_LOADED);
+	CU_ASSERT_PTR_NULL(vmheap_init_call(VMHEAP_MAIN_LOOP_ENTER));
+	CU_ASSERT_EQUAL(vmheap_plugin_by_name("failing")->state, VMHEAP_PLUGIN_FAILED);
+	CU_ASSERT_PTR_NULL(vmheap_graphs_create());
+	CU_ASSERT(!log_has("is left out"));
+}
+
 static clib_error_t *
 add_sources(void)
 {
@@ -449,6 +473,7 @@ static const unit_test_t tests[] = {
 	UNIT(workers_are_the_worker_lcores),
 	UNIT(workers_without_sources_idle),
 	UNIT(bad_sources_are_refused),
+	UNIT(sources_of_a_failed_plugin_are_withdrawn),
 	UNIT(graphs_hold_what_sources_reach),
 	UNIT(packets_are_counted_once),
 	UNIT(runtime_is_shown_and_cleared_live),

@@ -278,6 +278,21 @@ copy_module(const char *dir, const char *name)
 	vec_free(bytes);
 }
 
+/* The failing plugin under another name. */
+static void
+copy_failing_as(const char *dir, const char *name)
+{
+	char path[600];
+	u8 *b;
+
+	snprintf(path, sizeof(path), "%s/failing_plugin.so", here);
+	b = read_file(path);
+	memset(note_in(b)->name, 0, sizeof(note_in(b)->name));
+	strcpy(note_in(b)->name, name);
+	write_file(dir, name, b, vec_len(b));
+	vec_free(b);
+}
+
 static void
 copy_with(const char *dir, const char *name, const char *requires, const char *load_after,
 	  u32 default_disabled)
@@ -306,6 +321,7 @@ make_files(void)
 	}
 	make_odd_files();
 	copy_module(bad_dir, "good");
+	copy_module(bad_dir, "circular");
 	copy_module(bad_dir, "failing");
 	copy_module(bad_dir, "unresolved");
 	copy_with(bad_dir, "off", "", "", 0);
@@ -320,6 +336,7 @@ make_files(void)
 	copy_module(other_dir, "good");
 	copy_with(other_dir, "late", "good", "", 0);
 	copy_with(other_dir, "needs_failed", "failing", "", 0);
+	copy_failing_as(root, "required");
 }
 
 /* ---- helpers of the tests ---- */
@@ -522,7 +539,7 @@ the_table_is_in_load_order(void)
 		n_loaded += p->state == VMHEAP_PLUGIN_LOADED;
 	}
 	CU_ASSERT(place[0] < place[1] && place[1] < place[2] && place[2] < place[3]);
-	CU_ASSERT_EQUAL(n_loaded, 7);
+	CU_ASSERT_EQUAL(n_loaded, 8);
 }
 
 /* Of one name the first in the path wins, also across loads, and a line says which was not. */
@@ -603,6 +620,34 @@ a_failing_init_fails_the_plugin_alone(void)
 	CU_ASSERT_PTR_NULL(vmheap_init_call(VMHEAP_EXIT));
 }
 
+/* Functions of a plugin that wait for each other: the plugin fails, the circle is named, and the
+ * others run.  (The test before this one ran them.) */
+static void
+a_circle_of_functions_fails_its_plugin(void)
+{
+	expect_state("circular", VMHEAP_PLUGIN_FAILED, "main loop enter functions wait for each");
+	expect_state("circular", VMHEAP_PLUGIN_FAILED, "circular_hen -> ");
+	expect_state("circular", VMHEAP_PLUGIN_FAILED, "circular_egg -> ");
+	CU_ASSERT(!has_command("test circular"));
+}
+
+/* The same failure in a plugin that the configuration requires is the daemon's error. */
+static void
+a_required_plugin_that_fails_is_an_error(void)
+{
+	static const vmheap_plugin_entry_t required = { .name = (char *)"required", .require = 1 };
+	clib_error_t *error;
+
+	CU_ASSERT_PTR_NULL(load(root, &required, 1));
+	error = vmheap_init_call(VMHEAP_MAIN_LOOP_ENTER);
+	CU_ASSERT(error_has(error, "plugin required is required and failed: main loop enter "
+				   "function failing_enter: device 7 is on fire"));
+	clib_error_free(error);
+	expect_state("required", VMHEAP_PLUGIN_FAILED, NULL);
+	CU_ASSERT_PTR_NULL(vmheap_init_call(VMHEAP_MAIN_LOOP_ENTER));
+	CU_ASSERT_PTR_NULL(vmheap_init_call(VMHEAP_EXIT));
+}
+
 /* Any bytes at all: reading a note gives an answer and touches nothing outside the file. */
 static void
 damaged_files_are_answered(void)
@@ -650,6 +695,8 @@ static const unit_test_t tests[] = {
 	UNIT(required_plugins_are_insisted_on),
 	UNIT(contradictory_entries_are_errors),
 	UNIT(a_failing_init_fails_the_plugin_alone),
+	UNIT(a_circle_of_functions_fails_its_plugin),
+	UNIT(a_required_plugin_that_fails_is_an_error),
 	UNIT(damaged_files_are_answered),
 };
 

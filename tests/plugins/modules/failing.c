@@ -15,6 +15,8 @@ static clib_error_t *
 failing_enter(void)
 {
 	vmheap_timer_add(1, must_not_tick, NULL);
+	vmheap_worker_add_source(0, "failing-source-that-nobody-has");
+	vmheap_graph_add_nodes("*");
 	return clib_error_return(0, "device %u is on fire", 7);
 }
 VMHEAP_MAIN_LOOP_ENTER_FUNCTION(failing_enter);
