@@ -155,25 +155,6 @@ clib_bitmap_get_multiple(const uword *ai, uword i, uword n_bits)
 
 #define clib_bitmap_get_multiple_no_check(ai, i, n_bits) clib_bitmap_get_multiple(ai, i, n_bits)
 
-/** Set bits [i, i + n_bits) to those of value, bit i its lowest; n_bits at most 64. */
-static inline uword *
-clib_bitmap_set_multiple(uword *bitmap, uword i, uword value, uword n_bits)
-{
-	uword word = i / CLIB_BITMAP_WORD_BITS, shift = i % CLIB_BITMAP_WORD_BITS;
-	uword mask = pow2_mask(n_bits);
-
-	ASSERT(n_bits <= CLIB_BITMAP_WORD_BITS);
-	value &= mask;
-	if (clib_bitmap_validate(bitmap, i + n_bits) || n_bits == 0)
-		return bitmap;
-	bitmap[word] = (bitmap[word] & ~(mask << shift)) | value << shift;
-	if (shift + n_bits > CLIB_BITMAP_WORD_BITS) {
-		shift = CLIB_BITMAP_WORD_BITS - shift;
-		bitmap[word + 1] = (bitmap[word + 1] & ~(mask >> shift)) | value >> shift;
-	}
-	return _clib_bitmap_remove_trailing_zeros(bitmap);
-}
-
 /** Set bits [i, i + n_bits), any number of them, all to 1 (value not 0) or all to 0. */
 static inline uword *
 clib_bitmap_set_region(uword *bitmap, uword i, uword value, uword n_bits)
@@ -190,6 +171,27 @@ clib_bitmap_set_region(uword *bitmap, uword i, uword value, uword n_bits)
 
 		*w = value ? *w | mask : *w & ~mask;
 		i += n;
+	}
+	return _clib_bitmap_remove_trailing_zeros(bitmap);
+}
+
+/** Set bits [i, i + n_bits) to those of value, bit i its lowest; n_bits at most 64. */
+static inline uword *
+clib_bitmap_set_multiple(uword *bitmap, uword i, uword value, uword n_bits)
+{
+	uword word = i / CLIB_BITMAP_WORD_BITS, shift = i % CLIB_BITMAP_WORD_BITS;
+	uword mask = pow2_mask(n_bits);
+
+	ASSERT(n_bits <= CLIB_BITMAP_WORD_BITS);
+	value &= mask;
+	if (!value)
+		return clib_bitmap_set_region(bitmap, i, 0, n_bits);
+	if (clib_bitmap_validate(bitmap, i + n_bits))
+		return bitmap;
+	bitmap[word] = (bitmap[word] & ~(mask << shift)) | value << shift;
+	if (shift + n_bits > CLIB_BITMAP_WORD_BITS) {
+		shift = CLIB_BITMAP_WORD_BITS - shift;
+		bitmap[word + 1] = (bitmap[word + 1] & ~(mask >> shift)) | value >> shift;
 	}
 	return _clib_bitmap_remove_trailing_zeros(bitmap);
 }

@@ -594,7 +594,7 @@ static void
 random_operations_match_an_array(void)
 {
 	static odd_t model[2 * MODEL_MAX + 64], some[64];
-	u64 seed = unit_seed(), n_ops = unit_n_ops(2000000), n = 0, n_refused = 0;
+	u64 seed = unit_seed(), n_ops = unit_n_ops(3000000), n = 0, n_refused = 0;
 	odd_t *v = 0;
 
 	heap_begin(MiB(16));
