@@ -26,6 +26,13 @@ mix(u64 a, u64 b)
 	return (u64)m ^ (u64)(m >> 64);
 }
 
+/* Twice for a number: after one product, keys a stride apart may still gather. */
+static inline u64
+mix_number(u64 x)
+{
+	return mix(mix(x, 0), 1);
+}
+
 static inline u64
 load_64(const u8 *p)
 {
@@ -77,13 +84,13 @@ key_sum(const hash_t *h, uword key)
 
 	switch ((uword)h->key_sum) {
 	case KEY_FUNC_NONE:
-		sum = mix(key, 0);
+		sum = mix_number(key);
 		break;
 	case KEY_FUNC_POINTER_UWORD:
-		sum = mix(*(uword *)key_pointer(key), 0);
+		sum = mix_number(*(uword *)key_pointer(key));
 		break;
 	case KEY_FUNC_POINTER_U32:
-		sum = mix(*(u32 *)key_pointer(key), 0);
+		sum = mix_number(*(u32 *)key_pointer(key));
 		break;
 	case KEY_FUNC_STRING:
 		sum = hash_memory(key_pointer(key), (word)strlen(key_pointer(key)), 0);
@@ -97,7 +104,7 @@ key_sum(const hash_t *h, uword key)
 		break;
 	default:
 		/* A stranger's function may leave the low bits alike. */
-		sum = mix(h->key_sum((hash_t *)h, key), 0);
+		sum = mix_number(h->key_sum((hash_t *)h, key));
 		break;
 	}
 	return (u32)(sum ^ sum >> 32) | _HASH_IN_USE;
