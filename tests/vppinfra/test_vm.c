@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -954,6 +955,53 @@ kernels_without_populate_work(void)
 	CHILD_ASSERT(commit_on_an_old_kernel);
 }
 
+/* Every other page committed is a mapping each, until the process may have no more: then commits
+ * fail cleanly, what would split a mapping is not given back, and all of it goes in the end. */
+static void
+the_kernels_limit_on_mappings_is_an_error(void)
+{
+	vm_range_t *r;
+	u64 limit = 0, n = 0;
+	uword released, before;
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
+
+	if (!f || fscanf(f, "%" SCNu64, (uint64_t *)&limit) != 1 || limit > 100000) {
+		printf("not shown here: vm.max_map_count is beyond reach\n");
+		if (f)
+			fclose(f);
+		return;
+	}
+	fclose(f);
+	r = range_of_4k("mappings", 2 * limit * PAGE, 0);
+	/* A block in one piece, to be split when the limit is reached. */
+	CU_ASSERT_EQUAL(vm_commit(r, 0, 16 * PAGE), 0);
+	for (n = 0; n < limit; n++)
+		if (vm_commit(r, (17 + 2 * n) * PAGE, PAGE))
+			break;
+	CU_ASSERT(n < limit);
+	before = committed_bytes(r);
+	CU_ASSERT_EQUAL(before, (16 + n) * PAGE);
+	CU_ASSERT_EQUAL(vm_commit(r, (17 + 2 * n) * PAGE, PAGE), -ENOMEM);
+	CU_ASSERT_EQUAL(vm_commit(r, (17 + 2 * n + 100) * PAGE, 3 * PAGE), -ENOMEM);
+	CU_ASSERT_EQUAL(vm_decommit(r, 5 * PAGE, PAGE, &released), 0);
+	CU_ASSERT_EQUAL(committed_bytes(r), before - released);
+	if (!released)
+		/* Still usable, as the count says. */
+		memset((u8 *)vm_range_base(r) + 5 * PAGE, 1, PAGE);
+	CU_ASSERT_EQUAL(vm_decommit(r, 0, 2 * limit * PAGE, &released), 0);
+	CU_ASSERT_EQUAL(committed_bytes(r), 0);
+	CU_ASSERT_EQUAL(smaps_bytes(vm_range_base(r), 2 * limit * PAGE, "Rss:"), 0);
+	CU_ASSERT_EQUAL(vm_commit(r, 0, PAGE), 0);
+	vm_release(r);
+}
+
+static int
+is_sane(const vm_range_info_t *info, void *arg)
+{
+	*(int *)arg |= info->committed_bytes > info->reserve_bytes;
+	return 0;
+}
+
 static vm_range_t *crowd_range;
 
 /* Each thread has every fourth 16-page stripe of one range, and a range of its own now and then. */
@@ -964,6 +1012,7 @@ commit_in_a_crowd(void *arg)
 	u64 state = me + 1;
 	u8 *base = vm_range_base(crowd_range);
 	u64 n_ops = unit_n_ops(2000);
+	int is_wrong = 0;
 
 	for (u64 i = 0; i < n_ops; i++) {
 		uword offset = (unit_random_below(&state, 16) * 4 + me) * 16 * PAGE, fresh, n;
@@ -979,6 +1028,9 @@ commit_in_a_crowd(void *arg)
 			return (void *)3;
 		if (i % 16)
 			continue;
+		vm_foreach_range(is_sane, &is_wrong);
+		if (is_wrong)
+			return (void *)5;
 		r = range_of_4k("own", MiB(1), i % 32 ? VM_RANGE_WINDOW : 0);
 		if (vm_commit(r, 0, 4 * PAGE) || vm_release(r))
 			return (void *)4;
@@ -1031,6 +1083,7 @@ static const unit_test_t tests[] = {
 	UNIT(numa_calls_may_be_denied),
 	UNIT(misplaced_pages_are_refused_or_counted),
 	UNIT(kernels_without_populate_work),
+	UNIT(the_kernels_limit_on_mappings_is_an_error),
 	UNIT(threads_share_a_range),
 };
 
