@@ -138,6 +138,9 @@ CLIB_EXPORT void vmheap_init_register(vmheap_init_t *i);
 	_VMHEAP_INIT(VMHEAP_MAIN_LOOP_ENTER, f, ##__VA_ARGS__)
 #define VMHEAP_EXIT_FUNCTION(f, ...) _VMHEAP_INIT(VMHEAP_EXIT, f, ##__VA_ARGS__)
 
+/** clib_error_t.flags: the code is a byte offset in the input, ~0 its end. */
+#define VMHEAP_ERROR_AT_WORD (1 << 24)
+
 /** The error for a word that a config stanza or a command does not know: names the word and what
  *  was expected; its code is the word's byte offset in the input, so the caller can point. */
 CLIB_EXPORT clib_error_t *vmheap_config_unknown(unformat_input_t *input, const char *expected);
