@@ -134,3 +134,11 @@ framework_errors_clear(void)
 	n_baseline_counters = n_counters;
 	return 0;
 }
+
+void
+framework_errors_free(void)
+{
+	vec_free(sets);
+	vec_free(baseline);
+	n_baseline_rows = n_baseline_counters = 0;
+}

@@ -12,6 +12,7 @@
  *     ... event loop: vmheap_timers_run() ...
  *     vmheap_workers_stop, vmheap_graphs_destroy
  *     vmheap_init_call          VMHEAP_EXIT
+ *     vmheap_framework_free
  *
  * A plugin that cannot be used never ends the daemon by itself: it is refused (before its code
  * ran) or failed (its init said no), logged, and shown with its reason by `show plugins`.  Only
@@ -153,6 +154,12 @@ CLIB_EXPORT int vmheap_workers_are_running(void);
  * Takes effect at the next vmheap_workers_start().
  */
 CLIB_EXPORT void vmheap_set_idle_sleep_us(u32 us);
+
+/* ---- the end ---- */
+
+/** Give back the framework's own memory, after EXIT: the tables of plugins, sources, timers and
+ *  counters.  Code stays mapped, but nothing of it may be called any more. */
+CLIB_EXPORT void vmheap_framework_free(void);
 
 /* ---- timers ---- */
 

@@ -140,4 +140,11 @@ u64 framework_runtime_loops(u32 w);
 void framework_runtime_start(void);
 void framework_runtime_clear(void);
 
+/* ---- parts of vmheap_framework_free() ---- */
+
+void framework_errors_free(void);
+void framework_graph_requests_free(void);
+void framework_runtime_free(void);
+void framework_timers_free(void);
+
 #endif

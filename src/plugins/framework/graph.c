@@ -262,3 +262,17 @@ vmheap_graphs_destroy(void)
 	}
 	framework_runtime_start();
 }
+
+void
+framework_graph_requests_free(void)
+{
+	source_t *s;
+	pattern_t *p;
+
+	vec_foreach (s, sources)
+		vec_free(s->name);
+	vec_foreach (p, patterns)
+		vec_free(p->pattern);
+	vec_free(sources);
+	vec_free(patterns);
+}

@@ -466,3 +466,22 @@ vmheap_plugins_load(const vmheap_plugin_config_t *config)
 		return clib_error_return_code(0, rv, 0, "loading plugins: %s", strerror(-rv));
 	return check_required(config);
 }
+
+void
+vmheap_framework_free(void)
+{
+	vmheap_plugin_t *p;
+
+	vmheap_graphs_destroy();
+	framework_graph_requests_free();
+	framework_timers_free();
+	framework_runtime_free();
+	framework_errors_free();
+	vec_foreach (p, plugins) {
+		vec_free(p->name);
+		vec_free(p->path);
+		vec_free(p->reason);
+	}
+	vec_free(plugins);
+	vec_free(path_searched);
+}

@@ -114,3 +114,10 @@ framework_runtime_clear(void)
 				       n) if (vec_add1(baselines[w], live_counts(n))) break;
 	}
 }
+
+void
+framework_runtime_free(void)
+{
+	for (u32 w = 0; w < VMHEAP_MAX_WORKERS; w++)
+		vec_free(baselines[w]);
+}

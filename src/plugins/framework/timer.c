@@ -58,3 +58,9 @@ framework_withdraw_timers(const char *plugin)
 	if (timers)
 		vec_set_len(timers, n_kept);
 }
+
+void
+framework_timers_free(void)
+{
+	vec_free(timers);
+}
