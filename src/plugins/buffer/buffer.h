@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* buffer: one buffer pool a NUMA node.  Shared by this folder's files.
+ *
+ *   config.c  buffers { ... }     buffer.c  init and exit     cli.c  show buffers */
+#ifndef included_buffer_h
+#define included_buffer_h
+
+#include <plugins/plugin.h>
+#include <plugins/pool/pktpool.h>
+
+/* Nodes that a configuration may name. */
+#define BUFFER_MAX_NODES RTE_MAX_NUMA_NODES
+
+typedef struct {
+	pktpool_t *pool;
+	clib_arena_t *own_arena; /* made for this pool, NULL when it lies in the node's */
+} buffer_pool_t;
+
+typedef struct {
+	/* Configuration; 0: not given. */
+	u32 n_per_numa;
+	u32 n_on_node[BUFFER_MAX_NODES];
+	u32 data_bytes;
+	int log2_page_size; /* clib_mem_page_sz_t */
+
+	buffer_pool_t pools[BUFFER_MAX_NODES]; /* by node */
+} buffer_main_t;
+
+extern buffer_main_t buffer_main;
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show buffers [detail]: VPP's table, and below it what only our pools know. */
+#include "buffer.h"
+
+#include <vppinfra/thread.h>
+#include <vppinfra/vec.h>
+
+static int
+add_row(pktpool_t *pool, void *arg)
+{
+	cli_table_t *t = arg;
+	pktpool_info_t info;
+
+	pktpool_get_info(pool, &info);
+	cli_row(t);
+	cli_string(t, "%s", info.name);
+	cli_u64(t, info.index);
+	cli_i64(t, info.numa_node);
+	cli_u64(t, info.buffer_bytes);
+	cli_u64(t, info.data_bytes);
+	cli_u64(t, info.n_total);
+	cli_u64(t, info.n_depot);
+	cli_u64(t, info.n_cached);
+	cli_u64(t, info.n_used);
+	return 0;
+}
+
+static void
+add_threads(cli_output_t *out, pktpool_t *pool)
+{
+	static const cli_column_t columns[] = { { "thread", "", 0, CLI_LEFT },
+						{ "name", "", 0, CLI_LEFT },
+						{ "cached", "", 0, CLI_LEFT } };
+	u32 limit = clib_thread_index_limit();
+	cli_table_t *t;
+
+	/* As lines for people; as rows, which have no text of their own, for programs. */
+	t = cli_table(out, "threads", columns, ARRAY_LEN(columns));
+	t->hide_header = 1;
+	t->indent = 2;
+	for (u32 i = 0; i < limit; i++) {
+		u32 n = pktpool_thread_cached(pool, (u16)i);
+
+		if (!n)
+			continue;
+		cli_row(t);
+		cli_u64(t, i);
+		cli_string(t, "%s", clib_thread_name((u16)i));
+		cli_u64(t, n);
+	}
+}
+
+static int
+add_detail(pktpool_t *pool, void *arg)
+{
+	cli_output_t *out = arg;
+	pktpool_info_t info;
+
+	pktpool_get_info(pool, &info);
+	cli_text(out,
+		 "\n%s: mempool %s, ops " PKTPOOL_OPS_NAME ", pages of %U, start 0x%lx, size %U",
+		 info.name, pktpool_mempool(pool)->name, format_log2_page_size,
+		 (int)info.log2_page_size, info.start, format_memory_size, info.size);
+	cli_text(out,
+		 "  %u in the depot, magazines of %u, least free %u, exchanges %lu, refusals %lu, "
+		 "reclaims %lu, bad puts %lu",
+		 info.n_depot, info.magazine_size, info.n_low_water, info.n_misses, info.n_failures,
+		 info.n_reclaims, info.n_bad_puts);
+	cli_list_item_begin(out, "details");
+	cli_field_string(out, "name", "%s", info.name);
+	cli_field_string(out, "mempool", "%s", pktpool_mempool(pool)->name);
+	cli_field_u64(out, "page_bytes", 1ULL << info.log2_page_size);
+	cli_field_u64(out, "start", info.start);
+	cli_field_u64(out, "size_bytes", info.size);
+	cli_field_u64(out, "magazine_size", info.magazine_size);
+	cli_field_u64(out, "low_water", info.n_low_water);
+	cli_field_u64(out, "misses", info.n_misses);
+	cli_field_u64(out, "failures", info.n_failures);
+	cli_field_u64(out, "reclaims", info.n_reclaims);
+	cli_field_u64(out, "bad_puts", info.n_bad_puts);
+	add_threads(out, pool);
+	cli_end(out);
+	return 0;
+}
+
+static clib_error_t *
+show_buffers(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
+{
+	static const cli_column_t columns[] = {
+		{ "name", "Pool Name", 20, CLI_LEFT },
+		{ "index", "Index", 6, CLI_CENTRE },
+		{ "numa", "NUMA", 6, CLI_CENTRE },
+		{ "size", "Size", 6, CLI_CENTRE },
+		{ "data_size", "Data Size", 11, CLI_CENTRE },
+		{ "total", "Total", 6, CLI_CENTRE },
+		{ "avail", "Avail", 8, CLI_CENTRE },
+		{ "cached", "Cached", 8, CLI_CENTRE },
+		{ "used", "Used", 8, CLI_CENTRE },
+	};
+	int detail = 0;
+
+	while (unformat_skip_white_space(input), !unformat_is_eof(input)) {
+		if (!unformat(input, "detail"))
+			return vmheap_config_unknown(input, "detail");
+		detail = 1;
+	}
+	pktpool_foreach(add_row, cli_table(out, "pools", columns, ARRAY_LEN(columns)));
+	if (detail)
+		pktpool_foreach(add_detail, out);
+	return NULL;
+}
+VMHEAP_CLI_COMMAND(show_buffers) = {
+	.path = "show buffers",
+	.short_help = "show buffers [detail]",
+	.long_help =
+		"Buffer pools.  Avail are in the depot, cached in magazines of threads, used is "
+		"what is left: in flight, or held by a device.",
+	.words = "detail",
+	.function = show_buffers,
+};

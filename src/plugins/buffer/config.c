@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* buffers { buffers-per-numa N | numa N { buffers M } | page-size S | default data-size N } */
+#include "buffer.h"
+
+#define BUFFER_WORDS                                                                               \
+	"buffers-per-numa N, numa N { buffers M }, page-size SIZE or default data-size N"
+/* An index is 32 bits of 64-byte units; far below that a node's memory ends. */
+#define MAX_PER_NODE (1u << 26)
+#define MIN_DATA_BYTES 64
+#define MAX_DATA_BYTES (UINT16_MAX - RTE_PKTMBUF_HEADROOM)
+
+static clib_error_t *
+check_range(const char *what, u32 n, u32 min, u32 max)
+{
+	return n >= min && n <= max
+		       ? NULL
+		       : clib_error_return(0, "%s %u: at least %u, at most %u", what, n, min, max);
+}
+
+static clib_error_t *
+parse_node(unformat_input_t *input, u32 node)
+{
+	clib_error_t *error;
+	u32 n;
+
+	if (node >= BUFFER_MAX_NODES)
+		return clib_error_return(0, "numa %u: this DPDK knows %u nodes", node,
+					 BUFFER_MAX_NODES);
+	while (!unformat(input, "}")) {
+		if (!unformat(input, "buffers %u", &n))
+			return vmheap_config_unknown(input, "buffers N or }");
+		error = check_range("buffers", n, 1, MAX_PER_NODE);
+		if (error)
+			return error;
+		buffer_main.n_on_node[node] = n;
+	}
+	return NULL;
+}
+
+static clib_error_t *
+buffer_config(unformat_input_t *input)
+{
+	buffer_main_t *bm = &buffer_main;
+
+	while (unformat_skip_white_space(input), !unformat_is_eof(input)) {
+		clib_error_t *error = NULL;
+		u32 n;
+
+		if (unformat(input, "buffers-per-numa %u", &n)) {
+			error = check_range("buffers-per-numa", n, 1, MAX_PER_NODE);
+			bm->n_per_numa = n;
+		} else if (unformat(input, "numa %u {", &n))
+			error = parse_node(input, n);
+		else if (unformat(input, "page-size %U", unformat_log2_page_size,
+				  &bm->log2_page_size))
+			;
+		else if (unformat(input, "default data-size %u", &n)) {
+			error = check_range("default data-size", n, MIN_DATA_BYTES, MAX_DATA_BYTES);
+			bm->data_bytes = n;
+		} else
+			error = vmheap_config_unknown(input, BUFFER_WORDS);
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+VMHEAP_CONFIG_FUNCTION(buffer_config, "buffers");
