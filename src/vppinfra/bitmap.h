@@ -416,4 +416,18 @@ clib_bitmap_random(uword *ai, uword n_bits, u32 *seed)
 	return _clib_bitmap_remove_trailing_zeros(ai);
 }
 
+/* ---- text (format_containers.c) ---- */
+
+struct _unformat_input_t;
+
+/** format functions, argument uword *bitmap: `1f` (0 for the empty set); `0-4, 7`. */
+CLIB_EXPORT u8 *format_bitmap_hex(u8 *s, __builtin_va_list *args);
+CLIB_EXPORT u8 *format_bitmap_list(u8 *s, __builtin_va_list *args);
+
+/** unformat functions, argument uword **bitmap, a new bitmap: hex digits with or without 0x; and
+ *  `0-4,7`, blanks allowed after a comma.  No match, and 0, for what is neither, for a range that
+ *  runs backwards, and when there is no memory. */
+CLIB_EXPORT uword unformat_bitmap_mask(struct _unformat_input_t *input, __builtin_va_list *args);
+CLIB_EXPORT uword unformat_bitmap_list(struct _unformat_input_t *input, __builtin_va_list *args);
+
 #endif

@@ -335,4 +335,8 @@ CLIB_EXPORT hash_pair_t *hash_next(const void *v, hash_next_t *hn);
 		}                                                                                  \
 	} while (0)
 
+/** format function, arguments void *h, int verbose: pairs, heads and bytes on a line; verbose: how
+ *  long chains are, and each pair on a line of its own, by the table's pair format. */
+CLIB_EXPORT u8 *format_hash(u8 *s, __builtin_va_list *args);
+
 #endif
