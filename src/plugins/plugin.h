@@ -197,7 +197,7 @@ typedef struct vmheap_error_strings {
 CLIB_EXPORT int vmheap_errors_register(vmheap_error_strings_t *e);
 
 /** One line-aligned array of counters per thread index, one writer each.  Always there. */
-CLIB_EXPORT extern u64 *vmheap_error_counters[CLIB_MAX_THREADS];
+CLIB_EXPORT_EXTERN u64 *vmheap_error_counters[CLIB_MAX_THREADS];
 
 /** For a thread without an index: an array that all of them share, atomically. */
 CLIB_EXPORT void vmheap_error_count_slow(u32 counter, u64 n);

@@ -7,6 +7,19 @@
 #ifndef included_vppinfra_atomics_h
 #define included_vppinfra_atomics_h
 
+/** The type of an object that <stdatomic.h> works on, for structs that C++ sees as well: there it
+ *  is std::atomic, of the same size and layout. */
+#ifdef __cplusplus
+#	include <atomic>
+#	define CLIB_ATOMIC(T) std::atomic<T>
+using std::memory_order_acquire;
+using std::memory_order_relaxed;
+using std::memory_order_release;
+#else
+#	include <stdatomic.h>
+#	define CLIB_ATOMIC(T) _Atomic(T)
+#endif
+
 /* Value before the operation. */
 #define clib_atomic_fetch_add(a, b) __atomic_fetch_add((a), (b), __ATOMIC_SEQ_CST)
 #define clib_atomic_fetch_sub(a, b) __atomic_fetch_sub((a), (b), __ATOMIC_SEQ_CST)

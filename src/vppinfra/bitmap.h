@@ -114,14 +114,14 @@ clib_bitmap_set_no_check(uword *a, uword i, uword new_value)
 static inline uword *
 clib_bitmap_set(uword *ai, uword i, uword value)
 {
-	uword word = i / CLIB_BITMAP_WORD_BITS;
+	uword at = i / CLIB_BITMAP_WORD_BITS;
 
-	if (word >= vec_len64(ai)) {
-		if (!value || vec_validate(ai, word))
+	if (at >= vec_len64(ai)) {
+		if (!value || vec_validate(ai, at))
 			return ai;
 	}
 	clib_bitmap_set_no_check(ai, i, value);
-	return ai[word] ? ai : _clib_bitmap_remove_trailing_zeros(ai);
+	return ai[at] ? ai : _clib_bitmap_remove_trailing_zeros(ai);
 }
 
 always_inline uword
@@ -143,13 +143,13 @@ clib_bitmap_get(const uword *ai, uword i)
 static inline uword
 clib_bitmap_get_multiple(const uword *ai, uword i, uword n_bits)
 {
-	uword word = i / CLIB_BITMAP_WORD_BITS, shift = i % CLIB_BITMAP_WORD_BITS, x = 0;
+	uword at = i / CLIB_BITMAP_WORD_BITS, shift = i % CLIB_BITMAP_WORD_BITS, x = 0;
 
 	ASSERT(n_bits <= CLIB_BITMAP_WORD_BITS);
-	if (word < vec_len64(ai))
-		x = ai[word] >> shift;
-	if (shift && word + 1 < vec_len64(ai))
-		x |= ai[word + 1] << (CLIB_BITMAP_WORD_BITS - shift);
+	if (at < vec_len64(ai))
+		x = ai[at] >> shift;
+	if (shift && at + 1 < vec_len64(ai))
+		x |= ai[at + 1] << (CLIB_BITMAP_WORD_BITS - shift);
 	return x & pow2_mask(n_bits);
 }
 
@@ -179,7 +179,7 @@ clib_bitmap_set_region(uword *bitmap, uword i, uword value, uword n_bits)
 static inline uword *
 clib_bitmap_set_multiple(uword *bitmap, uword i, uword value, uword n_bits)
 {
-	uword word = i / CLIB_BITMAP_WORD_BITS, shift = i % CLIB_BITMAP_WORD_BITS;
+	uword at = i / CLIB_BITMAP_WORD_BITS, shift = i % CLIB_BITMAP_WORD_BITS;
 	uword mask = pow2_mask(n_bits);
 
 	ASSERT(n_bits <= CLIB_BITMAP_WORD_BITS);
@@ -188,10 +188,10 @@ clib_bitmap_set_multiple(uword *bitmap, uword i, uword value, uword n_bits)
 		return clib_bitmap_set_region(bitmap, i, 0, n_bits);
 	if (clib_bitmap_validate(bitmap, i + n_bits))
 		return bitmap;
-	bitmap[word] = (bitmap[word] & ~(mask << shift)) | value << shift;
+	bitmap[at] = (bitmap[at] & ~(mask << shift)) | value << shift;
 	if (shift + n_bits > CLIB_BITMAP_WORD_BITS) {
 		shift = CLIB_BITMAP_WORD_BITS - shift;
-		bitmap[word + 1] = (bitmap[word + 1] & ~(mask >> shift)) | value >> shift;
+		bitmap[at + 1] = (bitmap[at + 1] & ~(mask >> shift)) | value >> shift;
 	}
 	return _clib_bitmap_remove_trailing_zeros(bitmap);
 }
@@ -202,34 +202,34 @@ clib_bitmap_set_multiple(uword *bitmap, uword i, uword value, uword n_bits)
 static inline uword
 clib_bitmap_next_set(const uword *ai, uword i)
 {
-	uword word = i / CLIB_BITMAP_WORD_BITS, n = vec_len64(ai), t;
+	uword at = i / CLIB_BITMAP_WORD_BITS, n = vec_len64(ai), t;
 
-	if (word >= n)
+	if (at >= n)
 		return ~0ULL;
-	t = ai[word] >> i % CLIB_BITMAP_WORD_BITS << i % CLIB_BITMAP_WORD_BITS;
+	t = ai[at] >> i % CLIB_BITMAP_WORD_BITS << i % CLIB_BITMAP_WORD_BITS;
 	while (!t) {
-		if (++word >= n)
+		if (++at >= n)
 			return ~0ULL;
-		t = ai[word];
+		t = ai[at];
 	}
-	return word * CLIB_BITMAP_WORD_BITS + log2_first_set(t);
+	return at * CLIB_BITMAP_WORD_BITS + log2_first_set(t);
 }
 
 /** Lowest clear bit at or above i; there always is one, perhaps past the vector. */
 static inline uword
 clib_bitmap_next_clear(const uword *ai, uword i)
 {
-	uword word = i / CLIB_BITMAP_WORD_BITS, n = vec_len64(ai), t;
+	uword at = i / CLIB_BITMAP_WORD_BITS, n = vec_len64(ai), t;
 
-	if (word >= n)
+	if (at >= n)
 		return i;
-	t = ~ai[word] >> i % CLIB_BITMAP_WORD_BITS << i % CLIB_BITMAP_WORD_BITS;
+	t = ~ai[at] >> i % CLIB_BITMAP_WORD_BITS << i % CLIB_BITMAP_WORD_BITS;
 	while (!t) {
-		if (++word >= n)
-			return word * CLIB_BITMAP_WORD_BITS;
-		t = ~ai[word];
+		if (++at >= n)
+			return at * CLIB_BITMAP_WORD_BITS;
+		t = ~ai[at];
 	}
-	return word * CLIB_BITMAP_WORD_BITS + log2_first_set(t);
+	return at * CLIB_BITMAP_WORD_BITS + log2_first_set(t);
 }
 
 static inline uword
@@ -325,10 +325,10 @@ clib_bitmap_xor(uword *ai, const uword *bi)
 static inline uword *
 clib_bitmap_andi(uword *ai, uword i)
 {
-	uword word = i / CLIB_BITMAP_WORD_BITS;
+	uword at = i / CLIB_BITMAP_WORD_BITS;
 
 	for (uword k = 0; k < vec_len64(ai); k++)
-		ai[k] &= k == word ? 1ULL << i % CLIB_BITMAP_WORD_BITS : 0;
+		ai[k] &= k == at ? 1ULL << i % CLIB_BITMAP_WORD_BITS : 0;
 	return _clib_bitmap_remove_trailing_zeros(ai);
 }
 

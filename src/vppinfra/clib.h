@@ -9,8 +9,15 @@
 #include <vppinfra/types.h>
 #include <vppinfra/cache.h>
 
-/** Marks a symbol that the shared library shows; all others are hidden. */
+/** Marks a function that the shared library shows, in C++ too under its plain name; all others are
+ *  hidden.  CLIB_EXPORT_EXTERN is for the declaration of a variable. */
+#ifdef __cplusplus
+#define CLIB_EXPORT extern "C" __attribute__((visibility("default")))
+#define CLIB_EXPORT_EXTERN CLIB_EXPORT
+#else
 #define CLIB_EXPORT __attribute__((visibility("default")))
+#define CLIB_EXPORT_EXTERN CLIB_EXPORT extern
+#endif
 
 /* DPDK writes __attribute__((always_inline)): where its headers came first, its macro gets the
  * reserved spelling, so what is included later still compiles. */

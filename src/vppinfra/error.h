@@ -18,10 +18,6 @@
 #include <vppinfra/clib.h>
 #include <vppinfra/format.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum {
 	CLIB_ERROR_FATAL = 1 << 0, /* clib_error_report() exits with status 1 */
 	CLIB_ERROR_ABORT = 1 << 1, /* clib_error_report() aborts */
@@ -113,9 +109,5 @@ CLIB_EXPORT int clib_error_unregister_handler(clib_error_handler_func_t *func, v
 		 : clib_error_return_fatal((clib_error_t *)0, "%s:%d (%s) assertion `%s' fails",   \
 					   __FILE__, __LINE__, clib_error_function, #truth))
 #define ERROR_ASSERT(truth) (CLIB_DEBUG > 0 ? CLIB_ERROR_ASSERT(truth) : (clib_error_t *)0)
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -57,10 +57,6 @@
 #include <vppinfra/clib.h>
 #include <vppinfra/vec.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** What %U of format() calls: appends to s and returns it. */
 typedef u8 *(format_function_t)(u8 *s, va_list *args);
 
@@ -258,9 +254,5 @@ CLIB_EXPORT format_function_t format_unformat_input;
 /** A clib_error_t that quotes the input where parsing stopped (include error.h). */
 #define unformat_parse_error(input)                                                                \
 	clib_error_return(0, "parse error `%U'", format_unformat_error, input)
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -25,10 +25,6 @@
 
 #include <vppinfra/format.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum {
 	TTAF_RESET = 0,
 	TTAF_BOLD = 1 << 0,
@@ -100,9 +96,5 @@ CLIB_EXPORT void table_free(table_t *t);
 
 /** (table_t *): no newline after the last row. */
 CLIB_EXPORT format_function_t format_table;
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -232,8 +232,8 @@ CLIB_EXPORT void *_hash_unset(void *v, uword key, void *old_value, int *error);
 #define hash_set3(h, key, value, old_value)                                                        \
 	({                                                                                         \
 		int _hash_error;                                                                   \
-		(h) = _hash_set_word((h), (uword)(key), (uword)(value), (old_value),               \
-				     &_hash_error);                                                \
+		(h) = (__typeof__(h))_hash_set_word((h), (uword)(key), (uword)(value),             \
+						    (old_value), &_hash_error);                    \
 		_hash_error;                                                                       \
 	})
 #define hash_set(h, key, value) hash_set3(h, key, value, 0)
@@ -243,7 +243,7 @@ CLIB_EXPORT void *_hash_unset(void *v, uword key, void *old_value, int *error);
 #define hash_set1(h, key)                                                                          \
 	({                                                                                         \
 		int _hash_error;                                                                   \
-		(h) = _hash_set((h), (uword)(key), 0, 0, &_hash_error);                            \
+		(h) = (__typeof__(h))_hash_set((h), (uword)(key), 0, 0, &_hash_error);             \
 		_hash_error;                                                                       \
 	})
 #define hash_set1_mem(h, key) hash_set1(h, pointer_to_uword(key))
@@ -252,7 +252,8 @@ CLIB_EXPORT void *_hash_unset(void *v, uword key, void *old_value, int *error);
 #define hash_unset3(h, key, old_value)                                                             \
 	({                                                                                         \
 		int _hash_error;                                                                   \
-		(h) = _hash_unset((h), (uword)(key), (void *)(old_value), &_hash_error);           \
+		(h) = (__typeof__(h))_hash_unset((h), (uword)(key), (void *)(old_value),           \
+						 &_hash_error);                                    \
 		_hash_error;                                                                       \
 	})
 #define hash_unset(h, key) hash_unset3(h, key, 0)

@@ -10,7 +10,6 @@
 #define included_vppinfra_lock_h
 
 #include <sched.h>
-#include <stdatomic.h>
 #include <vppinfra/atomics.h>
 #include <vppinfra/clib.h>
 
@@ -19,14 +18,14 @@
 
 struct clib_spinlock {
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline0);
-	_Atomic u32 lock;
+	CLIB_ATOMIC(u32) lock;
 };
 typedef struct clib_spinlock *clib_spinlock_t;
 
 struct clib_rw_lock_ {
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline0);
 	/* -1: a writer; 0: free; n: so many readers. */
-	_Atomic i32 rw_cnt;
+	CLIB_ATOMIC(i32) rw_cnt;
 };
 typedef struct clib_rw_lock_ *clib_rwlock_t;
 

@@ -17,7 +17,7 @@
 typedef void clib_mem_heap_t;
 
 /** The heap the calling thread allocates from; NULL: the main heap, made when first needed. */
-CLIB_EXPORT extern __thread clib_mem_heap_t *clib_mem_current_heap;
+CLIB_EXPORT_EXTERN __thread clib_mem_heap_t *clib_mem_current_heap;
 
 /** Make the main heap: `size` bytes at `base` (0: a fresh mapping of its own).
  *  @return the heap, also current; NULL with nothing changed. */

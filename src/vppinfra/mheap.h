@@ -20,6 +20,7 @@
 #ifndef included_mheap_h
 #define included_mheap_h
 
+#include <vppinfra/atomics.h>
 #include <vppinfra/clib.h>
 #include <vppinfra/vec_header.h>
 
@@ -122,8 +123,8 @@ typedef struct {
 	u32 flags;
 	/** Recursive lock: taken by owner_cpu (a thread index, or beyond those a number of the
 	 *  thread's own; ~0 none) recursion_count times. */
-	_Atomic u32 lock;
-	_Atomic u32 owner_cpu;
+	CLIB_ATOMIC(u32) lock;
+	CLIB_ATOMIC(u32) owner_cpu;
 	int recursion_count;
 
 	/** Objects the user holds. */
@@ -290,7 +291,7 @@ mheap_user_pointer_to_elt(const void *p)
 }
 
 always_inline void *
-mheap_elt_data(const void *v, const mheap_elt_t *e)
+mheap_elt_data(const void *CLIB_UNUSED(v), const mheap_elt_t *e)
 {
 	return (void *)e->user_data;
 }

@@ -179,7 +179,7 @@ pool_next_index(const void *p, uword i)
 			void *_pool_new =                                                          \
 				_pool_grow((P), 1, sizeof((P)[0]), _vec_align(P, A), (HEAP));      \
 			if (_pool_new) {                                                           \
-				(P) = _pool_new;                                                   \
+				(P) = (__typeof__(P))_pool_new;                                    \
 				_pool_i = _vec_find(P)->len++;                                     \
 			}                                                                          \
 		}                                                                                  \

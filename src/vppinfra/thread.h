@@ -14,7 +14,7 @@
 #define CLIB_THREAD_INDEX_NONE ((u16)~0)
 
 /* Set for the calling thread at its first clib_thread_index(); 0 before, index + 1 after. */
-CLIB_EXPORT extern __thread u32 clib_thread_index_plus_1;
+CLIB_EXPORT_EXTERN __thread u32 clib_thread_index_plus_1;
 
 /** Slow path of clib_thread_index(): registers the calling thread. */
 CLIB_EXPORT u16 clib_thread_register(void);

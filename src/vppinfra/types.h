@@ -24,6 +24,11 @@ typedef i64 word;
 typedef u64 any;
 typedef u64 clib_address_t;
 
+/* C++ has the same under its own name. */
+#ifdef __cplusplus
+#	define _Static_assert static_assert
+#endif
+
 _Static_assert(sizeof(void *) == sizeof(uword), "vppinfra needs 64-bit pointers");
 
 #define pointer_to_uword(p) ((uword)(p))

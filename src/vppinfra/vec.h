@@ -82,7 +82,7 @@ _vec_is_full(const void *v, uword elt_bytes)
 	({                                                                                         \
 		void *_vec_taken = (new_v);                                                        \
 		if (PREDICT_TRUE(_vec_taken != 0))                                                 \
-			(v) = _vec_taken;                                                          \
+			(v) = (__typeof__(v))_vec_taken;                                           \
 		_vec_taken ? 0 : -ENOMEM;                                                          \
 	})
 

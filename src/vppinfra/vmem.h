@@ -181,11 +181,11 @@ CLIB_EXPORT vmem_t *vmem_init(const char *parent_name, size_t parent_quantum,
 			      vmem_free_t *heap_free);
 
 /** The arenas that vmem_init() made; NULL before, or once destroyed. */
-CLIB_EXPORT extern vmem_t *vmem_heap, *vmem_internal_arena, *vmem_seg_arena, *vmem_hash_arena,
+CLIB_EXPORT_EXTERN vmem_t *vmem_heap, *vmem_internal_arena, *vmem_seg_arena, *vmem_hash_arena,
 	*vmem_vmem_arena;
 
 /** For arenas whose vm_mtbf is 0: every vmem_mtbf-th NOSLEEP request of each fails; 0 never. */
-CLIB_EXPORT extern u32 vmem_mtbf;
+CLIB_EXPORT_EXTERN u32 vmem_mtbf;
 
 /**
  * The ultimate sources: memory from sbrk (the break is never lowered), and from mmap (reserved

@@ -15,8 +15,8 @@
 #define VMHEAP_DROP_NODE "drop"
 
 /* Set by the init function vmheap_drop_init, constant after; < 0 and 0: no reasons travel. */
-CLIB_EXPORT extern int vmheap_drop_field_offset;
-CLIB_EXPORT extern u64 vmheap_drop_flag;
+CLIB_EXPORT_EXTERN int vmheap_drop_field_offset;
+CLIB_EXPORT_EXTERN u64 vmheap_drop_flag;
 
 /** Say why a packet goes to drop: reason i of a registered set.  Cost: two stores. */
 always_inline void

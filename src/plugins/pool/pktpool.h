@@ -80,7 +80,7 @@ CLIB_EXPORT pktpool_t *pktpool_by_node(int numa_node);
 CLIB_EXPORT void pktpool_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg);
 
 /** Process-wide base of indices: vm_window_base(), set when the first pool is made. */
-CLIB_EXPORT extern u8 *pktpool_mem_start;
+CLIB_EXPORT_EXTERN u8 *pktpool_mem_start;
 
 always_inline u32
 pktpool_index(const struct rte_mbuf *m)
