@@ -16,8 +16,10 @@
 /** A heap handle.  Old VPP says void *, new VPP clib_mem_heap_t *: both are v. */
 typedef void clib_mem_heap_t;
 
-/** The heap the calling thread allocates from; NULL: the main heap, made when first needed. */
-CLIB_EXPORT_EXTERN __thread clib_mem_heap_t *clib_mem_current_heap;
+/** The heap the calling thread allocates from; NULL: the main heap, made when first
+ *  needed.  initial-exec: read without a call on every alloc and free. */
+CLIB_EXPORT_EXTERN __thread clib_mem_heap_t *clib_mem_current_heap
+	__attribute__((tls_model("initial-exec")));
 
 /** Make the main heap: `size` bytes at `base` (0: a fresh mapping of its own).
  *  @return the heap, also current; NULL with nothing changed. */
