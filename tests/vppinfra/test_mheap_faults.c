@@ -114,6 +114,27 @@ an_overrun_is_noticed_at_put(void)
 	mheap_free(v);
 }
 
+/* A free neighbour whose header was written over is not merged with; the put itself succeeds. */
+static void
+a_broken_neighbour_is_not_merged_with(void)
+{
+	void *v = heap_of(MiB(1));
+	uword a = get(v, 64), b = get(v, 64), c = get(v, 64);
+
+	get(v, 64);
+	mheap_put(v, b);
+	mheap_set_error_handler(note_report);
+	report.n = 0;
+	memset((u8 *)v + a, 'x', 64 + 16);
+	CU_ASSERT_EQUAL(mheap_put_checked(v, c), 0);
+	CU_ASSERT_EQUAL(report.n, 1);
+	CU_ASSERT_EQUAL(mheap_header(v)->stats.n_corruptions, 1);
+	CU_ASSERT_EQUAL(mheap_data_bytes(v, c), 64);
+	CU_ASSERT_EQUAL(get(v, 64), c);
+	mheap_set_error_handler(NULL);
+	mheap_free(v);
+}
+
 /* Links of a free element written over: nothing is followed, the list is given up, the heap and
  * its other lists go on. */
 static void
@@ -387,6 +408,7 @@ static const unit_test_t tests[] = {
 	UNIT(only_live_objects_are_objects),
 	UNIT(a_wrong_put_is_reported),
 	UNIT(an_overrun_is_noticed_at_put),
+	UNIT(a_broken_neighbour_is_not_merged_with),
 	UNIT(overwritten_links_are_not_followed),
 	UNIT(memory_of_the_caller_stays_his),
 	UNIT(free_of_a_stranger_is_reported),

@@ -338,6 +338,8 @@ trim_gives_back_everything(void)
 	n_released = mheap_trim(v);
 	CU_ASSERT_EQUAL(n_released, held - region.n_held_bytes);
 	CU_ASSERT(n_released >= 32 * (KiB(128) - 8192));
+	/* Past the end, too. */
+	CU_ASSERT_EQUAL(mheap_header(v)->n_committed_bytes, round_pow2(_vec_find(v)->len, 4096));
 	CU_ASSERT_EQUAL(mheap_trim(v), 0);
 	CU_ASSERT(strict_accounts_agree(&region, v));
 	CU_ASSERT(is_whole(v));

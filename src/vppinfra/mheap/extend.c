@@ -13,7 +13,6 @@ extend_at_end(mheap_t *h, void *v, uword uo, uword n_bytes)
 		return -ENOMEM;
 	if (new_len > h->n_committed_bytes && mheap_commit_to(h, v, new_len))
 		return -ENOMEM;
-	elt_words(v, vector_len(v))[1] |= HDR_FREE;
 	end_words = elt_words(v, new_len);
 	end_words[0] = hdr_n(n_bytes) | elt_tag(h, new_len);
 	end_words[1] = MHEAP_N_USER_DATA_INVALID;

@@ -8,8 +8,8 @@
  * neighbour is given the 8 bytes, so that the free element begins on a multiple of 16.  The first
  * element is never odd, so a left neighbour is always there.
  *
- * Whenever a header dies (merged away, or above the end) it keeps a valid tag but says is_free:
- * nothing inside a live object can pass for an object. */
+ * Whenever a header dies (merged away, or above the end) it keeps a valid tag but says is_free, or
+ * still says end: nothing inside a live object can pass for an object. */
 #ifndef included_mheap_impl_h
 #define included_mheap_impl_h
 

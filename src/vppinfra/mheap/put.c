@@ -151,7 +151,6 @@ shrink(mheap_t *h, void *v, uword uo)
 	mheap_pages_t pages = { 0, 0 };
 	uword n_prev = hdr_bytes(words[0]), n_min;
 
-	elt_words(v, vector_len(v))[1] |= HDR_FREE;
 	if ((words[0] & HDR_FREE) && absorb_left(h, v, uo, n_prev, &pages)) {
 		words[1] |= HDR_FREE;
 		uo -= MHEAP_ELT_OVERHEAD_BYTES + n_prev;
