@@ -542,6 +542,60 @@ the_table_is_in_load_order(void)
 	CU_ASSERT_EQUAL(n_loaded, 8);
 }
 
+/* Runs `show plugins` and returns its text, good until the next call. */
+static const char *
+show_plugins(const char *words)
+{
+	static u8 *s;
+	vmheap_cli_command_t *c = vmheap_cli_commands();
+	cli_output_t *out = cli_output_create();
+	unformat_input_t input;
+	clib_error_t *error;
+
+	while (c && strcmp(c->path, "show plugins"))
+		c = c->next;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	unformat_init_cstring(&input, words);
+	error = c->function(out, &input, c);
+	vec_reset_length(s);
+	s = error ? format(s, "error: %v%c", error->what, 0)
+		  : format(s, "%U%c", format_cli_output, out, 0);
+	clib_error_free(error);
+	unformat_free(&input);
+	cli_output_free(out);
+	return (char *)s;
+}
+
+/* show plugins lists what is in use in load order, then the others with their reasons. */
+static void
+plugins_are_shown(void)
+{
+	char line[800];
+	const char *text = show_plugins(""), *used, *unused;
+
+	snprintf(line, sizeof(line), " Plugin path is: %s, plugins shown in load order\n\n",
+		 bad_dir);
+	CU_ASSERT_EQUAL(strncmp(text, line, strlen(line)), 0);
+	snprintf(line, sizeof(line), " %-41s%-33s%s\n", "good_plugin.so", "1.0",
+		 "nothing wrong with it");
+	used = strstr(text, line);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(used);
+	unused = strstr(text, "\nNot in use");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(unused);
+	CU_ASSERT(used < unused);
+	snprintf(line, sizeof(line), "\n%-46s%-10s%s", "abi_2_plugin.so", "refused",
+		 "was built for plugin ABI 2, this is ABI 1");
+	CU_ASSERT_PTR_NOT_NULL(strstr(unused, line));
+	snprintf(line, sizeof(line), "\n%-46s%-10s%s", "off_plugin.so", "disabled",
+		 "disabled by configuration");
+	CU_ASSERT_PTR_NOT_NULL(strstr(unused, line));
+	snprintf(line, sizeof(line), "\n%-46s%-16s%-18s", "b_after_a_plugin.so", "",
+		 "a_needs_z,nobody");
+	CU_ASSERT_PTR_NOT_NULL(strstr(show_plugins("verbose"), line));
+	CU_ASSERT_STRING_EQUAL(show_plugins("verbosely"),
+			       "error: unknown input 'verbosely', expected verbose");
+}
+
 /* Of one name the first in the path wins, also across loads, and a line says which was not. */
 static void
 the_first_of_a_name_wins(void)
@@ -691,6 +745,7 @@ static const unit_test_t tests[] = {
 	UNIT(plugins_can_be_disabled),
 	UNIT(an_unknown_stanza_is_an_error),
 	UNIT(the_table_is_in_load_order),
+	UNIT(plugins_are_shown),
 	UNIT(the_first_of_a_name_wins),
 	UNIT(required_plugins_are_insisted_on),
 	UNIT(contradictory_entries_are_errors),
