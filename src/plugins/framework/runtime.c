@@ -67,8 +67,7 @@ framework_node_stats(u32 w)
 
 	if (!graph)
 		return NULL;
-	rte_graph_foreach_node(count, off, graph, n)
-	{
+	rte_graph_foreach_node (count, off, graph, n) {
 		node_counts_t c = live_counts(n), base = { 0 };
 		framework_node_stats_t s = { .name = n->name };
 
@@ -110,8 +109,9 @@ framework_runtime_clear(void)
 
 		if (!graph)
 			continue;
-		rte_graph_foreach_node(count, off, graph,
-				       n) if (vec_add1(baselines[w], live_counts(n))) break;
+		rte_graph_foreach_node (count, off, graph, n)
+			if (vec_add1(baselines[w], live_counts(n)))
+				break;
 	}
 }
 
