@@ -16,7 +16,15 @@
  *   - the elements tile [v, v + len): no gap, no overlap;
  *   - no two neighbours are free, and the last element is never free;
  *   - bit b of non_empty_free_elt_heads is set if and only if bin b has an element;
- *   - n_elts and the byte counters equal what a walk finds. */
+ *   - n_elts and the byte counters equal what a walk finds.
+ *
+ * Pages.  Growth commits before anything is written.  A put that leaves a free element with 1 MiB
+ * or more of whole pages gives them back, all but the one with the links (is_reclaimed); a get
+ * from it commits what it hands out.  The same happens above the vector's end.
+ *
+ * Mistakes.  A put is refused unless the header's tag, its state and the right neighbour's copy of
+ * the size agree; links are followed only where they point both ways.  Either failing, the
+ * handler of mheap_set_error_handler() is told and the rest of the heap goes on. */
 #ifndef included_mheap_h
 #define included_mheap_h
 
@@ -96,7 +104,8 @@ typedef struct {
 
 /** How a heap gets and gives back pages: plain mmap, a vm range or a vmem arena behind it. */
 typedef struct {
-	/** The address space; size bytes, page aligned. */
+	/** The address space; size bytes.  With commit or decommit both are multiples of
+	 *  page_bytes. */
 	void *base;
 	uword size;
 	/** What commit and decommit work in; a power of two, at least the system's page. */
@@ -165,10 +174,10 @@ typedef struct {
 
 /** mheap_t.flags */
 #define MHEAP_FLAG_TRACE (1 << 0)
-#define MHEAP_FLAG_DISABLE_VM (1 << 1)	  /* get and put never give pages back; mheap_trim() does */
+#define MHEAP_FLAG_DISABLE_VM (1 << 1) /* get and put never give pages back; mheap_trim() does */
 #define MHEAP_FLAG_THREAD_SAFE (1 << 2)
 #define MHEAP_FLAG_SMALL_OBJECT_CACHE (1 << 3) /* accepted for source compatibility */
-#define MHEAP_FLAG_VALIDATE (1 << 4)	  /* mheap_validate() around each get and put */
+#define MHEAP_FLAG_VALIDATE (1 << 4)           /* mheap_validate() around each get and put */
 
 /* ---- address arithmetic (seed 001, section 1.1.3) ---- */
 
@@ -240,9 +249,12 @@ CLIB_EXPORT void mheap_destroy(void *v);
  *                nothing fits and the heap is at max_size, the heap is then as it was
  * @return v, to be stored back
  *
- * Above the page size the address, not only the offset, is a multiple of align (plus offset) in
- * the creating mapping.  Threads: one at a time, or any with MHEAP_FLAG_THREAD_SAFE.  Cost: a
- * bitmap scan, constant; a system call only where the heap grows or reuses given-back pages.
+ * Above the page size it is the address that is a multiple of align (plus offset) in the creating
+ * mapping; the offset as well where v is so aligned (2 MiB in a mapping of the heap's own).
+ * Threads: one at a time, or any with MHEAP_FLAG_THREAD_SAFE.  Cost: constant: a bitmap scan and
+ * at most 4 elements looked at, 36 where the heap is at max_size; a system call only where it
+ * grows or reuses given-back pages.  At max_size a request above 1 KiB, or an aligned one, may be
+ * refused though one of the elements not looked at would just have fitted.
  * Owner: the caller, until mheap_put() or mheap_free().  Source: seed 001, section 1.1.4.
  */
 CLIB_EXPORT void *mheap_get_aligned(void *v, uword n_user_data_bytes, uword align,
@@ -255,7 +267,8 @@ mheap_get(void *v, uword size, uword *offset_return)
 }
 
 /** Give an object back.  A wrong offset (stranger, already free, inside an object) is counted,
- *  reported through the error hook and ignored. */
+ *  reported through the error hook and ignored.  Threads: as get, and not necessarily the one
+ *  that got it.  Cost: constant; system calls where 1 MiB or more can be given back. */
 CLIB_EXPORT void mheap_put(void *v, uword offset);
 
 /** The same for callers that want to know.  @return 0; -EINVAL not an object of this heap;
