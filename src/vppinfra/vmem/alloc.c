@@ -251,10 +251,13 @@ vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr)
 		error = -ENOMEM;
 	while (!error) {
 		error = vmem_populate(vmp);
-		if (error)
-			break;
 		tag = vmem_fit(vmp, &s, addr);
-		if (PREDICT_TRUE(tag != 0))
+		/* Without tags there is still what needs none or few, such as a hole of this size.
+		 */
+		if (PREDICT_FALSE(error && tag) &&
+		    (ssize_t)vmem_seg_alloc_tags(tag, *addr, &s) > vmp->vm_nsegfree)
+			tag = 0;
+		if (PREDICT_TRUE(tag != 0) || error)
 			break;
 		if (may_import) {
 			error = import_and_fit(vmp, &s, &tag, addr, &after);

@@ -151,15 +151,27 @@ check_freelists(vmem_t *vmp, check_t *c)
 	return n_listed == c->n_free ? 0 : fault(c, "a free segment is in no list");
 }
 
+static int
+check_hash_size(vmem_t *vmp, check_t *c)
+{
+	uword n_parts = vmp->vm_hash_shift - min_log2(VMEM_HASH_INITIAL) + 1;
+
+	if (vmp->vm_hash_mask + 1 != 1ULL << vmp->vm_hash_shift ||
+	    vmp->vm_hash_split > vmp->vm_hash_mask)
+		return fault(c, "hash mask, shift and split disagree");
+	for (uword p = 0; p < n_parts + (vmp->vm_hash_split != 0); p++) {
+		if (vmp->vm_hash_table[p] == NULL)
+			return fault(c, "part %llu of the hash is missing", (unsigned long long)p);
+	}
+	return 0;
+}
+
 /* Every allocated segment was found in its bucket, so equal counts leave no stranger. */
 static int
 check_hash(vmem_t *vmp, check_t *c)
 {
 	u64 n = 0;
 
-	if (vmp->vm_hash_mask + 1 != 1ULL << vmp->vm_hash_shift ||
-	    vmp->vm_hash_split > vmp->vm_hash_mask)
-		return fault(c, "hash mask, shift and split disagree");
 	for (uword b = 0; b <= vmp->vm_hash_mask + vmp->vm_hash_split; b++) {
 		for (u32 i = *vmem_hash_bucket_at(vmp, b); i && n <= c->n_alloc;
 		     i = vmem_tag_knext(vmem_tag(i)))
@@ -216,7 +228,10 @@ vmem_check(vmem_t *vmp, char *what, size_t n_what)
 	int error;
 
 	pthread_mutex_lock(&vmp->vm_lock);
-	error = check_ring(vmp, &c);
+	/* First, because everything else looks buckets up. */
+	error = check_hash_size(vmp, &c);
+	if (!error)
+		error = check_ring(vmp, &c);
 	if (!error)
 		error = check_freelists(vmp, &c);
 	if (!error)

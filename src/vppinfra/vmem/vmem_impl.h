@@ -293,9 +293,9 @@ vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
 always_inline u32 *
 vmem_hash_bucket(const vmem_t *vmp, uword addr)
 {
-	/* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4): the upper half depends on all bits, so
-	 * sizes that are powers of two spread as well as any. */
-	uword h = (addr >> vmp->vm_qshift) * 0x9e3779b97f4a7c15ull >> 32;
+	/* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4): the top byte depends on all bits below, so
+	 * addresses at whatever power-of-two distance spread.  It comes to the bottom. */
+	uword h = __builtin_bswap64((addr >> vmp->vm_qshift) * 0x9e3779b97f4a7c15ull);
 	uword bucket = h & (2 * vmp->vm_hash_mask + 1);
 
 	if (bucket > vmp->vm_hash_mask + vmp->vm_hash_split)
@@ -361,6 +361,14 @@ void vmem_span_destroy(vmem_t *vmp, u32 free_tag);
 
 /** Make [addr, addr + size) of a FREE tag allocated and enter it in the hash. */
 void vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s);
+/** How many tags that takes from the arena's stock. */
+always_inline u32
+vmem_seg_alloc_tags(u32 free_tag, uword addr, const vmem_search_t *s)
+{
+	const vmem_seg_t *t = vmem_tag(free_tag);
+
+	return (addr != t->vs_start) + (addr + s->size != vmem_tag(t->vs_anext)->vs_start);
+}
 /** Undo it: the FREE tag, merged with its neighbours, is returned. */
 u32 vmem_seg_free(vmem_t *vmp, u32 tag);
 
