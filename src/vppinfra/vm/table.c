@@ -36,6 +36,34 @@ vm_table_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* ---- fork: the child inherits the locks free ---- */
+
+static void
+fork_prepare(void)
+{
+	vm_table_lock();
+	for (u32 i = 0; i < VM_MAX_RANGES; i++)
+		if (ranges[i].state == VM_RANGE_IS_LIVE)
+			pthread_mutex_lock(&ranges[i].lock);
+}
+
+static void
+fork_done(void)
+{
+	for (u32 i = 0; i < VM_MAX_RANGES; i++)
+		if (ranges[i].state == VM_RANGE_IS_LIVE)
+			pthread_mutex_unlock(&ranges[i].lock);
+	vm_table_unlock();
+}
+
+/* When the library is loaded, so before vmem registers its own: what is registered first is
+ * prepared last, and vmem may commit while it holds locks. */
+__clib_constructor static void
+register_fork_handlers(void)
+{
+	pthread_atfork(fork_prepare, fork_done, fork_done);
+}
+
 vm_range_t *
 vm_table_claim(void)
 {
