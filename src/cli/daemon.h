@@ -50,15 +50,14 @@ int daemon_run(daemon_t *m);
 void daemon_log(const char *fmt, ...);
 /** The error's words as log lines; frees it. */
 void daemon_log_error(clib_error_t *error);
-/** From here on log lines carry the time: they go to a file. */
-void daemon_log_to_file(void);
 
 /** Detach: the parent waits until the child says on *ready_fd that it is up, and exits 0, or
  *  exits 1 with it.  Returns in the child alone. */
 clib_error_t *daemon_detach(int *ready_fd);
-/** Tell the parent; closes the descriptor. */
+/** We are up: tell the parent, if one waits, and leave the terminal.  Closes the descriptor. */
 void daemon_tell_ready(int *ready_fd);
-/** stdout and stderr go to a file from here on. */
+/** stdout and stderr go to a file from here on, with the time before each line of ours; until
+ *  daemon_tell_ready() these lines appear on the old stderr too. */
 clib_error_t *daemon_open_log(const char *path);
 /** Write our pid to a file that we keep locked while we live.
  *  @return NULL, or an error when another daemon holds it */

@@ -234,20 +234,17 @@ add_kernel(memory_totals_t *t, const memory_mapping_t *mappings, const vm_range_
 	}
 }
 
-void
-memory_totals(memory_totals_t *t)
+static void
+take_totals(memory_totals_t *t)
 {
 	memory_mapping_t *mappings;
 	vm_range_info_t *ranges;
 	memory_account_t *a;
 
 	memset(t, 0, sizeof(*t));
-	/* The mappings first: reading them allocates, and what that commits must be counted. */
-	t->smaps_error = memory_map_read(&mappings);
-	vec_free(mappings);
 	make_accounts(t);
-	t->smaps_error = memory_map_read(&mappings);
 	ranges = memory_map_ranges();
+	t->smaps_error = memory_map_read(&mappings);
 	clib_arena_foreach(add_arena, t);
 	account_of(t, 12)->arenas += vmem_mmap_committed_bytes();
 	t->arenas_committed_bytes += vmem_mmap_committed_bytes();
@@ -266,6 +263,25 @@ memory_totals(memory_totals_t *t)
 		(i64)t->smaps_hugetlb_bytes - (i64)t->vm_hugetlb_bytes - (i64)t->eal_hugepage_bytes;
 	vec_free(ranges);
 	vec_free(mappings);
+}
+
+/* Enough for our own allocations to settle; a program that never rests gets what was last seen. */
+#define N_TRIES 4
+
+void
+memory_totals(memory_totals_t *t)
+{
+	uword n_before;
+
+	/* The lists lie on a heap, so taking them may commit pages that they do not show yet. */
+	for (u32 i = 0; i < N_TRIES; i++) {
+		n_before = vm_committed_bytes(0);
+		take_totals(t);
+		if (vm_committed_bytes(0) == n_before)
+			return;
+		if (i + 1 < N_TRIES)
+			memory_totals_free(t);
+	}
 }
 
 void

@@ -17,12 +17,8 @@
 #include <vppinfra/vec.h>
 
 static u8 has_time_stamps;
-
-void
-daemon_log_to_file(void)
-{
-	has_time_stamps = 1;
-}
+/* Where people look while we start, when the log goes to a file: -1 none. */
+static int terminal_fd = -1;
 
 static void
 log_line(const u8 *line, uword n_bytes)
@@ -34,6 +30,8 @@ log_line(const u8 *line, uword n_bytes)
 	if (has_time_stamps && localtime_r(&now, &tm))
 		strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S ", &tm);
 	fprintf(stderr, "%s%.*s\n", stamp, (int)n_bytes, (const char *)line);
+	if (terminal_fd >= 0)
+		dprintf(terminal_fd, "vmheap: %.*s\n", (int)n_bytes, (const char *)line);
 }
 
 void
@@ -75,10 +73,11 @@ daemon_open_log(const char *path)
 	if (fd < 0)
 		return clib_error_return(0, "log %s: %s", path, strerror(errno));
 	fflush(stdout);
+	terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	close(fd);
-	daemon_log_to_file();
+	has_time_stamps = 1;
 	return 0;
 }
 
@@ -145,6 +144,9 @@ leave_terminal(void)
 void
 daemon_tell_ready(int *ready_fd)
 {
+	if (terminal_fd >= 0)
+		close(terminal_fd);
+	terminal_fd = -1;
 	if (*ready_fd < 0)
 		return;
 	leave_terminal();
