@@ -322,9 +322,8 @@ call_stanza(const config_t *c, const char *text, const config_stanza_t *s)
 	if (!cli_error_has_offset(error) && (i64)error[0].code == -ENOENT) {
 		clib_error_free(error);
 		return config_error(c, s->name_offset,
-				    "unknown stanza '%s': the daemon's are unix, cpu, memory, "
-				    "plugins and dpdk, and no "
-				    "plugin in use has it",
+				    "unknown stanza '%s', expected unix, cpu, memory, plugins, "
+				    "dpdk or that of a plugin in use",
 				    s->name);
 	}
 	return place_error(c, s->body_offset, n, error);
