@@ -17,6 +17,7 @@ import time
 WINDOW = 256  # half of net_af_packet's default ring
 GIVE_UP_S = 10.0
 ANSWER_EVERY = 32
+HELLO = b"are you there"
 
 
 def payload(sequence):
@@ -36,6 +37,9 @@ def receive(address, port, count):
     try:
         while n_seen < count:
             data, peer = s.recvfrom(2048)
+            if data == HELLO:
+                s.sendto(struct.pack("!I", n_seen), peer)
+                continue
             sequence = struct.unpack("!I", data[:4])[0] if len(data) >= 4 else count
             if sequence >= count or data != payload(sequence):
                 wrong += 1
@@ -57,6 +61,17 @@ def send(address, port, count):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.connect((address, port))
     s.settimeout(0.05)
+    started = time.monotonic()
+    while True:  # the receiver may still be starting
+        try:
+            s.send(HELLO)
+            s.recv(64)
+            break
+        except (socket.timeout, ConnectionRefusedError):
+            if time.monotonic() - started > GIVE_UP_S:
+                print("udp flow: the receiver does not answer")
+                return 1
+            time.sleep(0.05)
     answered, started, heard = 0, time.monotonic(), time.monotonic()
     for sequence in range(count):
         s.send(payload(sequence))
@@ -68,8 +83,6 @@ def send(address, port, count):
                 if time.monotonic() - heard > GIVE_UP_S:
                     print(f"udp flow: no answer after {sequence + 1} sent, {answered} answered")
                     return 1
-            except ConnectionRefusedError:
-                time.sleep(0.05)  # the receiver is not up yet
     rate = count / (time.monotonic() - started)
     print(f"udp flow: {count} sent, {answered} answered, {rate / 1000:.1f} k/s")
     return 0

@@ -4,9 +4,10 @@
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 
-from harness import Daemon, PLUGINS, main
+from harness import DAEMON, Daemon, PLUGINS, main
 
 GOOD = "unix {{ cli-listen {work}/cli.sock }}\ncpu {{ main-core 0 }}\nplugins {{ path " + PLUGINS + " }}\ndpdk {{ no-pci no-huge }}\n"
 
@@ -30,7 +31,7 @@ def test_unknown_stanza_and_keys():
     refused(GOOD + "memory {{\n  main-heap-sise 1G\n}}\n", r"startup\.conf:6:", "main-heap-sise", "expected")
     refused(GOOD + "buffers {{\n  buffers-per-numa 100\n  colour blue\n}}\n", r"startup\.conf:7:", "colour", "expected")
     refused(GOOD + "memory {{ main-heap-size lots }}\n", r"startup\.conf:5:", "lots")
-    refused(GOOD + "cpu {{ main-core 0\n", r"startup\.conf:5:", "}")
+    refused(GOOD + "cpu {{ main-core 0\n", r"startup\.conf:5:5:", "never closed")
     refused(GOOD + "}}\n", r"startup\.conf:5:", "}")
 
 
@@ -41,12 +42,11 @@ def test_values_that_cannot_be():
 
 
 def test_missing_file():
-    """The named file is not there."""
-    with Daemon(config="") as d:
-        d.wait_end()
-        os.unlink(d.config_path)
-    with Daemon(prefix=("env",)) as d:
-        d.process.kill()
+    """The named file is not there, or is a folder."""
+    for path in ("/nonexistent/startup.conf", "/tmp"):
+        p = subprocess.run([DAEMON, "-c", path], capture_output=True, text=True, check=False, timeout=30)
+        assert p.returncode == 1, p
+        assert path in p.stdout + p.stderr, p
 
 
 def test_a_port_that_does_not_exist():
@@ -84,11 +84,14 @@ def test_bad_plugins_are_refused_and_the_daemon_goes_on():
     try:
         with Daemon(plugins=folder) as d:
             d.wait_up()
-            plugins = {p["name"]: p for p in d.json("show plugins verbose")["plugins"]}
+            shown = d.json("show plugins verbose")
             log = d.log()
+            reasons = {p["name"]: p["reason"] for p in shown["not_in_use"] if p["state"] == "refused"}
             for name in ("truncated", "text", "empty", "abi"):
                 assert f"{name}_plugin.so" in log, log
-            assert plugins["buffer"]["state"] == "loaded", plugins
+                assert reasons[f"{name}_plugin.so"], reasons
+            assert len(set(reasons.values())) == 4, reasons
+            assert "buffer_plugin.so" in [p["name"] for p in shown["plugins"]], shown
             d.stop()
     finally:
         shutil.rmtree(folder)
@@ -109,8 +112,9 @@ def test_a_disabled_plugin_stays_out():
     """`plugin sample { disable }`: its commands are not there, and `show plugins` says why."""
     with Daemon(plugin_words="plugin sample { disable }") as d:
         d.wait_up()
-        plugins = {p["name"]: p for p in d.json("show plugins verbose")["plugins"]}
-        assert plugins["sample"]["state"] == "disabled", plugins
+        shown = d.json("show plugins verbose")
+        assert "sample_plugin.so" not in [p["name"] for p in shown["plugins"]], shown
+        assert [p["state"] for p in shown["not_in_use"] if p["name"] == "sample_plugin.so"] == ["disabled"], shown
         assert d.ctl("sample id show").returncode == 1
         d.stop()
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 
 from harness import CLIENT, SOURCE, Daemon, main
 
@@ -33,11 +34,11 @@ def test_every_command_in_text_and_json():
 def test_the_documented_commands_exist():
     """docs/cli.md and the daemon list the same commands."""
     with open(f"{SOURCE}/docs/cli.md", encoding="utf-8") as f:
-        documented = set(re.findall(r"^### `([a-z? ]+?)(?: [\[<A-Z|].*)?`", f.read(), re.M))
+        headings = re.findall(r"^### `(.+?)`$", f.read(), re.M)
     with Daemon() as d:
         d.wait_up()
-        offered = {c["command"] for c in d.json("show cli")["commands"]}
-        assert documented == offered, f"only documented: {documented - offered}; only offered: {offered - documented}"
+        offered = {c["syntax"] for c in d.json("show cli")["commands"]}
+        assert set(headings) == offered, set(headings) ^ offered
         d.stop()
 
 
@@ -135,12 +136,18 @@ def test_the_counters_move_and_clear():
     """show runtime and show interface follow the traffic; clear starts them again."""
     with Daemon() as d:
         d.wait_up()
-        first = sum(i["rx_packets"] for i in d.json("show interface")["interfaces"])
-        second = sum(i["rx_packets"] for i in d.json("show interface")["interfaces"])
-        assert second > first, (first, second)
+
+
+        def received():
+            return sum(i["rx_packets"] for i in d.json("show interface")["interfaces"])
+
+        first = second = received()
+        end = time.monotonic() + 20  # the worker may have to wait for its CPU on a busy machine
+        while second < first + 1000000 and time.monotonic() < end:
+            second = received()
+        assert second >= first + 1000000, (first, second)
         d.text("clear interface")
-        third = sum(i["rx_packets"] for i in d.json("show interface")["interfaces"])
-        assert third < second, (second, third)
+        assert received() < second
         assert "ethdev-rx" in d.text("show runtime")
         d.stop()
 

@@ -45,4 +45,14 @@ def test_readme_program():
             print(out)
 
 
+def test_readme_quotes_the_sample():
+    """What the plugin chapter quotes stands in the sample, to the letter."""
+    with open(f"{SOURCE}/src/plugins/sample/sample.c", encoding="utf-8") as f:
+        sample = f.read()
+    quotes = blocks("sample")
+    assert len(quotes) >= 4
+    for quote in quotes:
+        assert quote in sample, quote
+
+
 main()

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import time
 
-from harness import Daemon, main
+from harness import CONFIG, PLUGINS, Daemon, main
 
 
 def test_sigterm_and_sigint_stop_cleanly():
@@ -52,7 +52,11 @@ def test_a_live_socket_is_not_stolen():
         first.wait_up()
         with Daemon(work=first.work) as second:
             assert second.wait_end() == 1
-            assert "cli.sock" in second.log(), second.log()
+            assert "running already" in second.log(), second.log()
+        config = CONFIG.format(work=first.work, plugins=PLUGINS, plugin_words="", dpdk_words="no-huge", extra="")
+        with Daemon(work=first.work, config=config.replace(f"pidfile {first.work}/vmheap.pid", "")) as third:
+            assert third.wait_end() == 1
+            assert "cli.sock" in third.log(), third.log()
         assert first.ctl("show version").returncode == 0
 
 
