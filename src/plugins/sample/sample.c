@@ -63,7 +63,11 @@ sample_init(void)
 	sample.ids = vmem_create("sample-ids", (void *)(uword)sample.first,
 				 sample.last - sample.first + 1, 1, NULL, NULL, NULL, 0,
 				 VM_NOSLEEP | VMC_IDENTIFIER);
-	return sample.ids ? NULL : clib_error_return(0, "the arena of ids: no memory");
+	if (sample.ids)
+		return NULL;
+	/* A plugin that fails is not asked to clean up: exit functions are for those in use. */
+	vec_free(sample.is_taken);
+	return clib_error_return(0, "the arena of ids: no memory");
 }
 VMHEAP_INIT_FUNCTION(sample_init);
 
