@@ -77,6 +77,12 @@ key_pointer(uword key)
 	return uword_to_pointer(key, void *);
 }
 
+static inline u32
+fold_sum(uword sum)
+{
+	return (u32)(sum ^ sum >> 32) | _HASH_IN_USE;
+}
+
 static u32
 key_sum(const hash_t *h, uword key)
 {
@@ -107,7 +113,7 @@ key_sum(const hash_t *h, uword key)
 		sum = mix_number(h->key_sum((hash_t *)h, key));
 		break;
 	}
-	return (u32)(sum ^ sum >> 32) | _HASH_IN_USE;
+	return fold_sum(sum);
 }
 
 static int
@@ -347,6 +353,20 @@ hash_resize(void *old, uword new_size)
 
 /* ---- looking ---- */
 
+/* The pair of a key that is a number: nothing to call, nothing to follow. */
+static inline hash_pair_t *
+get_number_pair(const void *v, const hash_t *h, uword key)
+{
+	for (u32 i = *head_of(v, fold_sum(mix_number(key))); i;) {
+		_hash_link_t *l = link_at(h, i);
+
+		if (l->pair.key == key)
+			return &l->pair;
+		i = l->next;
+	}
+	return NULL;
+}
+
 hash_pair_t *
 _hash_get_pair(const void *v, uword key)
 {
@@ -354,6 +374,8 @@ _hash_get_pair(const void *v, uword key)
 
 	if (!v)
 		return NULL;
+	if ((uword)hash_header(v)->key_sum == KEY_FUNC_NONE)
+		return get_number_pair(v, hash_header(v), key);
 	at = find_link(v, key, key_sum(hash_header(v), key));
 	return at ? &link_at(hash_header(v), *at)->pair : NULL;
 }

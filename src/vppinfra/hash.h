@@ -101,7 +101,8 @@ typedef struct {
 always_inline hash_t *
 hash_header(const void *v)
 {
-	return (hash_t *)_vec_user_header(v);
+	/* Heads are u32, so the distance is a constant. */
+	return (hash_t *)((u8 *)v - _vec_start_to_v(sizeof(hash_t), sizeof(u32)));
 }
 
 /* ---- make and free ---- */

@@ -42,7 +42,8 @@ typedef struct {
 always_inline pool_header_t *
 pool_header(const void *v)
 {
-	return (pool_header_t *)((u8 *)v - vec_get_header_size(v));
+	return (pool_header_t *)((u8 *)v -
+				 _vec_start_to_v(sizeof(pool_header_t), vec_get_align(v)));
 }
 
 /* ---- inside ---- */
