@@ -496,6 +496,42 @@ every_failed_allocation_leaves_the_table_whole(void)
 	heap_end();
 }
 
+/* The check sees each of its invariants broken. */
+static void
+the_check_sees_what_is_broken(void)
+{
+	_hash_link_t *l;
+	uword *h;
+	u32 next;
+
+	heap_begin(MiB(1));
+	h = hash_of(20);
+	hash_unset(h, 3);
+	CU_ASSERT_EQUAL(hash_check(h), 0);
+	l = (_hash_link_t *)((u8 *)hash_get_pair(h, 5) - STRUCT_OFFSET_OF(_hash_link_t, pair));
+
+	l->pair.key = 3000; /* another key than the sum's */
+	CU_ASSERT_EQUAL(hash_check(h), -EUCLEAN);
+	l->pair.key = 5;
+	l->sum ^= 1; /* in the wrong chain */
+	CU_ASSERT_EQUAL(hash_check(h), -EUCLEAN);
+	l->sum ^= 1;
+	next = l->next;
+	l->next = 1000; /* out of the table */
+	CU_ASSERT_EQUAL(hash_check(h), -EUCLEAN);
+	l->next = next;
+	hash_header(h)->elts++;
+	CU_ASSERT_EQUAL(hash_check(h), -EUCLEAN);
+	hash_header(h)->elts--;
+	next = hash_header(h)->free_pair;
+	hash_header(h)->free_pair = 0; /* a free pair is lost */
+	CU_ASSERT_EQUAL(hash_check(h), -EUCLEAN);
+	hash_header(h)->free_pair = next;
+	CU_ASSERT_EQUAL(hash_check(h), 0);
+	hash_free(h);
+	heap_end();
+}
+
 /* Set until the heap is full: everything set is there. */
 static void
 exhaustion_is_told(void)
@@ -629,6 +665,7 @@ static const unit_test_t tests[] = {
 	UNIT(sums_depend_on_every_bit),
 	UNIT(regular_keys_spread),
 	UNIT(every_failed_allocation_leaves_the_table_whole),
+	UNIT(the_check_sees_what_is_broken),
 	UNIT(exhaustion_is_told),
 	UNIT(random_operations_match_an_array),
 };

@@ -355,6 +355,36 @@ every_failed_allocation_leaves_the_pool_whole(void)
 	heap_end();
 }
 
+/* The check sees each of its invariants broken. */
+static void
+the_check_sees_what_is_broken(void)
+{
+	pool_header_t *h;
+	thing_t *pool;
+
+	heap_begin(MiB(1));
+	pool = pool_of(10);
+	for (u32 i = 2; i < 5; i++)
+		pool_put_index(pool, i);
+	h = pool_header(pool);
+	CU_ASSERT_EQUAL(pool_check(pool), 0);
+
+	h->free_indices[0] = 3; /* there twice, and 2 not at all */
+	CU_ASSERT_EQUAL(pool_check(pool), -EUCLEAN);
+	h->free_indices[0] = 10; /* not there */
+	CU_ASSERT_EQUAL(pool_check(pool), -EUCLEAN);
+	h->free_indices[0] = 2;
+	clib_bitmap_set_no_check(h->free_bitmap, 7, 1); /* a bit without an index */
+	CU_ASSERT_EQUAL(pool_check(pool), -EUCLEAN);
+	clib_bitmap_set_no_check(h->free_bitmap, 7, 0);
+	clib_bitmap_set_no_check(h->free_bitmap, 11, 1); /* past the end */
+	CU_ASSERT_EQUAL(pool_check(pool), -EUCLEAN);
+	clib_bitmap_set_no_check(h->free_bitmap, 11, 0);
+	CU_ASSERT_EQUAL(pool_check(pool), 0);
+	pool_free(pool);
+	heap_end();
+}
+
 /* Get until the heap is full. */
 static void
 exhaustion_is_told(void)
@@ -477,6 +507,7 @@ static const unit_test_t tests[] = {
 	UNIT(reserved_room_is_kept),
 	UNIT(a_copy_goes_on_alike),
 	UNIT(every_failed_allocation_leaves_the_pool_whole),
+	UNIT(the_check_sees_what_is_broken),
 	UNIT(exhaustion_is_told),
 	UNIT(random_operations_match_an_array),
 };

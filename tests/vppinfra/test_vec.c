@@ -292,6 +292,63 @@ a_vector_stays_in_its_heap(void)
 	mheap_free(other);
 }
 
+/* One call in its five spellings: each makes a vector with what the spelling asks for. */
+#define EXPECT_MADE(call, n_header_bytes, align, expected_heap)                                    \
+	do {                                                                                       \
+		v = 0;                                                                             \
+		CU_ASSERT_EQUAL(call, 0);                                                          \
+		CU_ASSERT_PTR_NOT_NULL_FATAL(v);                                                   \
+		CU_ASSERT_EQUAL((uword)v % (align), 0);                                            \
+		CU_ASSERT_TRUE(vec_get_header_size(v) >= sizeof(vec_header_t) + (n_header_bytes)); \
+		CU_ASSERT_PTR_EQUAL(vec_get_heap(v), (expected_heap));                             \
+		vec_free(v);                                                                       \
+	} while (0)
+
+#define EACH_SUFFIX(name, ...)                                                                     \
+	do {                                                                                       \
+		EXPECT_MADE(name(v, __VA_ARGS__), 0, 16, test_heap);                               \
+		EXPECT_MADE(name##_aligned(v, __VA_ARGS__, 256), 0, 256, test_heap);               \
+		EXPECT_MADE(name##_ha(v, __VA_ARGS__, 24, 128), 24, 128, test_heap);               \
+		EXPECT_MADE(name##_heap(v, __VA_ARGS__, other), 0, 16, other);                     \
+		EXPECT_MADE(name##_hap(v, __VA_ARGS__, 40, 64, other), 40, 64, other);             \
+	} while (0)
+
+static void
+every_suffix_makes_what_it_says(void)
+{
+	u32 *v, *w, *p, three[3] = { 1, 2, 3 };
+	void *other = mheap_alloc(0, MiB(1));
+
+	heap_begin(MiB(1));
+	w = zero_to(3);
+	EACH_SUFFIX(vec_resize, 3);
+	EACH_SUFFIX(vec_alloc, 3);
+	EACH_SUFFIX(vec_prealloc, 3);
+	EACH_SUFFIX(vec_validate, 2);
+	EACH_SUFFIX(vec_validate_init_empty, 2, 7);
+	EACH_SUFFIX(vec_add1, 7);
+	EACH_SUFFIX(vec_add2, p, 3);
+	EACH_SUFFIX(vec_add, three, 3);
+	EACH_SUFFIX(vec_insert, 3, 0);
+	EACH_SUFFIX(vec_insert_init_empty, 3, 0, 7);
+	EACH_SUFFIX(vec_insert_elts, three, 3, 0);
+	EACH_SUFFIX(vec_append, w);
+	EACH_SUFFIX(vec_prepend, w);
+	CU_ASSERT_PTR_NOT_NULL(p);
+	EXPECT_MADE((v = vec_dup_hap(w, 24, 128, other), 0), 24, 128, other);
+	EXPECT_MADE((v = vec_dup_ha(w, 24, 128), 0), 24, 128, test_heap);
+	EXPECT_MADE((v = vec_dup_heap(w, other), 0), 0, 16, other);
+	EXPECT_MADE((v = vec_new_hap(u32, 3, 24, 128, other), 0), 24, 128, other);
+	EXPECT_MADE((v = vec_new_ha(u32, 3, 24, 128), 0), 24, 128, test_heap);
+	EXPECT_MADE((v = vec_new_generic(u32, 3, 24, 128, 0), 0), 24, 128, test_heap);
+	EXPECT_MADE((v = vec_new_aligned(u32, 0, 64), 0), 0, 64, test_heap);
+	EXPECT_MADE(vec_clone_aligned(v, w, 256), 0, 256, test_heap);
+	CU_ASSERT_EQUAL(mheap_elts(other), 0);
+	vec_free(w);
+	heap_end();
+	mheap_free(other);
+}
+
 /* Growth is geometric: a million appends move the vector a few dozen times at most. */
 static void
 growth_is_geometric(void)
@@ -711,6 +768,7 @@ static const unit_test_t tests[] = {
 	UNIT(fresh_memory_is_zero),
 	UNIT(header_and_alignment_survive_growth),
 	UNIT(a_vector_stays_in_its_heap),
+	UNIT(every_suffix_makes_what_it_says),
 	UNIT(growth_is_geometric),
 	UNIT(dup_clone_and_copy),
 	UNIT(search_and_sort),
