@@ -22,7 +22,7 @@ enum {
 	CLIB_ERROR_FATAL = 1 << 0, /* clib_error_report() exits with status 1 */
 	CLIB_ERROR_ABORT = 1 << 1, /* clib_error_report() aborts */
 	CLIB_ERROR_WARNING = 1 << 2,
-	CLIB_ERROR_ERRNO_VALID = 1 << 16, /* code is an errno, and what ends with its words */
+	CLIB_ERROR_ERRNO_VALID = 1 << 16,   /* code is an errno, and what ends with its words */
 	CLIB_ERROR_NO_RATE_LIMIT = 1 << 17, /* kept for its readers: every message is printed */
 };
 
