@@ -363,7 +363,8 @@ VMHEAP_CLI_COMMAND(show_memory) = {
 		"The heaps with their pages by NUMA node, and the committed memory of each page\n"
 		"size: what root arenas hold, what vm committed for them, what EAL mapped itself,\n"
 		"and what the kernel says.  map: one row for each reserved range.  verbose: each\n"
-		"heap's own figures; verbose 2 adds a histogram of sizes, verbose 3 the objects.",
+		"heap's own figures; verbose 2 adds a histogram of sizes and where the objects "
+		"are.",
 	.words = "main-heap numa-heaps map verbose",
 	.function = show_memory_fn,
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/resource.h>
 #include <event2/event.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -140,13 +141,25 @@ loop_down(daemon_t *m)
 	libevent_global_shutdown();
 }
 
+/* A client is a descriptor: as many as we are allowed, not as many as a shell is given. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static clib_error_t *
 loop_up(daemon_t *m)
 {
 	static const int numbers[DAEMON_N_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 	int is_up;
 
-	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
 	m->base = event_base_new();
 	is_up = m->base != NULL;
 	for (u32 i = 0; is_up && i < DAEMON_N_SIGNALS; i++) {

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -617,6 +619,97 @@ the_client_has_exit_codes(void)
 		      "vmheapctl: stdin:2: stopped here\n");
 }
 
+/* What a client wrote to its terminal, and how far the test has looked at it. */
+static struct {
+	int fd;
+	uword n, at;
+	char bytes[1 << 20];
+} terminal;
+
+/* Look on until a text appears; what stands before it is passed over.  Gives up after 5 s. */
+static void
+expect_on_terminal(const char *text)
+{
+	struct pollfd p = { .fd = terminal.fd, .events = POLLIN };
+	char *found;
+
+	while (!(found = strstr(terminal.bytes + terminal.at, text))) {
+		uword room = sizeof(terminal.bytes) - 1 - terminal.n;
+		ssize_t rv = poll(&p, 1, 5000) == 1
+				     ? read(terminal.fd, terminal.bytes + terminal.n, room)
+				     : 0;
+
+		if (rv <= 0) {
+			printf("\nno `%s' in:\n%s\n", text, terminal.bytes + terminal.at);
+			CU_FAIL("not on the terminal");
+			return;
+		}
+		terminal.n += rv;
+		terminal.bytes[terminal.n] = 0;
+	}
+	terminal.at = found - terminal.bytes + strlen(text);
+}
+
+static void
+type(const char *keys)
+{
+	CU_ASSERT_EQUAL(write(terminal.fd, keys, strlen(keys)), (ssize_t)strlen(keys));
+}
+
+/* On a terminal: tab completes, ? helps at once, long answers come page by page, the history is
+ * kept in a file. */
+static void
+the_client_edits_lines(void)
+{
+	struct winsize size = { .ws_row = 24, .ws_col = 80 };
+	char home[64], path[128];
+	int status;
+	uword before;
+	pid_t pid;
+
+	snprintf(home, sizeof(home), "/tmp/vmheap-test-%d.home", getpid());
+	CU_ASSERT_EQUAL_FATAL(mkdir(home, 0700), 0);
+	fflush(NULL);
+	pid = forkpty(&terminal.fd, NULL, NULL, &size);
+	if (pid == 0) {
+		setenv("TERM", "dumb", 1);
+		setenv("XDG_STATE_HOME", home, 1);
+		execl(VMHEAPCTL, "vmheapctl", "-s", socket_path, (char *)NULL);
+		_exit(127);
+	}
+	expect_on_terminal("vmheap# ");
+	type("ec\tcompleted\r");
+	expect_on_terminal("\ncompleted");
+	expect_on_terminal("vmheap# ");
+	type("e\t");
+	expect_on_terminal("echo  exec");
+	type("ch?");
+	expect_on_terminal("Help");
+	type("o helped\r");
+	expect_on_terminal("\nhelped");
+	before = terminal.at;
+	type("flood\r");
+	expect_on_terminal("line 22 ");
+	expect_on_terminal("-- more -- 0 %");
+	CU_ASSERT_PTR_NULL(strstr(terminal.bytes + before, "line 23 "));
+	type(" ");
+	expect_on_terminal("line 45 ");
+	expect_on_terminal("-- more -- ");
+	type("q");
+	expect_on_terminal("vmheap# ");
+	type("history\r");
+	expect_on_terminal("echo helped");
+	type("nonsense\r");
+	expect_on_terminal("unknown word 'nonsense'");
+	type("quit\r");
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(terminal.fd);
+	snprintf(path, sizeof(path), "%s/vmheap_history", home);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	CU_ASSERT_EQUAL(rmdir(home), 0);
+}
+
 /* SIGTERM ends the server with its socket removed. */
 static void
 the_socket_goes_with_its_server(void)
@@ -646,6 +739,7 @@ static const unit_test_t tests[] = {
 	UNIT(taken_paths_are_refused),
 	UNIT(stale_sockets_are_replaced),
 	UNIT(the_client_has_exit_codes),
+	UNIT(the_client_edits_lines),
 	UNIT(the_socket_goes_with_its_server),
 };
 
