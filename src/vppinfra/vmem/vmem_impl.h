@@ -276,6 +276,8 @@ void vmem_source_export(vmem_t *vmp, uword addr, uword size);
 /* Buckets that one operation splits or joins at most: more than the one that keeps up, so that
  * what was left undone while memory was short is made up for. */
 #define VMEM_HASH_BUCKETS_PER_OP 2
+/* Quanta whose buckets are neighbours: 4 KiB of buckets. */
+#define VMEM_HASH_LOG2_BLOCK 10
 
 always_inline u32 *
 vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
@@ -293,9 +295,13 @@ vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
 always_inline u32 *
 vmem_hash_bucket(const vmem_t *vmp, uword addr)
 {
-	/* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4): the top byte depends on all bits below, so
-	 * addresses at whatever power-of-two distance spread.  It comes to the bottom. */
-	uword h = __builtin_bswap64((addr >> vmp->vm_qshift) * 0x9e3779b97f4a7c15ull);
+	/* Neighbours of one block of addresses meet in the same cache lines, which the usual runs
+	 * of allocations profit from; where a block lies is Fibonacci hashing (Knuth, TAOCP vol. 3,
+	 * 6.4): the top byte depends on all bits below, so addresses at whatever power-of-two
+	 * distance spread.  It comes to the bottom. */
+	uword quanta = addr >> vmp->vm_qshift;
+	uword h = __builtin_bswap64((quanta >> VMEM_HASH_LOG2_BLOCK) * 0x9e3779b97f4a7c15ull) +
+		  (quanta & pow2_mask(VMEM_HASH_LOG2_BLOCK));
 	uword bucket = h & (2 * vmp->vm_hash_mask + 1);
 
 	if (bucket > vmp->vm_hash_mask + vmp->vm_hash_split)
