@@ -4,7 +4,8 @@
  * in comes out, what changes while workers run changes only that, and every buffer comes back.
  *
  * A process has one EAL and one life of its plugins, so the tests are chapters of one story.  Run
- * with the word leak it tells another one: a buffer that somebody keeps. */
+ * with the word leak it tells another one, a buffer that somebody keeps; with refused, of buffers
+ * that cannot be had. */
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -467,6 +468,29 @@ static const unit_test_t leak_story[] = {
 	UNIT(a_kept_buffer_is_reported),
 };
 
+/* Buffers asked for where there is no memory: an error that says so, and nothing half made. */
+static void
+a_node_without_memory_is_refused(void)
+{
+	clib_error_t *error;
+	u8 *s;
+
+	load_plugins();
+	must(configure("buffers", "numa 31 { buffers 10 }"));
+	error = vmheap_init_call(VMHEAP_INIT);
+	s = format(0, "%U%c", format_clib_error, error, 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "numa 31 }: this machine has no memory there"));
+	vec_free(s);
+	clib_error_free(error);
+	CU_ASSERT_PTR_NULL(pktpool_by_node(0));
+	CU_ASSERT_EQUAL(vmem_size(clib_arena_vmem(clib_mem_numa_arena(0)), VMEM_ALLOC), 0);
+	CU_ASSERT_EQUAL(mheap_elts(clib_mem_get_numa_heap(0)), 0);
+}
+
+static const unit_test_t refused_story[] = {
+	UNIT(a_node_without_memory_is_refused),
+};
+
 static void
 remove_files(void)
 {
@@ -487,7 +511,8 @@ main(int argc, char **argv)
 				   .numa_heap_bytes = MiB(64),
 				   .numa_arena_bytes = MiB(256),
 				   .flags = CLIB_MEM_SETUP_NO_HUGE };
-	int is_leak = argc > 1 && !strcmp(argv[1], "leak"), status;
+	const char *which = argc > 1 ? argv[1] : "";
+	int status;
 	char path[100];
 
 	if (clib_mem_setup(&setup, path, sizeof(path))) {
@@ -503,7 +528,9 @@ main(int argc, char **argv)
 	write_capture(path, 0);
 	snprintf(path, sizeof(path), "%s/in1", work_dir);
 	write_capture(path, 99);
-	if (is_leak)
+	if (!strcmp(which, "refused"))
+		status = unit_run("ports, refused", refused_story, ARRAY_LEN(refused_story));
+	else if (!strcmp(which, "leak"))
 		status = unit_run("ports, a leak", leak_story, ARRAY_LEN(leak_story));
 	else
 		status = unit_run("ports", story, ARRAY_LEN(story));

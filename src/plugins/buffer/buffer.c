@@ -130,6 +130,12 @@ create_on_node(u32 node)
 	}
 	if (!error)
 		return NULL;
+	if (error == -ENOMEM && log2_asked)
+		return clib_error_return_code(
+			0, error, 0,
+			"%u buffers of %u bytes on node %u: not enough free pages of "
+			"%U, see /proc/meminfo",
+			n, bm->data_bytes, node, format_log2_page_size, (int)log2_asked);
 	return clib_error_return_code(
 		0, error, 0, "%u buffers of %u bytes on node %u: %s", n, bm->data_bytes, node,
 		error == -ENOTSUP ? "a buffer must fit a page when IOVAs are physical"
@@ -165,25 +171,27 @@ buffer_exit(void)
 }
 VMHEAP_EXIT_FUNCTION(buffer_exit);
 
+static int
+has_memory(u32 node)
+{
+	return node < vm_n_numa_nodes() && vm_numa_node_has_memory((int)node);
+}
+
 static clib_error_t *
 buffer_init(void)
 {
 	buffer_main_t *bm = &buffer_main;
-	u32 n_nodes = clib_min(vm_n_numa_nodes(), (u32)BUFFER_MAX_NODES);
 
 	if (!bm->data_bytes)
 		bm->data_bytes = PKTPOOL_DEFAULT_DATA_BYTES;
+	/* Before anything is made: an error here leaves nothing behind. */
+	for (u32 node = 0; node < BUFFER_MAX_NODES; node++)
+		if (bm->n_on_node[node] && !has_memory(node))
+			return clib_error_return(
+				0, "buffers { numa %u }: this machine has no memory there", node);
 	for (u32 node = 0; node < BUFFER_MAX_NODES; node++) {
-		clib_error_t *error;
+		clib_error_t *error = has_memory(node) ? create_on_node(node) : NULL;
 
-		if (node >= n_nodes || !vm_numa_node_has_memory((int)node)) {
-			if (bm->n_on_node[node])
-				return clib_error_return(
-					0, "buffers { numa %u }: this machine has no memory there",
-					node);
-			continue;
-		}
-		error = create_on_node(node);
 		if (error) {
 			/* The nodes before this one give theirs back. */
 			clib_error_t *leaked = buffer_exit();
