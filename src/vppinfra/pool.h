@@ -246,13 +246,16 @@ CLIB_EXPORT void pool_validate(const void *p);
 
 /* ---- loops ---- */
 
+/* The first object in use, or a place past the end. */
+#define _pool_first(P) ((P) ? (P) + pool_get_first_index(P) : (P))
+
 /** The objects in use.  pool_foreach(e, p) { body } is a loop; old VPP's
  *  pool_foreach(e, p, ({ body })) is a statement in which break ends one turn only.  The body may
  *  put the object it is at; after a get that moved the pool, e points at old memory. */
 #define pool_foreach(VAR, POOL, ...)                                                               \
 	_pool_foreach##__VA_OPT__(_body)(VAR, POOL __VA_OPT__(, ) __VA_ARGS__)
 #define _pool_foreach(VAR, POOL)                                                                   \
-	for ((VAR) = (POOL) + pool_get_first_index(POOL); (VAR) < vec_end(POOL);                   \
+	for ((VAR) = _pool_first(POOL); (VAR) < vec_end(POOL);                                     \
 	     (VAR) = (POOL) + pool_get_next_index((POOL), (uword)((VAR) - (POOL))))
 #define _pool_foreach_body(VAR, POOL, ...)                                                         \
 	do {                                                                                       \
@@ -287,8 +290,7 @@ CLIB_EXPORT void pool_validate(const void *p);
 
 /** A pool of pointers: declares e, and yields each pointer in use. */
 #define pool_foreach_pointer(e, p)                                                                 \
-	for (__typeof__((p)[0]) *_pfp_##e = (p) + pool_get_first_index(p),                         \
-				*_pfp_end_##e = vec_end(p),                                        \
+	for (__typeof__((p)[0]) *_pfp_##e = _pool_first(p), *_pfp_end_##e = vec_end(p),            \
 				e = _pfp_##e < _pfp_end_##e ? *_pfp_##e : 0;                       \
 	     _pfp_##e < _pfp_end_##e;                                                              \
 	     _pfp_##e = (p) + pool_get_next_index((p), (uword)(_pfp_##e - (p))),                   \

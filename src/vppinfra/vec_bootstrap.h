@@ -117,7 +117,7 @@ _vec_set_len(void *v, u64 len, uword elt_bytes)
 	} while (0)
 
 /** One past the last element; NULL for NULL. */
-#define vec_end(v) ((v) + vec_len64(v))
+#define vec_end(v) ((v) ? (v) + _vec_find(v)->len : (v))
 
 /** Whether pointer e lies inside the vector. */
 #define vec_is_member(v, e)                                                                        \
