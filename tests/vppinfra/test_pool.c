@@ -124,7 +124,7 @@ static void
 loops_visit_what_is_in_use(void)
 {
 	thing_t *pool, *e, **pointers = 0, **pe;
-	uword i, n, lo, hi, regions[8], n_regions = 0;
+	uword i, n, lo, hi, regions[8] = { 0 }, n_regions = 0;
 
 	heap_begin(MiB(1));
 	pool = pool_of(200);
