@@ -107,6 +107,17 @@ now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
+/* Pages of heaps are given back here, on the main lcore: who frees may be a worker, which must not
+ * call the system.  Often enough for `show memory`, seldom enough that pages freed and taken again
+ * in one piece of work stay. */
+static void
+give_pages_back(void *arg)
+{
+	clib_mem_trim();
+}
+
+#define TRIM_PERIOD_MS 5000
+
 /* Timers of plugins; one that a command adds later is seen within a second. */
 static void
 timer_fired(evutil_socket_t fd, short events, void *arg)
@@ -593,6 +604,8 @@ loop(daemon_t *m)
 {
 	struct timeval soon = {};
 
+	if (vmheap_timer_add(TRIM_PERIOD_MS, give_pages_back, NULL))
+		daemon_log("no memory for the timer that gives empty pages back");
 	event_add(m->timer, &soon);
 	daemon_log("ready: %d worker%s, commands at %s", vmheap_n_workers(),
 		   vmheap_n_workers() == 1 ? "" : "s",
