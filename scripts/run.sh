@@ -75,12 +75,18 @@ mkdir -p "$work" && chmod 700 "$work" || exit 1
 socket=$work/cli.sock
 
 # Namespaces, as root or in a user namespace of our own.
-can_netns() { ip netns add "$tag-d" 2>/dev/null; }
+can_netns() {
+	ip netns add "$tag-d" 2>/dev/null || return 1
+	# In a chroot and in some containers a namespace can be made but not entered by name.
+	ip netns exec "$tag-d" true 2>/dev/null && return 0
+	ip netns del "$tag-d" 2>/dev/null
+	return 1
+}
 if [ -z "$modes" ] || [ "$modes" = " auto" ]; then
 	if can_netns; then
 		modes="veth null"
 	elif [ -z "${VMHEAP_IN_USERNS:-}" ] &&
-		unshare -Urnm sh -c 'mount -t tmpfs none /run && ip netns add probe' 2>/dev/null; then
+		unshare -Urnm sh -c 'mount -t tmpfs none /run && ip netns add probe && ip netns exec probe true' 2>/dev/null; then
 		echo "run: not root, so the ports live in a user namespace"
 		rm -rf "$work"
 		trap - EXIT

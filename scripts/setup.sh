@@ -32,7 +32,7 @@ need procps has ps
 # For the tests and benchmarks alone: the second compiler, its sanitizers, testpmd beside us.
 need clang has clang
 need g++ has g++
-need dpdk has dpdk-testpmd
+need dpdk-dev has dpdk-testpmd
 
 [ -z "$missing" ] && exit 0
 
