@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import DAEMON, Daemon, PLUGINS, main
+from harness import CONFIG, DAEMON, Daemon, PLUGINS, main
 
 GOOD = "unix {{ cli-listen {work}/cli.sock }}\ncpu {{ main-core 0 }}\nplugins {{ path " + PLUGINS + " }}\ndpdk {{ no-pci no-huge }}\n"
 
@@ -59,6 +59,26 @@ def test_a_port_that_does_not_exist():
             status = d.process.returncode
         assert "net_nul1" in d.log(), d.log()
         assert status in (None, 1)
+
+
+def test_a_failed_plugin_gives_everything_back():
+    """A node nobody has, no worker for the ports: the plugins fail, the daemon goes on, nothing leaks."""
+    for extra, line in (("buffers {{ numa 7 {{ buffers 5 }} }}", r"plugin buffer failed: .*numa 7"),
+                        ("cpu {{ workers 0 }}", r"plugin ethdev failed: .*ports need a worker")):
+        config = CONFIG.replace("workers 1", "").replace("buffers {{ buffers-per-numa 4096 }}", "")
+        config = config.replace("{extra}", extra + "\nxconnect {{ net_null0 net_null1 }}")
+        work = tempfile.mkdtemp(prefix="vmheap-e2e-")
+        try:
+            words = "no-huge vdev net_null0 vdev net_null1"
+            config = config.format(work=work, plugins=PLUGINS, plugin_words="", dpdk_words=words)
+            with Daemon(work=work, config=config) as d:
+                d.wait_up()
+                assert re.search(line, d.log()), d.log()
+                d.process.terminate()
+                assert d.wait_end() == 0, d.log()
+                assert "0 heap objects and 0 arena spans leaked" in d.log(), d.log()
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def plugin_folder(**files):

@@ -117,7 +117,9 @@ CLIB_EXPORT int vmheap_config_is_known(const char *stanza);
  *
  * @return NULL; the error of a built-in or a required plugin, later functions have then not run
  *         (EXIT: all have).  Any other plugin's error is logged, the plugin and those that
- *         require it fail: their other functions, commands, timers and sources are withdrawn.
+ *         require it fail: their other functions but EXIT, commands, timers and sources are withdrawn.  EXIT
+ *         functions of failed plugins run too: they give back what was made before, and may be
+ *         called when no init function has been.
  */
 CLIB_EXPORT clib_error_t *vmheap_init_call(vmheap_init_kind_t kind);
 

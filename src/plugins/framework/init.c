@@ -102,6 +102,15 @@ vmheap_config_call(const char *stanza, unformat_input_t *input)
 
 /* ---- init ---- */
 
+/* Exit functions are for failed plugins too: their configuration was read, and maybe they made
+ * half of what they wanted. */
+static int
+is_to_run(const vmheap_init_t *i, vmheap_init_kind_t kind)
+{
+	return i->kind == (u32)kind && !i->done &&
+	       (kind == VMHEAP_EXIT || framework_plugin_is_usable(i->plugin));
+}
+
 /* Vector of the functions of a kind that are still to run, in base order. */
 static int
 collect(vmheap_init_kind_t kind, vmheap_init_t ***functions)
@@ -109,7 +118,7 @@ collect(vmheap_init_kind_t kind, vmheap_init_t ***functions)
 	vmheap_init_t **v = NULL;
 
 	for (vmheap_init_t *i = inits; i; i = i->next) {
-		if (i->kind != (u32)kind || i->done || !framework_plugin_is_usable(i->plugin))
+		if (!is_to_run(i, kind))
 			continue;
 		if (vec_add1(v, i)) {
 			vec_free(v);
@@ -244,7 +253,7 @@ vmheap_init_call(vmheap_init_kind_t kind)
 
 	for (u32 k = 0; k < vec_len(functions); k++) {
 		/* A function before this one may have made its plugin fail. */
-		if (functions[k]->done || !framework_plugin_is_usable(functions[k]->plugin))
+		if (!is_to_run(functions[k], kind))
 			continue;
 		error = run_one(functions[k]);
 		if (!error)

@@ -65,8 +65,7 @@ sample_init(void)
 				 VM_NOSLEEP | VMC_IDENTIFIER);
 	if (sample.ids)
 		return NULL;
-	/* A plugin that fails is not asked to clean up: exit functions are for those in use. */
-	vec_free(sample.is_taken);
+	/* The exit function gives the table back: it is called after a failure too. */
 	return clib_error_return(0, "the arena of ids: no memory");
 }
 VMHEAP_INIT_FUNCTION(sample_init);
