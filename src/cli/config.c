@@ -220,6 +220,9 @@ config_read_text(const char *file, const char *text, uword n_bytes, config_t *c)
 	}
 	memcpy(c->text, text, n_bytes);
 	c->text[n_bytes] = 0;
+	/* The mark that some editors put before UTF-8. */
+	if (n_bytes >= 3 && !memcmp(c->text, "\xef\xbb\xbf", 3))
+		memset(c->text, ' ', 3);
 	c->n_bytes = n_bytes;
 	error = read_stanzas(c);
 	if (error)

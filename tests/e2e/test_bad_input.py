@@ -81,6 +81,14 @@ def test_a_failed_plugin_gives_everything_back():
             shutil.rmtree(work, ignore_errors=True)
 
 
+def test_marks_and_line_ends_of_other_systems():
+    """UTF-8 with a byte order mark and CRLF is read like any other file."""
+    config = GOOD.replace("{{", "{").replace("}}", "}").replace("{work}", "/nonexistent/folder")
+    with Daemon(config="\ufeff" + config.replace("\n", "\r\n")) as d:
+        assert d.wait_end() == 1
+        assert "cli-listen /nonexistent/folder/cli.sock" in d.log() and "unknown" not in d.log(), d.log()
+
+
 def plugin_folder(**files):
     """A copy of the plugins with extra files in it."""
     folder = tempfile.mkdtemp(prefix="vmheap-plugins-")
