@@ -152,25 +152,38 @@ loop_down(daemon_t *m)
 	libevent_global_shutdown();
 }
 
+/* Below this EAL panics half way, as it makes two pipes a worker. */
+#define DESCRIPTORS_LEAST 24
+#define DESCRIPTORS_PER_WORKER 4
+
 /* A client is a descriptor: as many as we are allowed, not as many as a shell is given. */
-static void
-raise_descriptor_limit(void)
+static clib_error_t *
+raise_descriptor_limit(u32 n_workers)
 {
+	uword least = DESCRIPTORS_LEAST + DESCRIPTORS_PER_WORKER * n_workers;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
+		return 0;
+	if (limit.rlim_max < least)
+		return clib_error_return(0,
+					 "%u descriptors are allowed, %u workers need %u: "
+					 "ulimit -Hn 1024",
+					 (u32)limit.rlim_max, n_workers, (u32)least);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	return 0;
 }
 
 static clib_error_t *
 loop_up(daemon_t *m)
 {
 	static const int numbers[DAEMON_N_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+	clib_error_t *error = raise_descriptor_limit(m->plan.n_workers);
 	int is_up;
 
-	raise_descriptor_limit();
+	if (error)
+		return error;
 	m->base = event_base_new();
 	is_up = m->base != NULL;
 	for (u32 i = 0; is_up && i < DAEMON_N_SIGNALS; i++) {

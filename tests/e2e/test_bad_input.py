@@ -89,6 +89,13 @@ def test_marks_and_line_ends_of_other_systems():
         assert "cli-listen /nonexistent/folder/cli.sock" in d.log() and "unknown" not in d.log(), d.log()
 
 
+def test_too_few_descriptors():
+    """EAL panics when they run out: the daemon says so before, with the command that helps."""
+    with Daemon(prefix=("prlimit", "--nofile=16:16")) as d:
+        assert d.wait_end() == 1, d.log()
+        assert "ulimit -Hn" in d.log() and "PANIC" not in d.log(), d.log()
+
+
 def plugin_folder(**files):
     """A copy of the plugins with extra files in it."""
     folder = tempfile.mkdtemp(prefix="vmheap-plugins-")
