@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <linux/mempolicy.h>
 #include <event2/event.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -431,6 +433,17 @@ has_hugepages_for_eal(void)
 	return free_bytes >= EAL_LEAST_HUGE_BYTES;
 }
 
+/* EAL asks on which node each huge page lies and gives up when it may not ask.  A kernel without
+ * NUMA (ENOSYS) it knows. */
+static int
+is_numa_refused(void)
+{
+	int node;
+
+	return syscall(SYS_get_mempolicy, &node, NULL, 0, &node, MPOL_F_NODE | MPOL_F_ADDR) &&
+	       errno != ENOSYS;
+}
+
 static void
 free_eal_args(daemon_t *m)
 {
@@ -465,14 +478,18 @@ eal_start(daemon_t *m)
 static clib_error_t *
 eal_up(daemon_t *m)
 {
-	int has_hugepages = has_hugepages_for_eal();
+	int is_refused = is_numa_refused();
+	int has_hugepages = !is_refused && has_hugepages_for_eal();
 	clib_error_t *error;
 
 	error = eal_args_make(&m->config, &m->d, &m->plan, has_hugepages, m->user_args,
 			      m->n_user_args, &m->eal_args);
 	if (error)
 		return error;
-	if (!has_hugepages && !m->d.dpdk.no_huge)
+	if (is_refused && !m->d.dpdk.no_huge)
+		daemon_log("degraded: EAL runs on 4K pages, NUMA calls are refused; run with "
+			   "CAP_SYS_NICE (docker run --cap-add SYS_NICE)");
+	else if (!has_hugepages && !m->d.dpdk.no_huge)
 		daemon_log("degraded: EAL runs on 4K pages, fewer than %U of huge pages are free; "
 			   "for more: sysctl vm.nr_hugepages=512",
 			   format_memory_size, (uword)EAL_LEAST_HUGE_BYTES);
