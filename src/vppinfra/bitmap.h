@@ -155,11 +155,20 @@ clib_bitmap_get_multiple(const uword *ai, uword i, uword n_bits)
 
 #define clib_bitmap_get_multiple_no_check(ai, i, n_bits) clib_bitmap_get_multiple(ai, i, n_bits)
 
+/* One past the last of n_bits from i; ~0 stands for what is beyond: no memory holds that. */
+always_inline uword
+_clib_bitmap_region_end(uword i, uword n_bits)
+{
+	uword end;
+
+	return __builtin_add_overflow(i, n_bits, &end) ? ~0ULL : end;
+}
+
 /** Set bits [i, i + n_bits), any number of them, all to 1 (value not 0) or all to 0. */
 static inline uword *
 clib_bitmap_set_region(uword *bitmap, uword i, uword value, uword n_bits)
 {
-	uword end = i + n_bits;
+	uword end = _clib_bitmap_region_end(i, n_bits);
 
 	if (value ? clib_bitmap_validate(bitmap, end) : 0)
 		return bitmap;
@@ -186,7 +195,7 @@ clib_bitmap_set_multiple(uword *bitmap, uword i, uword value, uword n_bits)
 	value &= mask;
 	if (!value)
 		return clib_bitmap_set_region(bitmap, i, 0, n_bits);
-	if (clib_bitmap_validate(bitmap, i + n_bits))
+	if (clib_bitmap_validate(bitmap, _clib_bitmap_region_end(i, n_bits)))
 		return bitmap;
 	bitmap[at] = (bitmap[at] & ~(mask << shift)) | value << shift;
 	if (shift + n_bits > CLIB_BITMAP_WORD_BITS) {

@@ -287,6 +287,24 @@ random_bits_stay_in_bounds(void)
 	clib_bitmap_free(b);
 }
 
+/* Runs whose end is past the greatest number: setting finds no memory and changes nothing, clearing
+ * goes to the end of the vector. */
+static void
+runs_past_the_greatest_number(void)
+{
+	uword *b = clib_bitmap_set(clib_bitmap_set(0, 7, 1), 700, 1);
+
+	b = clib_bitmap_set_multiple(b, ~0ULL - 10, 0x3ff, 64);
+	b = clib_bitmap_set_region(b, ~0ULL - 3, 1, 10);
+	CU_ASSERT_EQUAL(clib_bitmap_count_set_bits(b), 2);
+	b = clib_bitmap_set_multiple(b, ~0ULL - 10, 0, 64);
+	CU_ASSERT_EQUAL(clib_bitmap_count_set_bits(b), 2);
+	b = clib_bitmap_set_region(b, 8, 0, ~0ULL);
+	CU_ASSERT_EQUAL(clib_bitmap_count_set_bits(b), 1);
+	CU_ASSERT_EQUAL(clib_bitmap_get(b, 7), 1);
+	clib_bitmap_free(b);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(null_is_the_empty_set),
 	UNIT(single_bits),
@@ -296,6 +314,7 @@ static const unit_test_t tests[] = {
 	UNIT(set_operations_match_the_model),
 	UNIT(exhaustion_leaves_the_set_as_it_was),
 	UNIT(random_bits_stay_in_bounds),
+	UNIT(runs_past_the_greatest_number),
 };
 
 int
