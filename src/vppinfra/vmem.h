@@ -224,7 +224,7 @@ CLIB_EXPORT vmem_t *vmem_xcreate(const char *name, void *base, size_t size, size
 
 /** Destroy an arena.  What is still allocated is reported through the error hook and counted in
  *  vmem_n_leaked(); imports that hold it stay with the source's books.  An arena from which
- *  another imports is not destroyed: reported.  Threads: nobody may use the arena meanwhile. */
+ *  another imports is not destroyed: reported.  NULL ignored.  Threads: nobody may use the arena meanwhile. */
 CLIB_EXPORT void vmem_destroy(vmem_t *vmp);
 
 /**

@@ -238,6 +238,14 @@ bad_arenas_and_spans_are_refused(void)
 	CU_ASSERT_PTR_NULL(vmem_create("x", ADDR(8), 16, 16, NULL, NULL, NULL, 0, VM_NOSLEEP));
 	CU_ASSERT(was_reported("bad quantum or span"));
 
+	/* To import by vmem_alloc() there must be something to import from. */
+	CU_ASSERT_PTR_NULL(
+		vmem_create("y", NULL, 0, 16, vmem_alloc, vmem_free, NULL, 0, VM_NOSLEEP));
+	CU_ASSERT(was_reported("no source"));
+	/* Nothing is no arena that others import from. */
+	vmem_destroy(NULL);
+	CU_ASSERT_EQUAL(reported.n, 0);
+
 	CU_ASSERT_PTR_NULL(vmem_add(vmp, NULL, 0x1000, VM_NOSLEEP));
 	CU_ASSERT(was_reported("no span at 0"));
 	CU_ASSERT_PTR_NULL(vmem_add(vmp, ADDR(0x20000), 0, VM_NOSLEEP));

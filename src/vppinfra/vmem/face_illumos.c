@@ -94,10 +94,12 @@ create(const char *name, void *base, size_t size, size_t quantum, vmem_alloc_t *
 
 	if (!vmem_is_ready())
 		vmem_mmap_arena(NULL, NULL);
-	error = base == NULL && size ? -EINVAL : vmem_core_create(&params, &vmp);
+	error = (base == NULL && size) || (afunc == vmem_alloc && !source)
+			? -EINVAL
+			: vmem_core_create(&params, &vmp);
 	if (error == -EINVAL)
-		vmem_report("vmem_create: bad quantum or span", NULL, pointer_to_uword(base), size,
-			    caller);
+		vmem_report("vmem_create: bad quantum or span, or no source", NULL,
+			    pointer_to_uword(base), size, caller);
 	if (error && (vmflag & VM_PANIC))
 		vmem_panic("vmem_create failed", NULL, size, caller);
 	return error ? NULL : vmp;
@@ -126,7 +128,7 @@ vmem_destroy(vmem_t *vmp)
 {
 	const void *caller = __builtin_return_address(0);
 
-	if (vmem_core_destroy(vmp, caller) == -EBUSY)
+	if (vmp && vmem_core_destroy(vmp, caller) == -EBUSY)
 		vmem_report("not destroyed: another arena imports from it", vmp, 0, 0, caller);
 }
 
