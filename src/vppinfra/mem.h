@@ -97,8 +97,10 @@ CLIB_EXPORT clib_mem_heap_t *clib_mem_create_heap(void *base, uword size, int is
 /** Not the main heap: that one ends with clib_mem_exit(). */
 CLIB_EXPORT void clib_mem_destroy_heap(clib_mem_heap_t *heap);
 CLIB_EXPORT void clib_mem_get_heap_usage(clib_mem_heap_t *heap, clib_mem_usage_t *usage);
+/** Where its memory starts; NULL for NULL. */
 CLIB_EXPORT void *clib_mem_get_heap_base(clib_mem_heap_t *heap);
-/** Bytes it may grow to; bytes of them that are not in use (free elements and unused space). */
+/** Bytes it may grow to (~0 for NULL); bytes of them that are not in use (free elements and unused
+ *  space; 0 for NULL). */
 CLIB_EXPORT uword clib_mem_get_heap_size(clib_mem_heap_t *heap);
 CLIB_EXPORT uword clib_mem_get_heap_free_space(clib_mem_heap_t *heap);
 

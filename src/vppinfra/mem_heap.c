@@ -52,7 +52,8 @@ clib_mem_get_heap_usage(clib_mem_heap_t *heap, clib_mem_usage_t *usage)
 void *
 clib_mem_get_heap_base(clib_mem_heap_t *heap)
 {
-	return (u8 *)mheap_header(heap) - mheap_header(heap)->vm_alloc_offset_from_header;
+	return heap ? (u8 *)mheap_header(heap) - mheap_header(heap)->vm_alloc_offset_from_header
+		    : NULL;
 }
 
 uword
@@ -66,6 +67,8 @@ clib_mem_get_heap_free_space(clib_mem_heap_t *heap)
 {
 	clib_mem_usage_t u;
 
+	if (!heap)
+		return 0;
 	mheap_usage(heap, &u);
 	return u.bytes_free + u.bytes_max - (u.bytes_total - MHEAP_HEADER_BYTES);
 }

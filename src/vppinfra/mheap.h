@@ -280,7 +280,8 @@ CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
 CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 
 /** Give the whole pages of all free elements, and those past the end, back to the system.
- *  Control threads only: walks the bins of large elements.  @return bytes released. */
+ *  Control threads only: walks the bins of large elements.  @return bytes released; 0 for
+ *  NULL. */
 CLIB_EXPORT uword mheap_trim(void *v);
 
 /* ---- looking ---- */
@@ -360,7 +361,7 @@ typedef struct {
 CLIB_EXPORT void mheap_usage(const void *v, clib_mem_usage_t *usage);
 
 /** Walk and compare everything.  @return 0, or -EUCLEAN with the first fault described in
- *  what (NUL terminated, may be NULL). */
+ *  what (NUL terminated, may be NULL).  NULL is a heap without faults. */
 CLIB_EXPORT int mheap_check(const void *v, char *what, uword n_what);
 
 /** VPP's form: counts validate_serial, stops the process through clib_assert_failed. */

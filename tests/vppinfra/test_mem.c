@@ -322,6 +322,8 @@ heaps_are_created_and_destroyed(void)
 	CU_ASSERT_NOT_EQUAL(mheap_header(a)->flags & MHEAP_FLAG_THREAD_SAFE, 0);
 	CU_ASSERT_EQUAL(clib_mem_get_heap_size(a), MiB(1) - 4096);
 	CU_ASSERT_PTR_EQUAL(clib_mem_get_heap_base(a), (u8 *)a - 4096);
+	CU_ASSERT_PTR_NULL(clib_mem_get_heap_base(NULL));
+	CU_ASSERT_EQUAL(clib_mem_get_heap_free_space(NULL), 0);
 	CU_ASSERT_EQUAL(clib_mem_get_heap_free_space(a), MiB(1) - 4096 - 16);
 	CU_ASSERT_PTR_NOT_NULL(clib_mem_heap_alloc_or_null(a, 100));
 	CU_ASSERT_PTR_NULL(clib_mem_heap_alloc_aligned_or_null(a, MiB(1), 64));

@@ -69,6 +69,9 @@ a_heap_is_a_vector(void)
 	CU_ASSERT_PTR_EQUAL(mheap_vector(mheap_header(v)), v);
 	CU_ASSERT_EQUAL(mheap_max_size(v), MiB(1) - 4096);
 	CU_ASSERT_EQUAL(mheap_max_size(NULL), ~(uword)0);
+	CU_ASSERT_EQUAL(mheap_trim(NULL), 0);
+	CU_ASSERT_EQUAL(mheap_check(NULL, NULL, 0), 0);
+	mheap_validate(NULL);
 	CU_ASSERT_EQUAL(_vec_find(v)->len, MHEAP_ELT_OVERHEAD_BYTES);
 	CU_ASSERT_EQUAL(_vec_find(v)->magic, VEC_HEADER_MAGIC);
 	offset = get(v, 100);

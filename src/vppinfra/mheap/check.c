@@ -169,11 +169,15 @@ check_locked(walk_t *w)
 int
 mheap_check(const void *v, char *what, uword n_what)
 {
-	walk_t w = { .h = mheap_header(v), .v = v, .what = what, .n_what = n_what };
-	int is_locked = mheap_lock_if_ours(w.h), error;
+	walk_t w = { .v = v, .what = what, .n_what = n_what };
+	int is_locked, error;
 
 	if (what && n_what)
 		what[0] = 0;
+	if (!v)
+		return 0;
+	w.h = mheap_header(v);
+	is_locked = mheap_lock_if_ours(w.h);
 	error = check_locked(&w);
 	if (is_locked)
 		mheap_unlock_slow((mheap_t *)w.h);
@@ -187,5 +191,6 @@ mheap_validate(void *v)
 
 	if (mheap_check(v, what, sizeof(what)))
 		clib_assert_failed(__FILE__, __LINE__, __func__, what);
-	mheap_header(v)->validate_serial++;
+	if (v)
+		mheap_header(v)->validate_serial++;
 }

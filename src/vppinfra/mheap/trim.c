@@ -28,10 +28,13 @@ trim_bin(mheap_t *h, void *v, uword bin)
 uword
 mheap_trim(void *v)
 {
-	mheap_t *h = mheap_header(v);
 	mheap_pages_t none = { 0, 0 };
 	uword n_released, bin;
+	mheap_t *h;
 
+	if (!v)
+		return 0;
+	h = mheap_header(v);
 	mheap_maybe_lock(h);
 	n_released = mheap_reclaim_end(h, v, none, 1);
 	bin = bin_first_non_empty(h, bin_floor(h->page_bytes));
