@@ -179,7 +179,7 @@ _vec_is_full(const void *v, uword elt_bytes)
 #define vec_resize_ha(V, N, H, A) vec_resize_hap(V, N, H, A, 0)
 #define vec_resize_heap(V, N, P) vec_resize_hap(V, N, 0, 0, P)
 
-/** Make index i valid; elements that this adds are zero. */
+/** Make index i valid; elements that this adds are zero.  Index -1 asks for nothing: 0. */
 #define vec_validate_hap(V, I, H, A, P)                                                            \
 	({                                                                                         \
 		uword _vec_validate_n = (uword)(I) + 1;                                            \
