@@ -201,8 +201,9 @@ bench_print_environment(const char *title)
 	printf("# compiler %s; pinned to CPU %d; THP %s; free 2M pages %s; load %s\n", __VERSION__,
 	       bench_cpu, thp, free_2m, load);
 	printf("# cycles and instructions: %s\n",
-	       bench_perf_fd >= 0 ? "user mode, counted by the CPU"
-				  : "not permitted here (kernel.perf_event_paranoid)");
+	       bench_perf_fd >= 0
+		       ? "user mode, counted by the CPU"
+		       : "not to be had here (no such counters, or kernel.perf_event_paranoid)");
 }
 
 /** Pin, open the counters, say where we are. */

@@ -95,7 +95,7 @@ def main():
     rates = {name: [] for name in cases}
     for round_ in range(ROUNDS):
         for name, run in cases.items():
-            print(f"\rround {round_ + 1}/{ROUNDS}: {name:20}", end="", file=sys.stderr, flush=True)
+            print(f"\rforward: round {round_ + 1}/{ROUNDS}: {name:20}", end="", file=sys.stderr, flush=True)
             rates[name].append(run())
     print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
     yardstick = statistics.median(rates["testpmd io"]) or 1

@@ -19,7 +19,7 @@ mkdir -p "$build/perf"
 } | tee -a "$results"
 
 n=0
-benches=$(cd "$build/perf" && ls bench_* 2>/dev/null | grep -v '\.p$')
+benches=$(find "$build/perf" -maxdepth 1 -type f -name 'bench_*' -perm -u+x -printf '%f\n' | sort)
 for bench in $benches forward; do
 	[ -n "${ONLY:-}" ] && [ "$ONLY" != "$bench" ] && [ "bench_$ONLY" != "$bench" ] && continue
 	n=$((n + 1))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # soak.sh BUILD: the random tests with fresh seeds, and the run in each mode, until SOAK_MINUTES
 # have passed (default 30).  A failure prints the seed that repeats it and ends the soak.
+# SOAK_OPS lengthens each random test; what counts as one operation is the test's own.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -17,11 +18,11 @@ while [ "$(date +%s)" -lt "$end" ]; do
 	seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 	for test in "$build"/tests/*/test_*_model "$build"/tests/*/test_*_threads; do
 		[ -x "$test" ] || continue
-		SEED=$seed N_OPS=${SOAK_OPS:-20000000} "$test" >"$log" 2>&1
+		env SEED="$seed" ${SOAK_OPS:+N_OPS="$SOAK_OPS"} "$test" >"$log" 2>&1
 		status=$?
 		if [ $status != 0 ] && [ $status != 77 ]; then
 			tail -n 30 "$log"
-			echo "soak: failed; repeat with: SEED=$seed N_OPS=${SOAK_OPS:-20000000} $test"
+			echo "soak: failed; repeat with: SEED=$seed${SOAK_OPS:+ N_OPS=$SOAK_OPS} $test"
 			exit 1
 		fi
 		[ "$(date +%s)" -ge "$end" ] && break
