@@ -108,6 +108,6 @@ CLIB_EXPORT int clib_error_unregister_handler(clib_error_handler_func_t *func, v
 	((truth) ? (clib_error_t *)0                                                               \
 		 : clib_error_return_fatal((clib_error_t *)0, "%s:%d (%s) assertion `%s' fails",   \
 					   __FILE__, __LINE__, clib_error_function, #truth))
-#define ERROR_ASSERT(truth) (CLIB_DEBUG > 0 ? CLIB_ERROR_ASSERT(truth) : (clib_error_t *)0)
+#define ERROR_ASSERT(truth) ({ CLIB_DEBUG > 0 ? CLIB_ERROR_ASSERT(truth) : (clib_error_t *)0; })
 
 #endif

@@ -412,6 +412,16 @@ reports_and_registrations_meet(void)
 	CU_ASSERT_EQUAL(clib_error_unregister_handler(count, &n_heard), 0);
 }
 
+/* Used as a statement, its value dropped, it compiles without a warning. */
+static void
+error_assert_is_a_statement(void)
+{
+	int n = 1;
+
+	ERROR_ASSERT(n == 1);
+	CU_ASSERT_PTR_NULL(ERROR_ASSERT(n == 1));
+}
+
 static const unit_test_t tests[] = {
 	UNIT(a_chain_tells_the_whole_story),
 	UNIT(an_errno_has_words),
@@ -425,6 +435,7 @@ static const unit_test_t tests[] = {
 	UNIT(an_error_without_memory_is_an_error),
 	UNIT(a_message_without_memory),
 	UNIT(reports_and_registrations_meet),
+	UNIT(error_assert_is_a_statement),
 };
 
 int
