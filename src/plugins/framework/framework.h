@@ -115,11 +115,11 @@ CLIB_EXPORT int vmheap_config_is_known(const char *stanza);
  * Order: registration (plugins in load order), EXIT in reverse, both bent as little as
  * runs_before and runs_after ask.  A cycle is named; the plugins in it fail.
  *
- * @return NULL; the error of a built-in or a required plugin, later functions have then not run
- *         (EXIT: all have).  Any other plugin's error is logged, the plugin and those that
- *         require it fail: their other functions but EXIT, commands, timers and sources are withdrawn.  EXIT
- *         functions of failed plugins run too: they give back what was made before, and may be
- *         called when no init function has been.
+ * @return NULL; the error of a built-in or a required plugin, later functions have then not run.
+ *         Any other plugin's error is logged, the plugin and those that require it fail: their
+ *         other functions but EXIT, commands, timers and sources are withdrawn.
+ *         EXIT: all have run, those of failed plugins too, which give back what was made before,
+ *         perhaps without an init function having been called; the first error, whosever it is.
  */
 CLIB_EXPORT clib_error_t *vmheap_init_call(vmheap_init_kind_t kind);
 

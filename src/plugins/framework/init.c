@@ -226,6 +226,9 @@ run_one(vmheap_init_t *i)
 	framework_current_plugin = NULL;
 	if (!error || !i->plugin)
 		return error;
+	/* What did not come back is the daemon's affair, whoever required the plugin. */
+	if (i->kind == VMHEAP_EXIT)
+		return clib_error_return(error, "plugin %s", i->plugin);
 	/* The plugin's error becomes the plugin's reason. */
 	reason = format(NULL, "%s %s: %v%c", kind_names[i->kind], i->name, error->what, 0);
 	clib_error_free(error);

@@ -32,7 +32,7 @@ static clib_error_t *
 failing_exit(void)
 {
 	vmheap_log("failing was asked to clean up");
-	return NULL;
+	return clib_error_return(0, "3 things did not come back");
 }
 VMHEAP_EXIT_FUNCTION(failing_exit);
 
