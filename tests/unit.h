@@ -19,7 +19,10 @@ typedef struct {
 	void (*fn)(void);
 } unit_test_t;
 
-#define UNIT(fn) { #fn, fn }
+#define UNIT(fn)                                                                                   \
+	{                                                                                          \
+#		fn, fn                                                                            \
+	}
 
 /* Every line is flushed, so a crash leaves the name of the test that crashed. */
 static inline int
@@ -72,9 +75,9 @@ unit_n_ops(u64 n_default)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	return n_default / 10;
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#	if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 	return n_default / 10;
-#endif
+#	endif
 #endif
 	return n_default;
 }

@@ -6,13 +6,12 @@
 #include <vppinfra/types.h>
 
 #ifndef CLIB_LOG2_CACHE_LINE_BYTES
-#define CLIB_LOG2_CACHE_LINE_BYTES 6
+#	define CLIB_LOG2_CACHE_LINE_BYTES 6
 #endif
 #define CLIB_CACHE_LINE_BYTES (1 << CLIB_LOG2_CACHE_LINE_BYTES)
 
 /** Aligns the struct member that follows, and so the struct, to a cache line. */
-#define CLIB_CACHE_LINE_ALIGN_MARK(mark)                                                           \
-	u8 mark[0] __attribute__((aligned(CLIB_CACHE_LINE_BYTES)))
+#define CLIB_CACHE_LINE_ALIGN_MARK(mark) u8 mark[0] __attribute__((aligned(CLIB_CACHE_LINE_BYTES)))
 
 #define CLIB_PREFETCH_READ 0
 #define CLIB_PREFETCH_LOAD 0
@@ -21,7 +20,7 @@
 
 #define _CLIB_PREFETCH(n, size, type)                                                              \
 	if ((size) > (n)*CLIB_CACHE_LINE_BYTES)                                                    \
-		__builtin_prefetch(_addr + (n)*CLIB_CACHE_LINE_BYTES, CLIB_PREFETCH_##type, 3)
+	__builtin_prefetch(_addr + (n)*CLIB_CACHE_LINE_BYTES, CLIB_PREFETCH_##type, 3)
 
 /** Prefetch up to four cache lines of `size` bytes at `addr`; type is LOAD or STORE. */
 #define CLIB_PREFETCH(addr, size, type)                                                            \

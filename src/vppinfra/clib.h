@@ -12,18 +12,18 @@
 /** Marks a function that the shared library shows, in C++ too under its plain name; all others are
  *  hidden.  CLIB_EXPORT_EXTERN is for the declaration of a variable. */
 #ifdef __cplusplus
-#define CLIB_EXPORT extern "C" __attribute__((visibility("default")))
-#define CLIB_EXPORT_EXTERN CLIB_EXPORT
+#	define CLIB_EXPORT extern "C" __attribute__((visibility("default")))
+#	define CLIB_EXPORT_EXTERN CLIB_EXPORT
 #else
-#define CLIB_EXPORT __attribute__((visibility("default")))
-#define CLIB_EXPORT_EXTERN CLIB_EXPORT extern
+#	define CLIB_EXPORT __attribute__((visibility("default")))
+#	define CLIB_EXPORT_EXTERN CLIB_EXPORT extern
 #endif
 
 /* DPDK writes __attribute__((always_inline)): where its headers came first, its macro gets the
  * reserved spelling, so what is included later still compiles. */
 #ifdef __rte_always_inline
-#undef __rte_always_inline
-#define __rte_always_inline inline __attribute__((__always_inline__))
+#	undef __rte_always_inline
+#	define __rte_always_inline inline __attribute__((__always_inline__))
 #endif
 
 #define always_inline static inline __attribute__((__always_inline__))
@@ -47,11 +47,11 @@
 #define CLIB_MEMORY_STORE_BARRIER() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define CLIB_COMPILER_BARRIER() __asm__ volatile("" ::: "memory")
 #if defined(__x86_64__)
-#define CLIB_PAUSE() __builtin_ia32_pause()
+#	define CLIB_PAUSE() __builtin_ia32_pause()
 #elif defined(__aarch64__)
-#define CLIB_PAUSE() __asm__ volatile("yield" ::: "memory")
+#	define CLIB_PAUSE() __asm__ volatile("yield" ::: "memory")
 #else
-#define CLIB_PAUSE() CLIB_COMPILER_BARRIER()
+#	define CLIB_PAUSE() CLIB_COMPILER_BARRIER()
 #endif
 
 #define ARRAY_LEN(x) (sizeof(x) / sizeof((x)[0]))
@@ -81,7 +81,9 @@
 		__typeof__(x) _clamp_x = (x);                                                      \
 		__typeof__(lo) _clamp_lo = (lo);                                                   \
 		__typeof__(hi) _clamp_hi = (hi);                                                   \
-		_clamp_x < _clamp_lo ? _clamp_lo : _clamp_x > _clamp_hi ? _clamp_hi : _clamp_x;    \
+		(_clamp_x < _clamp_lo)   ? _clamp_lo                                               \
+		: (_clamp_x > _clamp_hi) ? _clamp_hi                                               \
+					 : _clamp_x;                                               \
 	})
 #define clib_abs(x)                                                                                \
 	({                                                                                         \
@@ -95,7 +97,7 @@
 #define GiB(n) ((uword)(n) << 30)
 
 #ifndef CLIB_DEBUG
-#define CLIB_DEBUG 0
+#	define CLIB_DEBUG 0
 #endif
 
 /** Stops the process after a message: only for what a bug of our own breaks. */
@@ -103,11 +105,11 @@ CLIB_EXPORT void clib_assert_failed(const char *file, int line, const char *func
 				    const char *what) __attribute__((noreturn));
 
 #ifndef ASSERT
-#define ASSERT(truth)                                                                              \
-	do {                                                                                       \
-		if (CLIB_DEBUG > 0 && PREDICT_FALSE(!(truth)))                                     \
-			clib_assert_failed(__FILE__, __LINE__, __func__, #truth);                  \
-	} while (0)
+#	define ASSERT(truth)                                                                      \
+		do {                                                                               \
+			if (CLIB_DEBUG > 0 && PREDICT_FALSE(!(truth)))                             \
+				clib_assert_failed(__FILE__, __LINE__, __func__, #truth);          \
+		} while (0)
 #endif
 #define ALWAYS_ASSERT(truth)                                                                       \
 	do {                                                                                       \

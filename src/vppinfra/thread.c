@@ -54,7 +54,8 @@ thread_exit(void *arg)
 	thread_main.names[index][0] = 0;
 	atomic_fetch_sub_explicit(&thread_main.n_threads, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&thread_main.lock);
-	/* A later key destructor that calls in again must not use an index that is no longer ours. */
+	/* A later key destructor that calls in again must not use an index that is no longer ours.
+	 */
 	clib_thread_index_plus_1 = (u32)CLIB_THREAD_INDEX_NONE + 1;
 }
 

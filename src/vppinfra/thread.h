@@ -15,8 +15,7 @@
 
 /* Set for the calling thread at its first clib_thread_index(); 0 before, index + 1 after.
  * initial-exec: read without a call; four bytes of the room that the loader keeps for such. */
-CLIB_EXPORT_EXTERN __thread u32 clib_thread_index_plus_1
-	__attribute__((tls_model("initial-exec")));
+CLIB_EXPORT_EXTERN __thread u32 clib_thread_index_plus_1 __attribute__((tls_model("initial-exec")));
 
 /** Slow path of clib_thread_index(): registers the calling thread. */
 CLIB_EXPORT u16 clib_thread_register(void);

@@ -17,7 +17,7 @@
 #define included_vppinfra_vmem_h
 
 #if defined(included_vppinfra_bsd_vmem_h)
-#error "one file sees one vmem face: <vppinfra/vmem.h> (illumos) or bsd/<sys/vmem.h>, not both"
+#	error "one file sees one vmem face: <vppinfra/vmem.h> (illumos) or bsd/<sys/vmem.h>, not both"
 #endif
 
 #include <pthread.h>
@@ -33,7 +33,8 @@
 #define VM_KMFLAGS 0x000000ff  /* the flags a source may see */
 #define VM_BESTFIT 0x00000100  /* smallest segment that fits, ties to the lowest address */
 #define VM_FIRSTFIT 0x00000200 /* lowest address that fits */
-#define VM_NEXTFIT 0x00000400  /* lowest that fits at or after the rotor, wrapping: for
+#define VM_NEXTFIT                                                                                 \
+	0x00000400             /* lowest that fits at or after the rotor, wrapping: for            \
 				  identifiers that should not be used again soon */
 #define VM_ABORT 0x00002000    /* fail at once, even where sleeping is allowed */
 #define VM_ENDALLOC 0x00004000 /* take the far end of the segment chosen */
@@ -43,8 +44,8 @@
 #define VMC_POPULATOR 0x00010000  /* memory for tags comes through it */
 #define VMC_NO_QCACHE 0x00020000  /* no quantum caches whatever qcache_max says */
 #define VMC_IDENTIFIER 0x00040000 /* holds identifiers, not memory */
-#define VMC_XALLOC 0x00080000	  /* afunc is a vmem_ximport_t; set by vmem_xcreate() */
-#define VMC_XALIGN 0x00100000	  /* and gives the alignment it is asked for */
+#define VMC_XALLOC 0x00080000     /* afunc is a vmem_ximport_t; set by vmem_xcreate() */
+#define VMC_XALIGN 0x00100000     /* and gives the alignment it is asked for */
 
 /* Types that vmem_size() and vmem_walk() take.  Rotor and walkers are not segments here: they are
  * places beside the ring of tags, and a walk never shows them. */
@@ -84,21 +85,21 @@ typedef struct {
 
 /** Counters of one arena, under its lock.  The first fourteen are illumos'. */
 typedef struct vmem_kstat {
-	u64 vk_mem_inuse;	/* sum of the sizes asked for and not freed */
-	u64 vk_mem_import;	/* of vk_mem_total, what came from the source */
-	u64 vk_mem_total;	/* sum of the spans */
-	u32 vk_source_id;	/* vm_id of the source, 0 for none */
-	u64 vk_alloc, vk_free;	/* successful ones */
-	u64 vk_wait;		/* times a request went to sleep */
-	u64 vk_fail;		/* requests refused, for whatever reason */
-	u64 vk_lookup;		/* hash look-ups, */
-	u64 vk_search;		/* and entries passed over in them */
-	u64 vk_populate_wait;	/* times another thread was fetching tags already */
-	u64 vk_populate_fail;	/* times no tags were to be had */
-	u64 vk_contains;	/* vmem_contains() calls, */
+	u64 vk_mem_inuse;       /* sum of the sizes asked for and not freed */
+	u64 vk_mem_import;      /* of vk_mem_total, what came from the source */
+	u64 vk_mem_total;       /* sum of the spans */
+	u32 vk_source_id;       /* vm_id of the source, 0 for none */
+	u64 vk_alloc, vk_free;  /* successful ones */
+	u64 vk_wait;            /* times a request went to sleep */
+	u64 vk_fail;            /* requests refused, for whatever reason */
+	u64 vk_lookup;          /* hash look-ups, */
+	u64 vk_search;          /* and entries passed over in them */
+	u64 vk_populate_wait;   /* times another thread was fetching tags already */
+	u64 vk_populate_fail;   /* times no tags were to be had */
+	u64 vk_contains;        /* vmem_contains() calls, */
 	u64 vk_contains_search; /* and spans looked at in them */
 	/* Ours. */
-	u64 vk_bad_free; /* frees refused: stranger, double, wrong size, wrong pair */
+	u64 vk_bad_free;     /* frees refused: stranger, double, wrong size, wrong pair */
 	u64 vk_hash_resizes; /* parts of the hash that came or went */
 	u64 vk_hash_moved;   /* entries that were moved to another bucket or looked at for it */
 	u64 vk_import, vk_export; /* spans that came and went */
@@ -127,9 +128,9 @@ struct vmem {
 	/** Tags in stock: free never needs one, an allocation at most five. */
 	ssize_t vm_nsegfree;
 	vmem_tag_index_t vm_segfree;
-	/** Hash of allocated segments by address: vm_hash_mask + 1 + vm_hash_split buckets, in parts
-	 *  of which each is as large as all before it; the first is vm_hash0.  At most one entry
-	 *  more than buckets, but while memory for the next part is short. */
+	/** Hash of allocated segments by address: vm_hash_mask + 1 + vm_hash_split buckets, in
+	 * parts of which each is as large as all before it; the first is vm_hash0.  At most one
+	 * entry more than buckets, but while memory for the next part is short. */
 	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
 	size_t vm_hash_mask;
 	size_t vm_hash_shift;
@@ -224,7 +225,8 @@ CLIB_EXPORT vmem_t *vmem_xcreate(const char *name, void *base, size_t size, size
 
 /** Destroy an arena.  What is still allocated is reported through the error hook and counted in
  *  vmem_n_leaked(); imports that hold it stay with the source's books.  An arena from which
- *  another imports is not destroyed: reported.  NULL ignored.  Threads: nobody may use the arena meanwhile. */
+ *  another imports is not destroyed: reported.  NULL ignored.  Threads: nobody may use the arena
+ * meanwhile. */
 CLIB_EXPORT void vmem_destroy(vmem_t *vmp);
 
 /**

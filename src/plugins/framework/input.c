@@ -18,11 +18,11 @@ vmheap_config_unknown(unformat_input_t *input, const char *expected)
 	/* Where it was, so that the caller can read on from the word if it likes. */
 	input->index = offset;
 	if (vec_len(word))
-		error = clib_error_return_code(0, (any)offset, VMHEAP_ERROR_AT_WORD, "unknown input '%v', expected %s",
-					       word, expected);
+		error = clib_error_return_code(0, (any)offset, VMHEAP_ERROR_AT_WORD,
+					       "unknown input '%v', expected %s", word, expected);
 	else
-		error = clib_error_return_code(0, (any)offset, VMHEAP_ERROR_AT_WORD, "input ends, expected %s",
-					       expected);
+		error = clib_error_return_code(0, (any)offset, VMHEAP_ERROR_AT_WORD,
+					       "input ends, expected %s", expected);
 	vec_free(word);
 	return error;
 }
