@@ -138,7 +138,10 @@ start_daemon() {
 	"$@" "$build/src/cli/vmheap" -c "$work/startup.conf" >"$work/daemon.log" 2>&1 </dev/null &
 	daemon_pid=$!
 	for _ in $(seq 200); do
-		ctl show version >/dev/null 2>&1 && return 0
+		if ctl show version >/dev/null 2>&1; then
+			grep -E '^vmheap: (degraded|buffers):' "$work/daemon.log"
+			return 0
+		fi
 		kill -0 "$daemon_pid" 2>/dev/null || break
 		sleep 0.1
 	done

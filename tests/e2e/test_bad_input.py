@@ -132,6 +132,17 @@ def test_bad_plugins_are_refused_and_the_daemon_goes_on():
         shutil.rmtree(folder)
 
 
+def test_a_folder_without_plugins():
+    """The wrong path: the daemon runs, and says in one line why nothing moves."""
+    with tempfile.TemporaryDirectory(prefix="vmheap-plugins-") as folder:
+        with Daemon(plugins=folder, vdevs=(), extra="", config=CONFIG.replace("buffers {{ buffers-per-numa 4096 }}", "").format(
+                work=folder, plugins=folder, plugin_words="", dpdk_words="no-huge", extra=""), work=folder) as d:
+            d.wait_up()
+            assert f"no NAME_plugin.so in {folder}" in d.log(), d.log()
+            d.process.terminate()
+            assert d.wait_end() == 0, d.log()
+
+
 def test_a_required_plugin_ends_the_start():
     """`plugin NAME { require }` turns the same refusal into exit status 1."""
     folder = plugin_folder(text=b"not a shared object")

@@ -441,6 +441,10 @@ vmheap_plugins_load(const vmheap_plugin_config_t *config)
 	if (error)
 		return error;
 	rv = scan(&table, config);
+	if (!rv && !vec_len(table) && !vec_len(vmheap_plugins()))
+		vmheap_log(
+			"no NAME_plugin.so in %s: nothing will move packets; see plugins { path }",
+			*vmheap_plugin_path() ? vmheap_plugin_path() : "any path");
 	if (table)
 		qsort(table, vec_len(table), sizeof(*table), compare_names);
 	vec_foreach (p, table)
