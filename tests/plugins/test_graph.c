@@ -10,6 +10,7 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include "eal.h"
+#include "run_command.h"
 #include "unit.h"
 
 #define N_WORKERS 2
@@ -149,29 +150,6 @@ expect_error(clib_error_t *error, const char *text)
 	clib_error_free(error);
 }
 
-static const char *
-run(const char *path, const char *words)
-{
-	static u8 *s;
-	vmheap_cli_command_t *c = vmheap_cli_commands();
-	cli_output_t *out = cli_output_create();
-	unformat_input_t input;
-	clib_error_t *error;
-
-	while (c && strcmp(c->path, path))
-		c = c->next;
-	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
-	unformat_init_cstring(&input, words);
-	error = c->function(out, &input, c);
-	vec_reset_length(s);
-	s = error ? format(s, "error: %v%c", error->what, 0)
-		  : format(s, "%U%c", format_cli_output, out, 0);
-	clib_error_free(error);
-	unformat_free(&input);
-	cli_output_free(out);
-	return (char *)s;
-}
-
 /* Until done() says so; gives up after far longer than it can take. */
 static int
 wait_for(int (*done)(void))
@@ -259,7 +237,7 @@ workers_without_sources_idle(void)
 	CU_ASSERT(vmheap_workers_are_running());
 	expect_error(vmheap_workers_start(), "workers are running already");
 	expect_error(vmheap_graphs_create(), "workers are running");
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show runtime", ""), "no source node"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show runtime", ""), "no source node"));
 	vmheap_workers_stop();
 	vmheap_workers_stop();
 	CU_ASSERT(!vmheap_workers_are_running());
@@ -354,7 +332,7 @@ packets_are_counted_once(void)
 	}
 	CU_ASSERT_EQUAL(vmheap_error_total(&middle_errors, 0), N_WORKERS * n_thirds);
 	CU_ASSERT_EQUAL(vmheap_error_total(&middle_errors, 1), 0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show errors", ""), "dropped"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show errors", ""), "dropped"));
 	CU_ASSERT(all_buffers_are_back());
 }
 
@@ -372,7 +350,7 @@ runtime_is_shown_and_cleared_live(void)
 	snprintf(polling, sizeof(polling), "\n%-30s  polling   ", "test-source");
 	snprintf(unused, sizeof(unused), "\n%-30s   active   %16u%16u", "test-middle", 0, 0);
 	CU_ASSERT_PTR_NULL(vmheap_workers_start());
-	text = run("show runtime", "");
+	text = run_command("show runtime", "");
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "Thread 1 worker-0 (lcore 1)\nTime "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "Thread 2 worker-1 (lcore 2)\nTime "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "loops/sec "));
@@ -383,14 +361,15 @@ runtime_is_shown_and_cleared_live(void)
 
 	before = objects_of(0, "test-middle");
 	CU_ASSERT(before > 0);
-	CU_ASSERT_STRING_EQUAL(run("clear runtime", ""), "");
+	CU_ASSERT_STRING_EQUAL(run_command("clear runtime", ""), "");
 	CU_ASSERT_EQUAL(objects_of(0, "test-middle"), before);
-	text = run("show runtime", "");
+	text = run_command("show runtime", "");
 	CU_ASSERT_PTR_NULL(strstr(text, "test-middle"));
 	/* Never called since the clear: only verbose has it. */
-	text = run("show runtime", "verbose");
+	text = run_command("show runtime", "verbose");
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, unused));
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show runtime", "max"), "error: unknown input 'max'"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(run_command("show runtime", "max"), "error: unknown input 'max'"));
 	vmheap_workers_stop();
 }
 
@@ -418,7 +397,7 @@ static int
 a_worker_slept(void)
 {
 	/* Sleeps is the last column: a row that ends in something else than " 0". */
-	const char *row = strstr(run("show lcores", ""), "worker-0");
+	const char *row = strstr(run_command("show lcores", ""), "worker-0");
 	const char *end = row ? strchr(row, '\n') : NULL;
 
 	return end && !(end[-1] == '0' && end[-2] == ' ');
@@ -444,14 +423,14 @@ lcores_are_shown(void)
 	const char *text;
 
 	CU_ASSERT_PTR_NULL(vmheap_workers_start());
-	text = run("show lcores", "");
+	text = run_command("show lcores", "");
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "ID  Name        Type     LWP"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "0   main        main"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "1   worker-0    worker"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "polling"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show lcores", "x"), "error: unknown input 'x'"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show lcores", "x"), "error: unknown input 'x'"));
 	vmheap_workers_stop();
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show lcores", ""), "wait"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show lcores", ""), "wait"));
 }
 
 /* A source that is not there, or leads nowhere, is an error that names it, and no graph is

@@ -10,6 +10,7 @@
 #include <plugins/framework/framework.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/vec.h>
+#include "run_command.h"
 #include "unit.h"
 
 static char here[400]; /* the directory of this program: modules are beside it */
@@ -543,36 +544,12 @@ the_table_is_in_load_order(void)
 	CU_ASSERT_EQUAL(n_loaded, 8);
 }
 
-/* Runs `show plugins` and returns its text, good until the next call. */
-static const char *
-show_plugins(const char *words)
-{
-	static u8 *s;
-	vmheap_cli_command_t *c = vmheap_cli_commands();
-	cli_output_t *out = cli_output_create();
-	unformat_input_t input;
-	clib_error_t *error;
-
-	while (c && strcmp(c->path, "show plugins"))
-		c = c->next;
-	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
-	unformat_init_cstring(&input, words);
-	error = c->function(out, &input, c);
-	vec_reset_length(s);
-	s = error ? format(s, "error: %v%c", error->what, 0)
-		  : format(s, "%U%c", format_cli_output, out, 0);
-	clib_error_free(error);
-	unformat_free(&input);
-	cli_output_free(out);
-	return (char *)s;
-}
-
 /* show plugins lists what is in use in load order, then the others with their reasons. */
 static void
 plugins_are_shown(void)
 {
 	char line[800];
-	const char *text = show_plugins(""), *used, *unused;
+	const char *text = run_command("show plugins", ""), *used, *unused;
 
 	snprintf(line, sizeof(line), " Plugin path is: %s, plugins shown in load order\n\n",
 		 bad_dir);
@@ -592,8 +569,8 @@ plugins_are_shown(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(unused, line));
 	snprintf(line, sizeof(line), "\n%-46s%-16s%-18s", "b_after_a_plugin.so", "",
 		 "a_needs_z,nobody");
-	CU_ASSERT_PTR_NOT_NULL(strstr(show_plugins("verbose"), line));
-	CU_ASSERT_STRING_EQUAL(show_plugins("verbosely"),
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show plugins", "verbose"), line));
+	CU_ASSERT_STRING_EQUAL(run_command("show plugins", "verbosely"),
 			       "error: unknown input 'verbosely', expected verbose");
 }
 

@@ -18,6 +18,7 @@
 #include <rte_dev.h>
 #include <rte_lcore.h>
 #include "eal.h"
+#include "run_command.h"
 #include "unit.h"
 
 #define N_BUFFERS 4096
@@ -171,30 +172,6 @@ add_vdev(const char *name, const char *args)
 
 /* ---- commands ---- */
 
-/* The text of a command's answer or of its error, good until the next call. */
-static const char *
-run(const char *path, const char *words)
-{
-	static u8 *s;
-	vmheap_cli_command_t *c = vmheap_cli_commands();
-	cli_output_t *out = cli_output_create();
-	unformat_input_t input;
-	clib_error_t *error;
-
-	while (c && strcmp(c->path, path))
-		c = c->next;
-	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
-	unformat_init_cstring(&input, words);
-	error = c->function(out, &input, c);
-	vec_reset_length(s);
-	s = error ? format(s, "error: %v%c", error->what, 0)
-		  : format(s, "%U%c", format_cli_output, out, 0);
-	clib_error_free(error);
-	unformat_free(&input);
-	cli_output_free(out);
-	return (char *)s;
-}
-
 static never_inline u64
 stat_at(const char *name, uword offset)
 {
@@ -331,7 +308,7 @@ a_full_queue_drops(void)
 	const char *text = "";
 
 	for (u32 i = 0; i < 30000; i++) {
-		text = run("show interface", "net_ring2 detail");
+		text = run_command("show interface", "net_ring2 detail");
 		if (strstr(text, "tx drops, queue full"))
 			break;
 		usleep(1000);
@@ -346,55 +323,55 @@ static void
 connections_change_while_workers_run(void)
 {
 	CU_ASSERT_EQUAL(STAT("east", opackets), 0);
-	CU_ASSERT_STRING_EQUAL(run("xconnect add", "east nobody"),
+	CU_ASSERT_STRING_EQUAL(run_command("xconnect add", "east nobody"),
 			       "error: unknown input 'nobody', expected the name of a port");
-	CU_ASSERT_STRING_EQUAL(run("xconnect add", "east"),
+	CU_ASSERT_STRING_EQUAL(run_command("xconnect add", "east"),
 			       "error: input ends, expected the name of a port");
-	CU_ASSERT_STRING_EQUAL(run("xconnect add", "east net_pcap0"),
+	CU_ASSERT_STRING_EQUAL(run_command("xconnect add", "east net_pcap0"),
 			       "error: net_pcap0 is connected to net_pcap1 already");
-	CU_ASSERT_STRING_EQUAL(run("xconnect del", "east west"),
+	CU_ASSERT_STRING_EQUAL(run_command("xconnect del", "east west"),
 			       "error: east and west are not connected");
 	for (u32 i = 0; i < 20; i++) {
-		CU_ASSERT_STRING_EQUAL(run("xconnect add", "east west"), "");
+		CU_ASSERT_STRING_EQUAL(run_command("xconnect add", "east west"), "");
 		CU_ASSERT(wait_for_tx("east", 1000));
 		CU_ASSERT(wait_for_tx("west", 1000));
-		CU_ASSERT_STRING_EQUAL(run("xconnect del", "west east"), "");
+		CU_ASSERT_STRING_EQUAL(run_command("xconnect del", "west east"), "");
 	}
-	CU_ASSERT_STRING_EQUAL(run("xconnect add", "east east"), "");
+	CU_ASSERT_STRING_EQUAL(run_command("xconnect add", "east east"), "");
 	CU_ASSERT(wait_for_tx("east", 1000));
-	CU_ASSERT_STRING_EQUAL(run("xconnect del", "east east"), "");
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show errors", ""), "port not connected"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show errors", ""), "tx queue full"));
-	CU_ASSERT_STRING_EQUAL(run("xconnect add", "east west"), "");
+	CU_ASSERT_STRING_EQUAL(run_command("xconnect del", "east east"), "");
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show errors", ""), "port not connected"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show errors", ""), "tx queue full"));
+	CU_ASSERT_STRING_EQUAL(run_command("xconnect add", "east west"), "");
 	CU_ASSERT(wait_for_tx("west", 100000));
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show xconnect", ""), "east"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show xconnect", ""), "east"));
 }
 
 static void
 commands_show_ports_and_buffers(void)
 {
-	const char *text = run("show interface", "");
+	const char *text = run_command("show interface", "");
 
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "Rx packets"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "net_pcap1"));
-	text = run("show interface", "west");
+	text = run_command("show interface", "west");
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "west"));
 	CU_ASSERT_PTR_NULL(strstr(text, "east"));
 	CU_ASSERT_STRING_EQUAL(
-		run("show interface", "wast"),
+		run_command("show interface", "wast"),
 		"error: unknown input 'wast', expected the name of a port or detail");
-	CU_ASSERT_STRING_EQUAL(run("clear interface", "wast"),
+	CU_ASSERT_STRING_EQUAL(run_command("clear interface", "wast"),
 			       "error: unknown input 'wast', expected the name of a port");
-	text = run("show buffers", "");
+	text = run_command("show buffers", "");
 	CU_ASSERT_PTR_NOT_NULL(strstr(text,
 				      "Pool Name            Index  NUMA  Size  Data Size  Total  "
 				      "Avail   Cached   Used"));
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(text, "default-numa-0         0     0    2496    2048     4096 "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "default-numa-0"));
-	text = run("show buffers", "detail");
+	text = run_command("show buffers", "detail");
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "mempool default-numa-0"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(run("show buffers", "verbose"), "expected detail"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(run_command("show buffers", "verbose"), "expected detail"));
 }
 
 /* With nothing moving the device's counters and the buffers add up. */
@@ -411,9 +388,9 @@ all_is_counted_when_workers_stop(void)
 	CU_ASSERT(in_use() <= N_RING + 3 * 1024);
 
 	/* From here on everything that east receives leaves by west. */
-	run("clear interface", "");
+	run_command("clear interface", "");
 	CU_ASSERT_EQUAL(STAT("east", ipackets), 0);
-	CU_ASSERT_PTR_NULL(strstr(run("show interface", "net_ring2 detail"), "tx drops"));
+	CU_ASSERT_PTR_NULL(strstr(run_command("show interface", "net_ring2 detail"), "tx drops"));
 	must(vmheap_workers_start());
 	CU_ASSERT(wait_for_tx("west", 10000));
 	vmheap_workers_stop();

@@ -11,6 +11,7 @@
 #include <rte_graph_worker.h>
 #include <rte_mbuf.h>
 #include "eal.h"
+#include "run_command.h"
 #include "unit.h"
 
 #define N_MBUFS 255
@@ -42,30 +43,6 @@ static struct rte_node_register sample_test_source = {
 	.next_nodes = { "sample-sink" },
 };
 RTE_NODE_REGISTER(sample_test_source)
-
-/* The text of a command's answer or of its error, good until the next call. */
-static const char *
-run(const char *words)
-{
-	static u8 *s;
-	vmheap_cli_command_t *c = vmheap_cli_commands();
-	cli_output_t *out = cli_output_create();
-	unformat_input_t input;
-	clib_error_t *error;
-
-	while (c && strcmp(c->path, "sample id"))
-		c = c->next;
-	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
-	unformat_init_cstring(&input, words);
-	error = c->function(out, &input, c);
-	vec_reset_length(s);
-	s = error ? format(s, "error: %v%c", error->what, 0)
-		  : format(s, "%U%c", format_cli_output, out, 0);
-	clib_error_free(error);
-	unformat_free(&input);
-	cli_output_free(out);
-	return (char *)s;
-}
 
 static clib_error_t *
 configure(const char *words)
@@ -124,20 +101,23 @@ the_stanza_is_checked(void)
 static void
 ids_are_handed_out_once(void)
 {
-	CU_ASSERT_STRING_EQUAL(run("alloc"), "id 100\n");
-	CU_ASSERT_STRING_EQUAL(run("alloc"), "id 101\n");
-	CU_ASSERT_STRING_EQUAL(run("alloc"), "id 102\n");
-	CU_ASSERT_STRING_EQUAL(run("alloc"), "error: all ids from 100 to 102 are taken");
-	CU_ASSERT_STRING_EQUAL(run("free 101"), "");
-	CU_ASSERT_STRING_EQUAL(run("free 101"), "error: id 101 is not taken");
-	CU_ASSERT_STRING_EQUAL(run("free 99"), "error: id 99 is not taken");
-	CU_ASSERT_STRING_EQUAL(run("free 4294967295"), "error: id 4294967295 is not taken");
-	CU_ASSERT_STRING_EQUAL(run("show"), "   First    Last    Used\n"
-					    "     100     102       2\n");
-	CU_ASSERT_STRING_EQUAL(run("alloc"), "id 101\n");
-	CU_ASSERT_STRING_EQUAL(run("sell"),
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "alloc"), "id 100\n");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "alloc"), "id 101\n");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "alloc"), "id 102\n");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "alloc"),
+			       "error: all ids from 100 to 102 are taken");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "free 101"), "");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "free 101"), "error: id 101 is not taken");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "free 99"), "error: id 99 is not taken");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "free 4294967295"),
+			       "error: id 4294967295 is not taken");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "show"), "   First    Last    Used\n"
+								 "     100     102       2\n");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "alloc"), "id 101\n");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", "sell"),
 			       "error: unknown input 'sell', expected alloc, free N or show");
-	CU_ASSERT_STRING_EQUAL(run(""), "error: input ends, expected alloc, free N or show");
+	CU_ASSERT_STRING_EQUAL(run_command("sample id", ""),
+			       "error: input ends, expected alloc, free N or show");
 }
 
 /* Packets end in its node, counted by what their length is. */
