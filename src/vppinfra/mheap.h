@@ -390,6 +390,23 @@ CLIB_EXPORT void mheap_report(const char *what, const void *v, uword offset, con
  *  table of live heaps, so not for a hot path.  Threads: any. */
 CLIB_EXPORT void *mheap_of_address(const void *p);
 
+/** What holds, or lies nearest below, a place in a heap. */
+typedef struct {
+	uword uoffset, n_bytes; /* of the element's data */
+	u8 is_free;
+	/** The vector ends below the place: the element is the last. */
+	u8 is_past_end;
+} mheap_nearest_t;
+
+/**
+ * The element whose header or data holds offset uo, or the last one when uo is past the end.
+ * Memory is read by the kernel on our behalf, so a heap that is overwritten or half unmapped
+ * costs an answer, not a fault; no lock is taken.  For a signal handler, and for people.
+ * @return 0; -ENOENT the heap is empty; -EUCLEAN headers before the place make no sense; -EPERM
+ *         the kernel does not let us read that way.  Cost: a walk from v.
+ */
+CLIB_EXPORT int mheap_nearest(const void *v, uword uo, mheap_nearest_t *nearest);
+
 /** Calls fn for every live heap made in this process until it returns nonzero.  Heaps must not
  *  be destroyed meanwhile. */
 CLIB_EXPORT void mheap_foreach_heap(int (*fn)(void *v, void *arg), void *arg);

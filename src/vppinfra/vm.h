@@ -158,6 +158,12 @@ CLIB_EXPORT void vm_range_get_info(const vm_range_t *range, vm_range_info_t *inf
 /** The range that holds an address, committed or not; NULL for none.  Cost: logarithmic. */
 CLIB_EXPORT vm_range_t *vm_range_of(const void *p);
 
+/** vm_range_of() for a signal handler: takes no lock, so the answer may be a moment old.
+ *  @param[out] info  figures of the range
+ *  @param[out] is_committed  whether the page of p is
+ *  @return 0, or -ENOENT for an address in no range. */
+CLIB_EXPORT int vm_peek(const void *p, vm_range_info_t *info, int *is_committed);
+
 /** Calls fn for a snapshot of each range in address order until it returns nonzero.  fn may make
  *  and release ranges. */
 CLIB_EXPORT void vm_foreach_range(int (*fn)(const vm_range_info_t *info, void *arg), void *arg);

@@ -191,6 +191,27 @@ vm_range_get_info(const vm_range_t *range, vm_range_info_t *info)
 		memset(info, 0, sizeof(*info));
 }
 
+int
+vm_peek(const void *p, vm_range_info_t *info, int *is_committed)
+{
+	uword a = pointer_to_uword(p);
+
+	/* By record, not by order: that array may be in the middle of a move. */
+	for (u32 i = 0; i < VM_MAX_RANGES; i++) {
+		const vm_range_t *r = &ranges[i];
+		uword page;
+
+		if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != VM_RANGE_IS_LIVE ||
+		    a - r->base >= r->reserve_bytes)
+			continue;
+		snapshot(r, info);
+		page = (a - r->base) / r->page_bytes;
+		*is_committed = r->committed_bits[page / 64] >> (page % 64) & 1;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 /* The next live range above `base`, or the first when is_first. */
 static int
 next_above(uword base, int is_first, vm_range_info_t *info)
