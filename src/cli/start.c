@@ -17,6 +17,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <vppinfra/arena.h>
+#include <vppinfra/fault.h>
 #include <vppinfra/format.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/mem_setup.h>
@@ -241,6 +242,8 @@ memory_up(daemon_t *m)
 
 	if (setup.main_heap_page_size == CLIB_MEM_PAGE_SZ_DEFAULT_HUGE && setup.hugepage_size)
 		setup.main_heap_page_size = setup.hugepage_size;
+	/* From here on a fault has names to tell. */
+	clib_fault_install();
 	rv = clib_mem_setup(&setup, what, sizeof(what));
 	if (rv)
 		return clib_error_return(0, "memory: %s", what[0] ? what : strerror(-rv));
@@ -263,6 +266,7 @@ memory_down(daemon_t *m)
 	} else {
 		daemon_log("0 heap objects and 0 arena spans leaked");
 	}
+	clib_fault_uninstall();
 }
 
 /* ---- plugins ---- */

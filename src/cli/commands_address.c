@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show memory address: everything that is known of one address. */
+#include <cli/commands.h>
+
+#include <vppinfra/arena.h>
+#include <vppinfra/mem.h>
+#include <vppinfra/vm_address.h>
+
+static void
+show_unknown_or_hex(cli_output_t *out, const char *key, u64 value)
+{
+	if (value == VM_ADDRESS_UNKNOWN)
+		cli_show_string(out, key, "unknown");
+	else
+		cli_show_hex(out, key, value);
+}
+
+static void
+show_tables(cli_output_t *out, const vm_address_t *a)
+{
+	cli_show_u64(out, "pgd", a->pgd);
+	cli_show_u64(out, "pud", a->pud);
+	if (a->log2_page_size < 30)
+		cli_show_u64(out, "pmd", a->pmd);
+	if (a->log2_page_size < 21)
+		cli_show_u64(out, "pte", a->pte);
+	cli_show_hex(out, "page_offset", a->page_offset);
+}
+
+static void
+show_page_flags(cli_output_t *out, u64 flags)
+{
+	u8 *s = 0;
+	uword i;
+
+	if (flags == VM_ADDRESS_UNKNOWN) {
+		cli_show_string(out, "page_flags", "unknown");
+		return;
+	}
+	foreach_set_bit(i, flags, ({
+				const char *name = vm_page_flag_name((u32)i);
+
+				s = name ? format(s, "%s%s", s ? " " : "", name)
+					 : format(s, "%sbit-%lu", s ? " " : "", i);
+			}));
+	if (!vec_terminate_c_string(s))
+		cli_show_string(out, "page_flags", (char *)s);
+	vec_free(s);
+}
+
+static void
+show_page(cli_output_t *out, const vm_address_t *a)
+{
+	cli_text(out, "  %-24s %U%s", "page_size", format_log2_page_size, (int)a->log2_page_size,
+		 a->is_thp ? " (in a transparent huge page)" : "");
+	cli_field_u64(out, "page_size", 1ull << a->log2_page_size);
+	show_tables(out, a);
+	cli_text(out, "  %-24s %s 0x%lx-0x%lx %s", "mapping", a->rights, a->map_start, a->map_end,
+		 a->path);
+	cli_object_begin(out, "mapping");
+	cli_field_string(out, "rights", "%s", a->rights);
+	cli_field_string(out, "start", "0x%lx", a->map_start);
+	cli_field_string(out, "end", "0x%lx", a->map_end);
+	cli_field_string(out, "path", "%s", a->path);
+	cli_end(out);
+	if (a->state != VM_ADDRESS_RESIDENT)
+		return;
+	show_unknown_or_hex(out, "pfn", a->pfn);
+	show_unknown_or_hex(out, "physical_address", a->pa);
+	if (a->node < 0)
+		cli_show_string(out, "numa_node", "unknown");
+	else
+		cli_show_u64(out, "numa_node", (u64)a->node);
+	if (a->map_count == VM_ADDRESS_UNKNOWN)
+		cli_show_string(out, "map_count", "unknown");
+	else
+		cli_show_u64(out, "map_count", a->map_count);
+	show_page_flags(out, a->page_flags);
+}
+
+static void
+show_range(cli_output_t *out, uword va)
+{
+	vm_range_t *range = vm_range_of((void *)va);
+	vm_range_info_t info;
+
+	if (!range)
+		return;
+	vm_range_get_info(range, &info);
+	cli_text(out, "  %-24s %s, offset 0x%lx", "range", info.name, va - info.base);
+	cli_field_string(out, "range", "%s", info.name);
+	cli_field_string(out, "range_offset", "0x%lx", va - info.base);
+}
+
+/* Heap and element, by name and offset: the address as another process would say it. */
+static void
+show_object(cli_output_t *out, uword va)
+{
+	void *v = mheap_of_address((void *)va);
+	mheap_nearest_t near = { 0 };
+	uword offset;
+
+	if (!v)
+		return;
+	offset = va - pointer_to_uword(v);
+	cli_text(out, "  %-24s %s, offset 0x%lx", "heap", mheap_header(v)->name, offset);
+	cli_field_string(out, "heap", "%s", mheap_header(v)->name);
+	cli_field_string(out, "heap_offset", "0x%lx", offset);
+	if (mheap_nearest(v, offset, &near))
+		return;
+	cli_text(out, "  %-24s %s, %lu bytes at offset 0x%lx%s", "element",
+		 near.is_free ? "free" : "in use", near.n_bytes, near.uoffset,
+		 near.is_past_end ? ", the last before it" : "");
+	cli_object_begin(out, "element");
+	cli_field_bool(out, "free", near.is_free);
+	cli_field_bool(out, "past_end", near.is_past_end);
+	cli_field_u64(out, "bytes", near.n_bytes);
+	cli_field_string(out, "offset", "0x%lx", near.uoffset);
+	cli_end(out);
+}
+
+static clib_error_t *
+show_address_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
+{
+	vm_address_t a = {};
+	int rv;
+
+	if (!unformat(input, "0x%lx", &a.va) && !unformat(input, "%lx", &a.va))
+		return vmheap_config_unknown(input, "an address in hex, as in 0x7f0012345678");
+	if (unformat_check_input(input) != UNFORMAT_END_OF_INPUT)
+		return vmheap_config_unknown(input, "one address");
+	rv = vm_inspect(&a, 1);
+	if (rv)
+		return clib_error_return_code(0, -rv, 0,
+					      "/proc/self/smaps cannot be read: is /proc mounted?");
+	cli_text(out, "address 0x%lx: %s", a.va, vm_address_state_name(a.state));
+	cli_field_string(out, "address", "0x%lx", a.va);
+	cli_field_string(out, "state", "%s", vm_address_state_name(a.state));
+	if (a.state != VM_ADDRESS_UNMAPPED)
+		show_page(out, &a);
+	show_range(out, a.va);
+	show_object(out, a.va);
+	return 0;
+}
+
+VMHEAP_CLI_COMMAND(show_memory_address) = {
+	.path = "show memory address",
+	.short_help = "show memory address ADDRESS",
+	.long_help =
+		"What lies at an address: mapping, page size, indices into the page tables, page\n"
+		"frame, physical address, NUMA node, the kernel's flags of the frame; the range,\n"
+		"heap and element that it belongs to.  What the kernel does not tell is unknown.",
+	.function = show_address_fn,
+};
