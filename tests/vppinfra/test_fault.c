@@ -58,7 +58,10 @@ write_to(void *p)
 static void
 touch_nothing(void)
 {
-	write_to((void *)GiB(17));
+	void *p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap(p, PAGE);
+	write_to(p);
 }
 
 /* The handler says it and the signal still ends the process, so that there is a core file. */
@@ -67,7 +70,7 @@ an_address_in_no_mapping_is_outside(void)
 {
 	run_faulting_child(touch_nothing);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
-	CU_ASSERT_PTR_NOT_NULL(strstr(said, "SIGSEGV: write to 0x440000000"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "SIGSEGV: write to 0x"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": outside: no mapping of this process"));
 }
 
