@@ -13,6 +13,7 @@
 #ifndef included_vppinfra_bitmap_h
 #define included_vppinfra_bitmap_h
 
+#include <vppinfra/error.h>
 #include <vppinfra/random.h>
 #include <vppinfra/vec.h>
 

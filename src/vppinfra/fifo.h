@@ -13,6 +13,7 @@
 #ifndef included_vppinfra_fifo_h
 #define included_vppinfra_fifo_h
 
+#include <vppinfra/error.h>
 #include <vppinfra/vec.h>
 
 typedef struct {

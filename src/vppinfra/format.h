@@ -255,4 +255,7 @@ CLIB_EXPORT format_function_t format_unformat_input;
 #define unformat_parse_error(input)                                                                \
 	clib_error_return(0, "parse error `%U'", format_unformat_error, input)
 
+/* VPP's source has errors where it has format. */
+#include <vppinfra/error.h>
+
 #endif

@@ -9,6 +9,7 @@
 #define included_vppinfra_mem_h
 
 #include <vppinfra/clib.h>
+#include <vppinfra/os.h>
 #include <vppinfra/thread.h>
 #include <vppinfra/vm.h>
 #include <vppinfra/mheap.h>

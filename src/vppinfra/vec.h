@@ -24,6 +24,7 @@
 #define included_vppinfra_vec_h
 
 #include <stdlib.h>
+#include <vppinfra/mem.h>
 #include <vppinfra/vec_bootstrap.h>
 
 /* ---- inside ---- */
