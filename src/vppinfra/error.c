@@ -43,12 +43,11 @@ static u32 n_handlers;
 static __thread int in_handler;
 
 static u8 *
-add_errno(u8 *s, int code)
+add_errno_words(u8 *s, int code)
 {
 	char text[128];
 
-	return format(s, "%s%s (errno %d)", vec_len64(s) ? ": " : "",
-		      strerror_r(code, text, sizeof(text)), code);
+	return format(s, "%s%s", vec_len64(s) ? ": " : "", strerror_r(code, text, sizeof(text)));
 }
 
 /* ---- errors that are returned ---- */
@@ -69,7 +68,7 @@ _clib_error_return(clib_error_t *errors, any code, uword flags, const char *wher
 		va_end(va);
 	}
 	if (flags & CLIB_ERROR_ERRNO_VALID)
-		what = add_errno(what, (int)code);
+		what = add_errno_words(what, (int)code);
 	*e = (clib_error_t){
 		.what = what, .where = (const u8 *)where, .flags = flags, .code = code
 	};
@@ -193,7 +192,7 @@ _clib_error(int how_to_die, const char *function, uword line, const char *fmt, .
 	what = va_format(NULL, fmt, &va);
 	va_end(va);
 	if (how_to_die & CLIB_ERROR_ERRNO_VALID)
-		what = add_errno(what, code);
+		what = format(add_errno_words(what, code), " (errno %d)", code);
 	if (function)
 		msg = line > 0 ? format(msg, "%s:%lu: ", function, line)
 			       : format(msg, "%s: ", function);

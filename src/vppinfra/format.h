@@ -251,7 +251,7 @@ CLIB_EXPORT format_function_t format_unformat_error;
 /** (unformat_input_t *): all that is left, for debugging. */
 CLIB_EXPORT format_function_t format_unformat_input;
 
-/** A clib_error_t that quotes the input where parsing stopped (include error.h). */
+/** A clib_error_t that quotes the input where parsing stopped. */
 #define unformat_parse_error(input)                                                                \
 	clib_error_return(0, "parse error `%U'", format_unformat_error, input)
 

@@ -67,14 +67,13 @@ an_errno_has_words(void)
 {
 	clib_error_t *error = open_file();
 
-	EXPECT("open_file: open `/x': No such file or directory (errno 2)", "%U", format_clib_error,
-	       error);
+	EXPECT("open_file: open `/x': No such file or directory", "%U", format_clib_error, error);
 	CU_ASSERT_EQUAL(clib_error_get_code(error), ENOENT);
 	CU_ASSERT_EQUAL(error->flags, CLIB_ERROR_ERRNO_VALID);
 	clib_error_free(error);
 	errno = EACCES;
 	error = clib_error_return_unix(0, NULL);
-	EXPECT("an_errno_has_words: Permission denied (errno 13)", "%U", format_clib_error, error);
+	EXPECT("an_errno_has_words: Permission denied", "%U", format_clib_error, error);
 	clib_error_free(error);
 }
 
@@ -100,10 +99,12 @@ static void
 a_report_prints_and_frees(void)
 {
 	test_heap_t h = heap_make(MiB(1));
+	clib_error_t *error = start_plugin();
 
 	PRINTS("open_port: no such device: net9\nfrom start_plugin: plugin `ethdev'\n",
-	       CU_ASSERT_PTR_NULL(clib_error_report(start_plugin())));
-	PRINTS("", CU_ASSERT_PTR_NULL(clib_error_report(NULL)));
+	       CU_ASSERT_PTR_NULL(clib_error_report(error)));
+	CU_ASSERT_PTR_NULL(error);
+	PRINTS("", CU_ASSERT_PTR_NULL(clib_error_report(error)));
 	heap_done(&h);
 }
 
@@ -195,20 +196,27 @@ status_of(void (*fn)(void), char *text, uword n_text)
 static void
 report_fatal(void)
 {
-	clib_error_report(clib_error_return_fatal(0, "cannot go on"));
+	clib_error_t *error = clib_error_return_fatal(0, "cannot go on");
+
+	clib_error_report(error);
 }
 
 static void
 report_fatal_unix(void)
 {
+	clib_error_t *error;
+
 	errno = ENOMEM;
-	clib_error_report(clib_error_return(clib_error_return_unix_fatal(0, "map"), "start"));
+	error = clib_error_return(clib_error_return_unix_fatal(0, "map"), "start");
+	clib_error_report(error);
 }
 
 static void
 report_abort(void)
 {
-	clib_error_report(clib_error_return_code(0, 0, CLIB_ERROR_ABORT, "broken"));
+	clib_error_t *error = clib_error_return_code(0, 0, CLIB_ERROR_ABORT, "broken");
+
+	clib_error_report(error);
 }
 
 static void
@@ -248,7 +256,7 @@ endings(void)
 	CU_ASSERT_STRING_EQUAL(text, "report_fatal: cannot go on\n");
 	status = status_of(report_fatal_unix, text, sizeof(text));
 	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-	CU_ASSERT_STRING_EQUAL(text, "report_fatal_unix: map: Cannot allocate memory (errno 12)\n"
+	CU_ASSERT_STRING_EQUAL(text, "report_fatal_unix: map: Cannot allocate memory\n"
 				     "from report_fatal_unix: start\n");
 	status = status_of(report_abort, text, sizeof(text));
 	CU_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
