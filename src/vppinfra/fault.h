@@ -81,6 +81,9 @@ typedef void(clib_fault_describer_t)(clib_fault_t *fault);
 CLIB_EXPORT int clib_fault_add_describer(clib_fault_describer_t *fn);
 CLIB_EXPORT int clib_fault_remove_describer(clib_fault_describer_t *fn);
 
+/** Ask all describers. */
+CLIB_EXPORT void clib_fault_describe(clib_fault_t *fault);
+
 /** Append to a text of n_text bytes as printf would; of conversions only %s, %d and %u (int), %lu
  *  and %lx (uword).  Cut where the text is full.  Safe in a signal handler. */
 CLIB_EXPORT void clib_fault_print(char *text, uword n_text, const char *fmt, ...)
