@@ -4,6 +4,7 @@
 
 #include <vppinfra/arena.h>
 #include <vppinfra/mem.h>
+#include <vppinfra/pages.h>
 #include <vppinfra/vm_address.h>
 
 static void
@@ -119,6 +120,38 @@ show_object(cli_output_t *out, uword va)
 	cli_end(out);
 }
 
+/* The record of a page that is managed as such. */
+static void
+show_page_record(cli_output_t *out, uword va)
+{
+	const page_t *page = clib_virt_to_page((void *)va);
+	const char *state = "inside a block";
+
+	if (!page)
+		page = clib_vmalloc_to_page((void *)va);
+	if (!page)
+		return;
+	if (page->flags & PG_USED)
+		state = "first page of a block in use";
+	else if (page->flags & PG_FREE)
+		state = "first page of a free block";
+	else if (page->flags & PG_CACHED)
+		state = "free, kept by a thread";
+	cli_text(out, "  %-24s %s%s, order %u, zone %s, count %u, mapcount %u", "page", state,
+		 clib_is_vmalloc_addr((void *)va) ? " under vmalloc" : "",
+		 page->flags & PG_ORDER_MASK,
+		 pages_zone_name((page->flags & PG_ZONE_MASK) >> PG_ZONE_SHIFT), (u32)page->_count,
+		 (u32)page->_mapcount);
+	cli_object_begin(out, "page");
+	cli_field_string(out, "state", "%s", state);
+	cli_field_u64(out, "order", page->flags & PG_ORDER_MASK);
+	cli_field_string(out, "zone", "%s",
+			 pages_zone_name((page->flags & PG_ZONE_MASK) >> PG_ZONE_SHIFT));
+	cli_field_u64(out, "count", page->_count);
+	cli_field_u64(out, "mapcount", page->_mapcount);
+	cli_end(out);
+}
+
 static clib_error_t *
 show_address_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
 {
@@ -140,6 +173,7 @@ show_address_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t
 		show_page(out, &a);
 	show_range(out, a.va);
 	show_object(out, a.va);
+	show_page_record(out, a.va);
 	return 0;
 }
 

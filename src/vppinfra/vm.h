@@ -195,6 +195,14 @@ CLIB_EXPORT void *vm_window_base(void);
  *  the unit with number 0 is nobody's. */
 CLIB_EXPORT uword vm_window_bytes(void);
 
+/** Allocate the pages of a file (memfd, tmpfs, hugetlbfs) on a node without mapping them, so that
+ * no later mapping of them ends in SIGBUS.  Pages that are there stay where they are.
+ *  @param node  wished for, not enforced; VM_NODE_ANY
+ *  @return 0; -ENOMEM, what came is given back with what was there.  Cost: as vm_commit(). */
+CLIB_EXPORT int vm_file_populate(int fd, u64 offset, u64 n_bytes, int node);
+/** Give them back to the file system. */
+CLIB_EXPORT void vm_file_punch(int fd, u64 offset, u64 n_bytes);
+
 /* What the machine offers. */
 
 /** Greatest number of an online node + 1, at least 1. */

@@ -83,6 +83,31 @@ def test_a_zone_in_use_survives_the_daemon():
     assert not os.path.exists(f"/dev/shm/vmheap-{ZONE}.mmz")
 
 
+def test_sets_of_pages_are_shown():
+    """A set of the configuration: its zones, its free blocks by order, and the record behind an address."""
+    with Daemon(vdevs=(), extra="zones { pages { size 8M highmem 4M page-size 4K } }") as d:
+        d.wait_up()
+        (pages,) = d.json("show zones")["sets"]
+        (zone,) = pages["zones"]
+        assert zone["zone"] == "Normal" and zone["present_pages"] == zone["free_pages"] == 512, zone
+        assert zone["reserve_pages"] == 8 and not pages["contiguous"], pages
+        (row,) = d.json("show buddyinfo")["buddyinfo"]
+        assert row["order_9"] == 1 and sum(row[f"order_{o}"] for o in range(9)) == 0, row
+        line = next(r for r in d.json("show memory map")["map"] if r["name"] == "pages-0")
+        first = (int(line["start"], 16) + (2 << 20) - 1) & -(2 << 20)
+        page = d.json(f"show memory address 0x{first + 5000:x}")["page"]
+        assert page["state"] == "inside a block" and page["zone"] == "Normal", page
+        page = d.json(f"show memory address 0x{first:x}")["page"]
+        assert page["state"] == "first page of a free block" and page["order"] == 9, page
+        text = d.text("show zones")
+        assert "not physically contiguous" in text and "Node" in text, text
+        d.stop()
+    with Daemon(vdevs=()) as d:
+        d.wait_up()
+        assert "no set of pages" in d.text("show buddyinfo")
+        d.stop()
+
+
 def test_bad_words_are_pointed_at():
     """A zone without a size, an unknown key, a page size that nothing is mounted for."""
     for words, expected in (("zone z { }", "no size"), ("zone z { size 1M colour red }", "expected"),

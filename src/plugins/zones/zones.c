@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zones: named zones that the daemon makes for itself and for other processes.
+/* zones: named zones that the daemon makes for itself and for other processes, and the sets of
+ * pages of its nodes.
  *
- *   startup.conf:  zones { zone video { size 64M max-size 256M page-size 2M node 0 } }
+ *   startup.conf:  zones { zone video { size 64M max-size 256M page-size 2M node 0 }
+ *                          pages { size 64M highmem 64M page-size 2M node 0 } }
  *   vmheapctl:     show zones named [NAME] | zones reclaim
  *
  * A zone of the configuration that exists already is used as it is: other processes may hold
  * blocks in it since a run before.  At the end an empty one is removed; one with blocks stays, and
  * the log says so. */
 #include <plugins/plugin.h>
+#include <stdio.h>
 #include <vppinfra/mmz.h>
+#include <vppinfra/pages.h>
 #include <vppinfra/vec.h>
 
 VMHEAP_PLUGIN_REGISTER(.name = "zones", .version = VMHEAP_VERSION,
@@ -24,12 +28,20 @@ typedef struct {
 	mmz_t *zone;
 } zone_t;
 
+typedef struct {
+	uword bytes, highmem_bytes;
+	int log2_page_size, numa_node;
+	pages_t *pages;
+} pages_set_t;
+
 static struct {
-	zone_t *zones; /* vector */
+	zone_t *zones;     /* vector */
+	pages_set_t *sets; /* vector */
 } zones_main;
 
 /* ---- configuration ---- */
 
+#define PAGES_WORDS "size S, highmem S, page-size S, node N or }"
 #define ZONE_WORDS "size S, max-size S, page-size S, node N, dir PATH or }"
 
 static clib_error_t *
@@ -54,14 +66,43 @@ parse_zone(unformat_input_t *input, zone_t *z)
 }
 
 static clib_error_t *
+parse_pages(unformat_input_t *input, pages_set_t *set)
+{
+	while (!unformat(input, "}")) {
+		if (unformat(input, "size %U", unformat_memory_size, &set->bytes))
+			;
+		else if (unformat(input, "highmem %U", unformat_memory_size, &set->highmem_bytes))
+			;
+		else if (unformat(input, "page-size %U", unformat_log2_page_size,
+				  &set->log2_page_size))
+			;
+		else if (unformat(input, "node %d", &set->numa_node))
+			;
+		else
+			return vmheap_config_unknown(input, PAGES_WORDS);
+	}
+	if (!set->bytes && !set->highmem_bytes)
+		return clib_error_return(0, "pages: neither size nor highmem");
+	return vec_add1(zones_main.sets, *set) ? clib_error_return(0, "pages: no memory") : NULL;
+}
+
+static clib_error_t *
 zones_config(unformat_input_t *input)
 {
 	while (unformat_skip_white_space(input), !unformat_is_eof(input)) {
 		zone_t z = { .numa_node = VM_NODE_ANY };
+		pages_set_t set = { .log2_page_size = CLIB_MEM_PAGE_SZ_DEFAULT_HUGE };
 		clib_error_t *error;
 
+		if (unformat(input, "pages {")) {
+			error = parse_pages(input, &set);
+			if (error)
+				return error;
+			continue;
+		}
 		if (!unformat(input, "zone %s {", &z.name))
-			return vmheap_config_unknown(input, "zone NAME { size S ... }");
+			return vmheap_config_unknown(input, "zone NAME { size S ... } or pages { "
+							    "size S ... }");
 		error = parse_zone(input, &z);
 		if (vec_add1(zones_main.zones, z) && !error)
 			error = clib_error_return(0, "zone %s: no memory", z.name);
@@ -100,11 +141,48 @@ reclaim_own(void *arg)
 			mmz_reclaim(z->zone, NULL);
 }
 
+/* Sets that the kernel's names (alloc_pages, vmalloc) use on their nodes. */
+static clib_error_t *
+make_sets(void)
+{
+	pages_set_t *s;
+
+	vec_foreach (s, zones_main.sets) {
+		char name[24];
+		pages_params_t params = {
+			.name = name,
+			.numa_node =
+				vm_numa_node_has_memory(s->numa_node) ? s->numa_node : VM_NODE_ANY,
+			.page_size = (clib_mem_page_sz_t)s->log2_page_size,
+			.max_bytes = s->bytes,
+			.max_highmem_bytes = s->highmem_bytes,
+			.n_reserve_pages = ~0u,
+			.n_cached_pages = 64,
+		};
+		int rv;
+
+		snprintf(name, sizeof(name), "pages-%d", s->numa_node);
+		rv = pages_create(&params, &s->pages);
+		if (!rv)
+			rv = pages_set_node((u32)s->numa_node, s->pages);
+		if (rv)
+			return clib_error_return(0, "pages of node %d: %s", s->numa_node,
+						 strerror(-rv));
+		/* The first chunk now: workers may not call the system. */
+		pages_grow(s->pages, 1);
+	}
+	return NULL;
+}
+
 static clib_error_t *
 zones_init(void)
 {
+	clib_error_t *error = make_sets();
 	zone_t *z;
 	int rv = 0;
+
+	if (error)
+		return error;
 
 	vec_foreach (z, zones_main.zones) {
 		mmz_params_t params = { .name = z->name,
@@ -137,7 +215,13 @@ VMHEAP_INIT_FUNCTION(zones_init);
 static clib_error_t *
 zones_exit(void)
 {
+	pages_set_t *s;
 	zone_t *z;
+
+	vec_foreach (s, zones_main.sets)
+		if (s->pages && pages_destroy(s->pages))
+			clib_warning("pages of node %d: blocks did not come back", s->numa_node);
+	vec_free(zones_main.sets);
 
 	vec_foreach (z, zones_main.zones) {
 		mmz_info_t info;

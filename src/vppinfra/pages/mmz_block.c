@@ -2,8 +2,6 @@
 /* Blocks: taken, given back, counted, mended. */
 #include "mmz_impl.h"
 
-#include <fcntl.h>
-#include <numaif.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -49,9 +47,7 @@ mmz_punch(mmz_t *z, u64 page, u64 n_pages)
 {
 	u64 page_bytes = ((mmz_table_t *)z->table)->page_bytes;
 
-	if (n_pages)
-		fallocate(z->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  (off_t)(page * page_bytes), (off_t)(n_pages * page_bytes));
+	vm_file_punch(z->fd, page * page_bytes, n_pages * page_bytes);
 }
 
 /* ---- alloc ---- */
@@ -74,33 +70,6 @@ find_place(mmz_t *z, u64 n_pages, u64 align_pages)
 			page = t->blocks[z->order[i]].page + t->blocks[z->order[i]].n_pages;
 	}
 	return ~0ull;
-}
-
-/* Pages of the file, on the zone's node: fallocate() obeys the policy of the calling thread. */
-static int
-back_pages(mmz_t *z, u64 page, u64 n_pages)
-{
-	const mmz_table_t *t = z->table;
-	unsigned long wanted[16] = { 0 }, before[16];
-	int policy, has_policy = 0, rv;
-
-	if (t->numa_node >= 0 && (u32)t->numa_node < BITS(wanted)) {
-		wanted[t->numa_node / 64] = 1ul << (t->numa_node % 64);
-		has_policy = !get_mempolicy(&policy, before, BITS(before), NULL, 0) &&
-			     !set_mempolicy(MPOL_PREFERRED, wanted, BITS(wanted));
-	}
-	do
-		rv = fallocate(z->fd, 0, (off_t)(page * t->page_bytes),
-			       (off_t)(n_pages * t->page_bytes))
-			     ? -errno
-			     : 0;
-	while (rv == -EINTR);
-	if (has_policy)
-		set_mempolicy(policy, policy == MPOL_DEFAULT ? NULL : before,
-			      policy == MPOL_DEFAULT ? 0 : BITS(before));
-	if (rv)
-		mmz_punch(z, page, n_pages);
-	return rv ? -ENOMEM : 0;
 }
 
 /* Where it lies, found through a mapping that is gone before anybody else sees the block. */
@@ -143,7 +112,8 @@ alloc_locked(mmz_t *z, const char *name, u64 n_pages, u64 align_pages, mmz_id_t 
 	mmz_block_t *b = free_slot(t);
 	u64 page = b ? find_place(z, n_pages, align_pages) : ~0ull;
 
-	if (page == ~0ull || back_pages(z, page, n_pages)) {
+	if (page == ~0ull ||
+	    vm_file_populate(z->fd, page * t->page_bytes, n_pages * t->page_bytes, t->numa_node)) {
 		t->n_fails++;
 		return -ENOMEM;
 	}

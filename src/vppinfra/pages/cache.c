@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A few free pages for each thread, so that order 0 neither merges nor splits and threads do not
+ * meet.  Its lock is the thread's own line, taken by others only when a zone runs dry. */
+#include "pages_impl.h"
+
+/* NULL: the set keeps none, or the thread has no index. */
+always_inline pages_cache_t *
+own_cache(pages_t *p)
+{
+	u16 i = clib_thread_index();
+
+	return PREDICT_TRUE(p->n_cached_pages && i != CLIB_THREAD_INDEX_NONE) ? &p->caches[i]
+									      : NULL;
+}
+
+/* The cache is empty: take a batch above the reserve. */
+static never_inline void
+fill(pages_t *p, pages_cache_t *c)
+{
+	pages_zone_t *z = &p->zones[ZONE_NORMAL];
+	u32 n = clib_min((u32)PAGES_CACHE_BATCH, p->n_cached_pages);
+
+	pages_spin_lock(&p->lock);
+	while (c->n < n && z->free_pages > z->reserve_pages) {
+		u32 number = pages_buddy_take(p, z, 0, 0, 0);
+
+		if (number == PAGES_NONE)
+			break;
+		p->records[number].flags |= PG_CACHED;
+		c->pages[c->n++] = number;
+	}
+	pages_spin_unlock(&p->lock);
+}
+
+u32
+pages_cache_get(pages_t *p)
+{
+	pages_cache_t *c = own_cache(p);
+	u32 number = PAGES_NONE;
+
+	if (PREDICT_FALSE(!c))
+		return PAGES_NONE;
+	pages_spin_lock(&c->lock);
+	if (PREDICT_FALSE(!c->n))
+		fill(p, c);
+	if (PREDICT_TRUE(c->n)) {
+		number = c->pages[--c->n];
+		c->n_allocs++;
+	}
+	pages_spin_unlock(&c->lock);
+	return number;
+}
+
+/* The oldest go; the lists are the set's, so its lock too is held. */
+static void
+give_oldest(pages_t *p, pages_cache_t *c, u32 n)
+{
+	pages_spin_lock(&p->lock);
+	for (u32 i = 0; i < n; i++) {
+		p->records[c->pages[i]].flags &= PG_ZONE_MASK;
+		pages_buddy_give(p, c->pages[i], 0, 0);
+	}
+	pages_spin_unlock(&p->lock);
+	c->n -= n;
+	memmove(c->pages, c->pages + n, c->n * sizeof(c->pages[0]));
+}
+
+int
+pages_cache_put(pages_t *p, u32 number)
+{
+	pages_cache_t *c = own_cache(p);
+
+	if (PREDICT_FALSE(!c))
+		return 0;
+	pages_spin_lock(&c->lock);
+	if (PREDICT_FALSE(c->n >= p->n_cached_pages))
+		give_oldest(p, c, clib_min((u32)PAGES_CACHE_BATCH, c->n));
+	p->records[number].flags = (p->records[number].flags & PG_ZONE_MASK) | PG_CACHED;
+	c->pages[c->n++] = number;
+	c->n_frees++;
+	pages_spin_unlock(&c->lock);
+	return 1;
+}
+
+u32
+pages_cache_drain_all(pages_t *p)
+{
+	u32 limit = p->n_cached_pages ? clib_thread_index_limit() : 0, n = 0;
+
+	for (u32 i = 0; i < limit; i++) {
+		pages_cache_t *c = &p->caches[i];
+
+		if (!__atomic_load_n(&c->n, __ATOMIC_RELAXED))
+			continue;
+		pages_spin_lock(&c->lock);
+		n += c->n;
+		give_oldest(p, c, c->n);
+		pages_spin_unlock(&c->lock);
+	}
+	return n;
+}
+
+u64
+pages_cache_count(const pages_t *p)
+{
+	u32 limit = p->n_cached_pages ? clib_thread_index_limit() : 0;
+	u64 n = 0;
+
+	for (u32 i = 0; i < limit; i++)
+		n += __atomic_load_n(&p->caches[i].n, __ATOMIC_RELAXED);
+	return n;
+}
+
+void
+pages_cache_totals(const pages_t *p, u64 *n_allocs, u64 *n_frees)
+{
+	u32 limit = p->n_cached_pages ? clib_thread_index_limit() : 0;
+
+	for (u32 i = 0; i < limit; i++) {
+		*n_allocs += __atomic_load_n(&p->caches[i].n_allocs, __ATOMIC_RELAXED);
+		*n_frees += __atomic_load_n(&p->caches[i].n_frees, __ATOMIC_RELAXED);
+	}
+}

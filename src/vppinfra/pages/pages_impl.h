@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pages_impl: what the files of pages share.
+ *
+ * Pages of a set are numbered: those of the mapped range first, those of HIGHMEM from n_direct on.
+ * A chunk is 2^max_order numbers, starts on a multiple of that, and is one huge page (or 512 pages
+ * of 4 KiB); buddies never leave their chunk, so a block's buddy is found by one xor.
+ *
+ * Locks, outermost first: grow_lock (commits, trims: calls the system), a thread's cache, lock
+ * (lists and records, never held over a system call).  window_lock stands beside them. */
+#ifndef included_vppinfra_pages_impl_h
+#define included_vppinfra_pages_impl_h
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <vppinfra/lock.h>
+#include <vppinfra/pages.h>
+#include <vppinfra/thread.h>
+
+#define PAGES_MAX_SETS 64
+#define PAGES_NONE (~(u32)0)
+#define PAGES_PA_UNKNOWN (~(u64)0)
+#define PAGES_MAX_CACHED 64
+/* A thread's cache is filled and emptied by so many pages. */
+#define PAGES_CACHE_BATCH 16
+#define PAGES_N_TYPES 2 /* pinned, movable */
+#define PAGES_MAX_WINDOWS 64
+#define PAGES_N_ATOMIC_WINDOWS 4
+
+typedef struct {
+	u32 head[PAGES_N_TYPES];
+	u64 nr_free[PAGES_N_TYPES];
+} pages_area_t;
+
+typedef struct {
+	pages_area_t area[PAGES_MAX_ORDER + 1];
+	/* Bit o: area[o] has a block of that type. */
+	u32 non_empty[PAGES_N_TYPES];
+	u64 present_pages, free_pages, reserve_pages;
+	u64 n_allocs, n_frees, n_fails, n_fallbacks, n_steals;
+	u64 pa_low, pa_high;
+} pages_zone_t;
+
+typedef struct {
+	u64 pa;
+	u8 is_present, zone, type;
+} pages_chunk_t;
+
+/* Pages that a thread keeps: NORMAL, pinned, order 0. */
+typedef struct {
+	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 lock;
+	u32 n;
+	u64 n_allocs, n_frees;
+	u32 pages[PAGES_MAX_CACHED];
+} pages_cache_t;
+
+typedef struct {
+	uword address;
+	u32 chunk; /* PAGES_NONE: nothing is mapped */
+	u32 n_users;
+	u64 last_use;
+} pages_window_t;
+
+struct pages {
+	/* Constant after pages_create(). */
+	_Atomic u32 is_live;
+	char name[24];
+	int numa_node;
+	vm_range_t *range;
+	/* Of the first chunk, and its distance from the range's start: chunks are aligned to their
+	 * size, ranges of small pages to a page. */
+	uword base, range_offset;
+	int direct_fd, high_fd; /* -1: private, none */
+	u8 log2_page_size, max_order, is_contiguous, is_hugetlb;
+	u32 n_direct, n_high; /* pages */
+	u32 n_reserve_wanted, n_cached_pages, wait_ms;
+	int (*va_to_pa)(const void *va, u64 *pa);
+	page_t *records;
+	uword records_map_bytes;
+	pages_chunk_t *chunks;
+	uword chunks_map_bytes;
+	/* By thread index; mapped, touched by the threads that come. */
+	pages_cache_t *caches;
+	uword caches_map_bytes;
+
+	pthread_mutex_t grow_lock;
+
+	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 lock;
+	pages_zone_t zones[PAGES_N_ZONES];
+
+	/* Sleepers: woken by a free when there are any. */
+	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 n_waiters;
+	pthread_mutex_t wait_lock;
+	pthread_cond_t freed;
+
+	_Atomic u64 n_grows, n_sleeps, n_attempts, n_bad_frees, n_kmaps, n_vmalloc_bytes;
+
+	/* kmap.c */
+	pthread_mutex_t window_lock;
+	pthread_cond_t window_free;
+	u32 n_windows;
+	u64 window_clock;
+	uword windows_base, windows_map_bytes;
+	pages_window_t windows[PAGES_MAX_WINDOWS];
+	uword atomic_base, atomic_map_bytes;
+	/* By thread index and depth: the page mapped there, PAGES_NONE none. */
+	u32 (*atomic_pages)[PAGES_N_ATOMIC_WINDOWS];
+};
+
+extern pages_t pages_sets[PAGES_MAX_SETS] __attribute__((visibility("hidden")));
+
+always_inline void
+pages_spin_lock(_Atomic u32 *lock)
+{
+	u32 n = 0;
+
+	/* Acquire: pairs with the release in pages_spin_unlock(). */
+	while (PREDICT_FALSE(atomic_load_explicit(lock, memory_order_relaxed) ||
+			     atomic_exchange_explicit(lock, 1, memory_order_acquire)))
+		_clib_lock_wait(&n);
+}
+
+always_inline void
+pages_spin_unlock(_Atomic u32 *lock)
+{
+	atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+always_inline u32
+pages_number(const pages_t *p, const page_t *page)
+{
+	return (u32)(page - p->records);
+}
+
+always_inline u32
+pages_chunk_of(const pages_t *p, u32 number)
+{
+	return number >> p->max_order;
+}
+
+always_inline uword
+pages_chunk_bytes(const pages_t *p)
+{
+	return PAGES_PAGE_BYTES << p->max_order;
+}
+
+always_inline int
+pages_is_direct(const pages_t *p, u32 number)
+{
+	return number < p->n_direct;
+}
+
+/** The file behind a page and its offset there; -1: the page is private memory. */
+always_inline int
+pages_file_of(const pages_t *p, u32 number, u64 *offset)
+{
+	int is_direct = pages_is_direct(p, number);
+
+	*offset = (u64)(is_direct ? number : number - p->n_direct) << PAGES_LOG2_PAGE;
+	if (is_direct)
+		*offset += p->range_offset;
+	return is_direct ? p->direct_fd : p->high_fd;
+}
+
+/* buddy.c: the lock is held. */
+
+/** A block from one zone, or PAGES_NONE.  type: 0 pinned, 1 movable. */
+u32 pages_buddy_take(pages_t *p, pages_zone_t *z, u32 order, u32 type, int is_cold);
+/** Give a block back, merging; records get PG_FREE. */
+void pages_buddy_give(pages_t *p, u32 number, u32 order, int is_cold);
+/** Take a free block off its list. */
+void pages_buddy_unlink(pages_t *p, u32 number, u32 order);
+
+/* zones.c */
+
+/** Fill a zone's figures and lists from a chunk that has just come.  grow_lock is held. */
+int pages_add_chunk(pages_t *p, int is_high);
+
+/* cache.c */
+
+u32 pages_cache_get(pages_t *p);
+int pages_cache_put(pages_t *p, u32 number);
+/** Give all threads' pages to the zones.  @return how many */
+u32 pages_cache_drain_all(pages_t *p);
+u64 pages_cache_count(const pages_t *p);
+void pages_cache_totals(const pages_t *p, u64 *n_allocs, u64 *n_frees);
+
+/* alloc.c */
+
+void pages_report(const char *what, const void *where, const void *caller);
+/** Mark a block that is in no list as allocated. */
+void pages_mark_used(pages_t *p, u32 number, u32 order, gfp_t gfp);
+void pages_wake(pages_t *p);
+
+/* kmap.c */
+
+int pages_kmap_init(pages_t *p);
+void pages_kmap_exit(pages_t *p);
+/** Address in a window of the calling thread or any, NULL where the chunk is not mapped. */
+void *pages_kmapped_address(const pages_t *p, u32 number);
+int pages_kmap_is_busy(pages_t *p);
+
+#endif

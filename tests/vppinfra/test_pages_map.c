@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Windows on unmapped pages, and contiguous addresses over scattered ones. */
+#include <vppinfra/pages.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+#include "unit.h"
+
+#define N_WINDOWS 8
+
+static pages_t *
+set_of(uword direct, uword high)
+{
+	pages_params_t params = { .name = "windows",
+				  .numa_node = VM_NODE_ANY,
+				  .max_bytes = direct,
+				  .max_highmem_bytes = high,
+				  .n_windows = N_WINDOWS,
+				  .wait_ms = 1 };
+	pages_t *p = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(pages_create(&params, &p), 0);
+	return p;
+}
+
+static int
+is_whole(pages_t *p)
+{
+	char what[160] = "";
+	int rv = pages_check(p, what, sizeof(what));
+
+	if (rv)
+		printf("pages_check: %s\n", what);
+	return !rv;
+}
+
+static u32 n_reports;
+
+static void
+count_report(const char *CLIB_UNUSED(what), const void *CLIB_UNUSED(where),
+	     const void *CLIB_UNUSED(caller))
+{
+	n_reports++;
+}
+
+/* 1000 pages without an address of their own pass through 8 windows, and each says what was written
+ * into it. */
+static void
+a_thousand_pages_through_eight_windows(void)
+{
+	pages_t *p = set_of(0, MiB(32));
+	static page_t *pages[1000];
+
+	for (u32 i = 0; i < 1000; i++) {
+		/* Spread over the chunks. */
+		pages[i] = pages_alloc(p, GFP_HIGHUSER, i % 3);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(pages[i]);
+		CU_ASSERT_PTR_NULL(clib_page_address(pages[i]));
+		*(u64 *)clib_kmap(pages[i], 0) = i * 77ull;
+		CU_ASSERT_PTR_NOT_NULL(clib_page_address(pages[i]));
+		clib_kunmap(pages[i]);
+	}
+	for (u32 i = 0; i < 1000; i++) {
+		u32 k = (i * 617) % 1000;
+
+		CU_ASSERT_EQUAL(*(u64 *)clib_kmap(pages[k], 0), k * 77ull);
+		clib_kunmap(pages[k]);
+	}
+	for (u32 i = 0; i < 1000; i++)
+		CU_ASSERT_EQUAL(pages_free(pages[i], i % 3), 0);
+	CU_ASSERT(is_whole(p));
+	CU_ASSERT_EQUAL(pages_destroy(p), 0);
+}
+
+static page_t *ninth;
+static _Atomic int has_ninth;
+
+static void *
+kmap_the_ninth(void *CLIB_UNUSED(arg))
+{
+	void *a = clib_kmap(ninth, 0);
+
+	atomic_store(&has_ninth, a != NULL);
+	clib_kunmap(ninth);
+	return NULL;
+}
+
+/* The ninth at a time is refused, or sleeps until a window is free; users are counted. */
+static void
+the_ninth_window_waits_for_one_of_eight(void)
+{
+	pages_t *p = set_of(0, MiB(32));
+	page_t *pages[N_WINDOWS + 1];
+	pthread_t thread;
+
+	for (u32 i = 0; i <= N_WINDOWS; i++)
+		CU_ASSERT_PTR_NOT_NULL_FATAL(pages[i] = pages_alloc(p, GFP_HIGHUSER, 9));
+	for (u32 i = 0; i < N_WINDOWS; i++)
+		CU_ASSERT_PTR_NOT_NULL(clib_kmap(pages[i], 0));
+	CU_ASSERT_PTR_EQUAL(clib_kmap(pages[3] + 1, 0),
+			    (u8 *)clib_page_address(pages[3]) + PAGES_PAGE_BYTES);
+	ninth = pages[N_WINDOWS];
+	CU_ASSERT_PTR_NULL(clib_kmap(ninth, KMAP_NOWAIT));
+	pthread_create(&thread, NULL, kmap_the_ninth, NULL);
+	usleep(20000);
+	clib_kunmap(pages[3]);
+	usleep(20000);
+	CU_ASSERT_EQUAL(atomic_load(&has_ninth), 0);
+	clib_kunmap(pages[3] + 1);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(atomic_load(&has_ninth), 1);
+	CU_ASSERT_EQUAL(pages_destroy(p), -EBUSY);
+	for (u32 i = 0; i < N_WINDOWS; i++)
+		if (i != 3)
+			clib_kunmap(pages[i]);
+	for (u32 i = 0; i <= N_WINDOWS; i++)
+		pages_free(pages[i], 9);
+	CU_ASSERT_EQUAL(pages_destroy(p), 0);
+}
+
+/* A block that is kmapped does not go away under its user. */
+static void
+a_kmapped_block_is_not_freed(void)
+{
+	pages_t *p = set_of(0, MiB(2));
+	page_t *page = pages_alloc(p, GFP_HIGHUSER, 0);
+
+	pages_set_error_handler(count_report);
+	n_reports = 0;
+	clib_kmap(page, 0);
+	CU_ASSERT_EQUAL(pages_free(page, 0), -EINVAL);
+	clib_kunmap(page);
+	CU_ASSERT_EQUAL(n_reports, 1);
+	clib_kunmap(page);
+	CU_ASSERT_EQUAL(n_reports, 2);
+	CU_ASSERT_EQUAL(pages_free(page, 0), 0);
+	pages_set_error_handler(NULL);
+	CU_ASSERT_EQUAL(pages_destroy(p), 0);
+}
+
+/* A thread's own windows nest four deep; the wrong order is refused. */
+static void
+atomic_windows_nest_and_unnest(void)
+{
+	pages_t *p = set_of(0, MiB(6));
+	page_t *page[5];
+	u8 *a[5];
+
+	pages_set_error_handler(count_report);
+	n_reports = 0;
+	for (u32 i = 0; i < 5; i++)
+		page[i] = pages_alloc(p, GFP_HIGHUSER, 8);
+	for (u32 i = 0; i < 4; i++) {
+		CU_ASSERT_PTR_NOT_NULL_FATAL(a[i] = clib_kmap_atomic(page[i % 3]));
+		a[i][i] = (u8)i + 1;
+	}
+	CU_ASSERT_PTR_NULL(clib_kmap_atomic(page[4]));
+	CU_ASSERT_EQUAL(clib_kunmap_atomic(a[2]), -EINVAL);
+	CU_ASSERT_EQUAL(n_reports, 1);
+	/* The fourth window is the first's page again. */
+	CU_ASSERT_EQUAL(a[3][0], 1);
+	for (u32 i = 4; i-- > 0;)
+		CU_ASSERT_EQUAL(clib_kunmap_atomic(a[i]), 0);
+	CU_ASSERT_EQUAL(clib_kunmap_atomic(a[0]), -EINVAL);
+	for (u32 i = 0; i < 5; i++)
+		if (page[i])
+			CU_ASSERT_EQUAL(pages_free(page[i], 8), 0);
+	pages_set_error_handler(NULL);
+	CU_ASSERT_EQUAL(pages_destroy(p), 0);
+}
+
+/* Every second page is taken: no two neighbours are left, so a block of 256 pages cannot be had; as
+ * contiguous addresses they can. */
+static void
+vmalloc_succeeds_where_a_block_cannot(void)
+{
+	pages_t *p = set_of(MiB(4), 0);
+	static page_t *pages[1024];
+	static pages_info_t before, info;
+	u8 *v;
+
+	for (u32 i = 0; i < 1024; i++)
+		CU_ASSERT_PTR_NOT_NULL_FATAL(pages[i] = pages_alloc(p, GFP_KERNEL, 0));
+	for (u32 i = 0; i < 1024; i++)
+		if (pointer_to_uword(clib_page_address(pages[i])) / PAGES_PAGE_BYTES % 2) {
+			pages_free(pages[i], 0);
+			pages[i] = NULL;
+		}
+	pages_get_info(p, &before);
+	CU_ASSERT_PTR_NULL(pages_alloc(p, GFP_KERNEL | __GFP_NOWARN, 8));
+	v = pages_vmalloc(p, MiB(1), GFP_KERNEL | __GFP_ZERO);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+	for (uword i = 0; i < MiB(1); i += PAGES_PAGE_BYTES) {
+		CU_ASSERT_EQUAL(v[i], 0);
+		v[i] = (u8)(i >> 12);
+	}
+	/* The same pages at their own addresses. */
+	for (uword i = 0; i < MiB(1); i += PAGES_PAGE_BYTES) {
+		page_t *page = clib_vmalloc_to_page(v + i);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(page);
+		CU_ASSERT_EQUAL(*(u8 *)clib_page_address(page), (u8)(i >> 12));
+		CU_ASSERT_EQUAL(page->_mapcount, 1);
+	}
+	pages_set_error_handler(count_report);
+	n_reports = 0;
+	CU_ASSERT_EQUAL(clib_vfree(v + PAGES_PAGE_BYTES), -EINVAL);
+	CU_ASSERT_EQUAL(clib_vfree(v), 0);
+	CU_ASSERT_EQUAL(clib_vfree(v), -EINVAL);
+	CU_ASSERT_EQUAL(clib_vfree(NULL), 0);
+	CU_ASSERT_EQUAL(n_reports, 2);
+	CU_ASSERT_PTR_NULL(pages_vmalloc(p, MiB(3), GFP_KERNEL | __GFP_NOWARN));
+	pages_set_error_handler(NULL);
+	pages_get_info(p, &info);
+	CU_ASSERT_EQUAL(info.zones[ZONE_NORMAL].free_pages, before.zones[ZONE_NORMAL].free_pages);
+	CU_ASSERT_EQUAL(info.n_vmalloc_bytes, 0);
+	for (u32 i = 0; i < 1024; i++)
+		if (pages[i])
+			pages_free(pages[i], 0);
+	CU_ASSERT(is_whole(p));
+	CU_ASSERT_EQUAL(pages_destroy(p), 0);
+}
+
+static const unit_test_t tests[] = {
+	UNIT(a_thousand_pages_through_eight_windows), UNIT(the_ninth_window_waits_for_one_of_eight),
+	UNIT(a_kmapped_block_is_not_freed),           UNIT(atomic_windows_nest_and_unnest),
+	UNIT(vmalloc_succeeds_where_a_block_cannot),
+};
+
+int
+main(void)
+{
+	return unit_run("pages_map", tests, ARRAY_LEN(tests));
+}
