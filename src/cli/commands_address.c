@@ -5,6 +5,7 @@
 #include <vppinfra/arena.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/pages.h>
+#include <vppinfra/segment.h>
 #include <vppinfra/vm_address.h>
 
 static void
@@ -93,6 +94,15 @@ show_range(cli_output_t *out, uword va)
 	cli_field_string(out, "range_offset", "0x%lx", va - info.base);
 }
 
+static void
+show_handle(cli_output_t *out, uword va)
+{
+	clib_handle_t handle = clib_handle_of((void *)va);
+
+	if (handle)
+		cli_show_hex(out, "handle", handle);
+}
+
 /* Heap and element, by name and offset: the address as another process would say it. */
 static void
 show_object(cli_output_t *out, uword va)
@@ -171,6 +181,7 @@ show_address_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t
 	cli_field_string(out, "state", "%s", vm_address_state_name(a.state));
 	if (a.state != VM_ADDRESS_UNMAPPED)
 		show_page(out, &a);
+	show_handle(out, a.va);
 	show_range(out, a.va);
 	show_object(out, a.va);
 	show_page_record(out, a.va);
@@ -185,4 +196,44 @@ VMHEAP_CLI_COMMAND(show_memory_address) = {
 		"frame, physical address, NUMA node, the kernel's flags of the frame; the range,\n"
 		"heap and element that it belongs to.  What the kernel does not tell is unknown.",
 	.function = show_address_fn,
+};
+
+/* ---- show segments ---- */
+
+static int
+segment_row(clib_selector_t selector, const clib_segment_t *segment, void *arg)
+{
+	cli_table_t *t = arg;
+
+	cli_row(t);
+	cli_hex(t, selector);
+	cli_hex(t, pointer_to_uword(segment->base));
+	cli_hex(t, segment->limit);
+	cli_string(t, "%s%s", segment->rights & CLIB_SEGMENT_READ ? "r" : "-",
+		   segment->rights & CLIB_SEGMENT_WRITE ? "w" : "-");
+	cli_string(t, "%s", segment->name);
+	return 0;
+}
+
+static clib_error_t *
+show_segments_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
+{
+	static const cli_column_t columns[] = {
+		{ "selector", "Selector", 10, CLI_RIGHT }, { "base", "Base", 16, CLI_RIGHT },
+		{ "limit", "Limit", 14, CLI_RIGHT },       { "rights", "Rights", 6, CLI_LEFT },
+		{ "name", "Name", 0, CLI_LEFT },
+	};
+
+	if (unformat_check_input(input) != UNFORMAT_END_OF_INPUT)
+		return vmheap_config_unknown(input, "nothing more");
+	clib_segment_foreach(segment_row, cli_table(out, "segments", columns, ARRAY_LEN(columns)));
+	cli_show_u64(out, "refused_conversions", clib_handle_n_refused());
+	return 0;
+}
+
+VMHEAP_CLI_COMMAND(show_segments) = {
+	.path = "show segments",
+	.short_help = "show segments",
+	.long_help = "Memory that handles (selector and offset) can name: base, limit, rights.",
+	.function = show_segments_fn,
 };

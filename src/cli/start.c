@@ -21,6 +21,7 @@
 #include <vppinfra/format.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/mem_setup.h>
+#include <vppinfra/segment.h>
 #include <vppinfra/vec.h>
 #include <plugins/framework/framework.h>
 #include <cli/command_impl.h>
@@ -225,6 +226,30 @@ page_size_of(uword bytes)
 	return bytes ? (clib_mem_page_sz_t)min_log2(bytes) : CLIB_MEM_PAGE_SZ_UNKNOWN;
 }
 
+/* The arenas' memory by selector: `show memory address` can say a place as a handle. */
+static int
+add_segment(clib_arena_t *arena, void *arg)
+{
+	vm_range_info_t info;
+	clib_segment_t s = { .rights = CLIB_SEGMENT_READ | CLIB_SEGMENT_WRITE };
+	clib_selector_t selector;
+
+	vm_range_get_info(clib_arena_range(arena), &info);
+	s.name = info.name;
+	s.base = (void *)info.base;
+	s.limit = clib_min(info.reserve_bytes, (uword)CLIB_SEGMENT_MAX_BYTES);
+	if (clib_segment_add(&s, &selector))
+		daemon_log("no selector for arena %s", info.name);
+	return 0;
+}
+
+static int
+remove_segment(clib_selector_t selector, const clib_segment_t *segment, void *arg)
+{
+	clib_segment_remove(selector);
+	return 0;
+}
+
 static clib_error_t *
 memory_up(daemon_t *m)
 {
@@ -250,6 +275,7 @@ memory_up(daemon_t *m)
 	n = clib_mem_degradations(lines, ARRAY_LEN(lines));
 	for (u32 i = 0; i < clib_min(n, (u32)ARRAY_LEN(lines)); i++)
 		daemon_log("degraded: %s", lines[i]);
+	clib_arena_foreach(add_segment, NULL);
 	return 0;
 }
 
@@ -258,7 +284,10 @@ static void
 memory_down(daemon_t *m)
 {
 	char what[512] = "";
-	int rv = clib_mem_teardown(what, sizeof(what));
+	int rv;
+
+	clib_segment_foreach(remove_segment, NULL);
+	rv = clib_mem_teardown(what, sizeof(what));
 
 	if (rv) {
 		m->has_leaked = 1;

@@ -21,6 +21,9 @@ def test_an_address_in_a_heap_is_explained():
         assert a["mapping"]["rights"] == "rw-p" and a["page_size"] == 4096, a
         assert a["pgd"] << 39 | a["pud"] << 30 | a["pmd"] << 21 | a["pte"] << 12 == address, a
         assert a["element"]["bytes"] > 0, a
+        handle = int(a["handle"], 16)
+        segment = next(s for s in d.json("show segments")["segments"] if int(str(s["selector"]), 0) == handle >> 40)
+        assert int(str(segment["base"]), 0) + (handle & (1 << 40) - 1) == address, (a, segment)
         if os.getuid() == 0:
             assert int(a["physical_address"], 16) == int(a["pfn"], 16) << 12, a
             assert "anon" in a["page_flags"].split(), a
