@@ -347,6 +347,16 @@ flt_round_to_multiple(f64 x, f64 f)
 	return f * (f64)flt_round_nearest(x / f);
 }
 
+/**
+ * Return addresses of the calling function and its callers, innermost first.
+ *
+ * @param n_frames_to_skip  innermost ones to leave out
+ * @return how many were stored, at most max_callers; more in <vppinfra/backtrace.h>
+ *
+ * Threads: any.  Never faults, never allocates.
+ */
+CLIB_EXPORT uword clib_backtrace(uword *callers, uword max_callers, uword n_frames_to_skip);
+
 #define clib_memcpy(d, s, n) memcpy(d, s, n)
 #define clib_memcpy_fast(d, s, n) memcpy(d, s, n)
 #define clib_memset(p, v, n) memset(p, v, n)

@@ -105,8 +105,11 @@ CLIB_EXPORT format_function_t format_timeval;
 CLIB_EXPORT format_function_t format_c_identifier;
 /** (struct sockaddr *): 10.0.0.1:80, [::1]:80, a path. */
 CLIB_EXPORT format_function_t format_sockaddr;
-/** (uword *callers, int n_callers): a line each, address and, where known, symbol + offset. */
+/** (uword *callers, int n_callers): a line each, address and, where known, symbol + offset and
+ *  source line. */
 CLIB_EXPORT format_function_t format_backtrace;
+/** (uword address): a return address as symbol + 0x1f (file.c:12), as far as it is known. */
+CLIB_EXPORT format_function_t format_clib_symbol;
 
 /* ---- input ---- */
 

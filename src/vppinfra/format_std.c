@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <dlfcn.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -330,28 +329,4 @@ format_sockaddr(u8 *s, va_list *va)
 	default:
 		return format(s, "address family %u", sa->sa_family);
 	}
-}
-
-u8 *
-format_backtrace(u8 *s, va_list *va)
-{
-	const uword *callers = va_arg(*va, const uword *);
-	int n_callers = va_arg(*va, int);
-	u32 indent = format_get_indent(s);
-	Dl_info info;
-
-	for (int i = 0; callers && i < n_callers; i++) {
-		if (i > 0)
-			s = format(s, "\n%U", format_white_space, indent);
-		s = format(s, "0x%012lx", callers[i]);
-		if (!dladdr((void *)callers[i], &info))
-			continue;
-		if (info.dli_sname)
-			s = format(s, " %s + 0x%lx", info.dli_sname,
-				   callers[i] - (uword)info.dli_saddr);
-		else if (info.dli_fname)
-			s = format(s, " %s + 0x%lx", info.dli_fname,
-				   callers[i] - (uword)info.dli_fbase);
-	}
-	return s;
 }

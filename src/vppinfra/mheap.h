@@ -94,6 +94,9 @@ typedef struct {
 	} free_list;
 	u64 n_vector_expands;
 	u64 n_gets, n_puts;
+	/** Clocks of the calls that were timed, and how many were: those made while the heap was
+	 *  traced or validated: the clock is not read for others. */
+	u64 n_clocks_get, n_clocks_put, n_timed_gets, n_timed_puts;
 	/** Requests refused, wrong puts reported and ignored. */
 	u64 n_get_failures, n_bad_puts;
 	/** Calls to the region, and what the system truly got back. */
@@ -164,7 +167,7 @@ typedef struct {
 	/** The region has a commit call, so pages given back may not be touched. */
 	u32 pages_may_vanish;
 	u64 validate_serial;
-	/** Trace by stack; NULL when off. */
+	/** Tables of the traces, memory of the creating process alone; NULL: never traced there. */
 	void *trace_main;
 	mheap_stats_t stats;
 	char name[40];
@@ -367,6 +370,107 @@ CLIB_EXPORT int mheap_check(const void *v, char *what, uword n_what);
 /** VPP's form: counts validate_serial, stops the process through clib_assert_failed. */
 CLIB_EXPORT void mheap_validate(void *v);
 
+/** Set or clear MHEAP_FLAG_VALIDATE and other flags under the heap's lock, while threads use it.
+ *  MHEAP_FLAG_TRACE and _THREAD_SAFE are not changed.  Threads: any for heaps with a lock. */
+CLIB_EXPORT void mheap_set_flags(void *v, u32 set, u32 clear);
+
+/* ---- traces: who holds what ----
+ *
+ * While a heap is traced each get is remembered by its stack: the return addresses above
+ * mheap_get_aligned() by frame pointers.  A site is a distinct stack; it counts the objects that
+ * were got there since and live, and their bytes.  Put and extend find an object's site by its
+ * offset and adjust it; objects got before tracing began belong to no site.  A site whose last
+ * object goes is recycled.
+ *
+ * With sample_bytes only some gets are remembered: a Poisson process walks over the bytes handed
+ * out and hits one in sample_bytes of them, so an object of s bytes is remembered with
+ * probability p = 1 - exp(-s / sample_bytes); it then counts for 1/p objects and s/p bytes, which
+ * makes both sums unbiased estimates.  A put of an object that was not hit costs a look.
+ *
+ * The tables lie in private mappings of their own: 8 bytes of address space for each 32 of the
+ * heap, touched where traced objects are, and 256 a site.  Nothing here calls malloc.  A heap that
+ * is not traced pays one predictable branch a call, the one that MHEAP_FLAG_VALIDATE has. */
+
+#define MHEAP_TRACE_MAX_CALLERS 16
+
+/** A site. */
+typedef struct {
+	/** Return addresses, innermost first; 0 after the last. */
+	uword callers[MHEAP_TRACE_MAX_CALLERS];
+	/** Objects that live and their bytes; estimates where the heap is sampled. */
+	u64 n_allocations, n_bytes;
+	/** Offset of one of them; ~0 when none is left. */
+	uword offset;
+	/** Objects remembered: n_allocations, when all are. */
+	u64 n_samples;
+} mheap_trace_t;
+
+/** All zero: every object, room for 65536 sites. */
+typedef struct {
+	/** Mean bytes from one remembered byte to the next; 0: every object. */
+	uword sample_bytes;
+	/** Sites that fit, at most 1048575: gets of others are counted as untraced. */
+	u32 max_sites;
+	/** Of the sampler; 0: another for each call. */
+	u64 seed;
+} mheap_trace_params_t;
+
+typedef struct {
+	u8 is_on;
+	/** As they were given. */
+	uword sample_bytes;
+	/** Sites that hold something, objects remembered in them, sums over all of them. */
+	u64 n_sites, n_samples, n_allocations, n_bytes;
+	/** Gets since tracing began that found no room for their site. */
+	u64 n_untraced;
+} mheap_trace_info_t;
+
+/** A wrong put, seen while the heap was traced: where from, and what is known of the object.
+ *  Callers end with 0; the first is 0 when nothing is known. */
+typedef struct {
+	char what[64];
+	uword offset;
+	uword put_callers[MHEAP_TRACE_MAX_CALLERS];
+	/** Who got the object; who put it first, when it is free already. */
+	uword get_callers[MHEAP_TRACE_MAX_CALLERS];
+	uword free_callers[MHEAP_TRACE_MAX_CALLERS];
+} mheap_trace_misuse_t;
+
+/** Begin to trace.  @param params NULL: all zero.  @return 0; -EALREADY; -EINVAL no heap of this
+ *  process, or params; -ENOMEM no address space for the tables.  Threads: any; for a heap without
+ *  a lock, also while its one thread uses it. */
+CLIB_EXPORT int mheap_trace_enable(void *v, const mheap_trace_params_t *params);
+/** Stop, and forget everything.  @return 0; -EALREADY was off; -EINVAL. */
+CLIB_EXPORT int mheap_trace_disable(void *v);
+/** VPP's form: on and off, every object; what does not work is reported (mheap_report()). */
+CLIB_EXPORT void mheap_trace(void *v, int enable);
+
+/** Whether the calling thread's gets are traced, where heaps are; true at first.  What a thread
+ *  allocates to print the traces need not be in them.  @return what it was. */
+CLIB_EXPORT int mheap_trace_thread_enable(int enable);
+
+/** Figures, also of a heap that is not traced.  A walk over the sites, under the tables' lock. */
+CLIB_EXPORT void mheap_trace_info(const void *v, mheap_trace_info_t *info);
+/**
+ * Copy sites that hold something, in no order.
+ *
+ * @param[in,out] cursor  0 at first; where to go on
+ * @return how many were copied, at most n; 0: that was all.  The tables' lock is held for 64
+ *         sites at a time, so threads that use the heap hardly wait; sites come and go meanwhile.
+ */
+CLIB_EXPORT u32 mheap_trace_read(const void *v, u32 *cursor, mheap_trace_t *traces, u32 n);
+/** All of them as a vector in the current heap, most bytes first, then most objects; the caller's.
+ *  NULL when there are none, or no memory for it. */
+CLIB_EXPORT mheap_trace_t *mheap_trace_dup(const void *v);
+/** The latest wrong puts, at most n (and 16), latest first.  @return how many. */
+CLIB_EXPORT u32 mheap_trace_misuses(const void *v, mheap_trace_misuse_t *misuses, u32 n);
+/** Callers in an array that ends with 0. */
+CLIB_EXPORT u32 mheap_trace_n_callers(const uword callers[MHEAP_TRACE_MAX_CALLERS]);
+
+/** format function: args void *v, int verbose.  The table, most bytes first: up to 50 sites of at
+ *  least 1024 bytes, all with verbose, and the total. */
+CLIB_EXPORT u8 *format_mheap_trace(u8 *s, __builtin_va_list *va);
+
 /** Counts of free elements and used ones by bin, for histograms (walks the heap). */
 CLIB_EXPORT void mheap_bin_counts(const void *v, u64 n_used[MHEAP_N_BINS],
 				  u64 n_free[MHEAP_N_BINS]);
@@ -377,7 +481,8 @@ CLIB_EXPORT uword mheap_bin_bytes(uword bin);
 /** format function: args void *v, int verbose.  Lives above format, in mheap/format_mheap.c. */
 CLIB_EXPORT u8 *format_mheap(u8 *s, __builtin_va_list *va);
 
-/** Called for misuse: what happened, the heap and the address.  Default: one line to stderr. */
+/** Called for misuse: what happened (valid during the call; in a traced heap with the addresses
+ *  that got the object and freed it), the heap and the address.  Default: one line to stderr. */
 typedef void(mheap_error_function_t)(const char *what, const void *v, uword offset,
 				     const void *caller);
 /** NULL restores the default.  The heap's lock is not held by the call unless the caller of get

@@ -29,7 +29,7 @@ get(void *v, uword n_bytes)
 static inline int
 is_whole(const void *v)
 {
-	char what[128];
+	char what[512];
 	int error = mheap_check(v, what, sizeof(what));
 
 	if (error)
@@ -54,7 +54,7 @@ static struct heap_report {
 	uword n;
 	const void *v, *caller;
 	uword offset;
-	char what[128];
+	char what[512];
 } report __attribute__((unused));
 
 static inline void

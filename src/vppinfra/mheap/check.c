@@ -166,6 +166,32 @@ check_locked(walk_t *w)
 	return error ? error : check_counters(w);
 }
 
+uword
+mheap_first_corrupt(const void *v)
+{
+	const mheap_t *h = mheap_header(v);
+	uword len = vector_len(v), uo = MHEAP_ELT_OVERHEAD_BYTES, n_bytes;
+	u64 prev = MHEAP_N_USER_DATA_INVALID;
+
+	if (len > h->n_committed_bytes)
+		return uo;
+	while (1) {
+		const u64 *words = elt_words(v, uo);
+
+		if ((words[0] ^ elt_tag(h, uo)) & HDR_TAG_MASK ||
+		    (words[0] & ~HDR_TAG_MASK) != prev)
+			return uo;
+		if ((words[1] & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID)
+			return uo == len ? ~(uword)0 : uo;
+		n_bytes = hdr_bytes(words[1]);
+		if (n_bytes < MHEAP_MIN_USER_DATA_BYTES ||
+		    n_bytes > len - uo - MHEAP_ELT_OVERHEAD_BYTES)
+			return uo;
+		prev = words[1] & (HDR_N_MASK | HDR_FREE);
+		uo += n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
+	}
+}
+
 int
 mheap_check(const void *v, char *what, uword n_what)
 {

@@ -152,6 +152,7 @@ mheap_destroy(void *v)
 	}
 	/* The header goes with the region. */
 	region = *ours;
+	mheap_trace_destroy(h);
 	mheap_region_unregister(h);
 	h->magic = 0;
 	if (region.release)

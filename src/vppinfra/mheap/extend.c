@@ -65,6 +65,7 @@ extend_locked(mheap_t *h, void *v, uword uo, uword n_bytes)
 {
 	uword n_now, next, n_next;
 	u64 next_word;
+	int error;
 
 	if (mheap_object_check(h, v, uo))
 		return -EINVAL;
@@ -76,13 +77,18 @@ extend_locked(mheap_t *h, void *v, uword uo, uword n_bytes)
 	n_bytes = round_pow2(uo + n_bytes, 16) - uo;
 	next = uo + n_now + MHEAP_ELT_OVERHEAD_BYTES;
 	next_word = elt_words(v, next)[1];
-	if ((next_word & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID)
-		return extend_at_end(h, v, uo, n_bytes);
 	n_next = hdr_bytes(next_word);
-	if (!(next_word & HDR_FREE) || n_next > vector_len(v) - next - MHEAP_ELT_OVERHEAD_BYTES ||
-	    n_now + MHEAP_ELT_OVERHEAD_BYTES + n_next < n_bytes)
-		return -ENOMEM;
-	return extend_into(h, v, uo, n_bytes, next);
+	if ((next_word & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID)
+		error = extend_at_end(h, v, uo, n_bytes);
+	else if (!(next_word & HDR_FREE) ||
+		 n_next > vector_len(v) - next - MHEAP_ELT_OVERHEAD_BYTES ||
+		 n_now + MHEAP_ELT_OVERHEAD_BYTES + n_next < n_bytes)
+		error = -ENOMEM;
+	else
+		error = extend_into(h, v, uo, n_bytes, next);
+	if (PREDICT_FALSE(heap_flags(h) & MHEAP_FLAG_TRACE) && !error)
+		mheap_trace_resize(h, v, uo, n_now);
+	return error;
 }
 
 int

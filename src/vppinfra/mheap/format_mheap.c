@@ -8,6 +8,7 @@
 
 #define N_MAP_ELTS 128 /* 16 rows of 8: what fits a screen */
 #define N_MAP_COLUMNS 8
+#define N_DUMPED_BYTES 64 /* of a corrupt element: its header and what it holds */
 
 /* What is copied under the lock. */
 typedef struct {
@@ -19,7 +20,6 @@ typedef struct {
 	u64 validate_serial;
 	u32 flags, owner_cpu;
 	int recursion_count, numa_node;
-	u8 is_traced;
 } snapshot_t;
 
 /* Element offsets from the left, free ones with bit 0 set. */
@@ -48,9 +48,8 @@ take_snapshot(const void *v, snapshot_t *s)
 	s->n_committed_bytes = h->n_committed_bytes;
 	s->page_bytes = h->page_bytes;
 	s->validate_serial = h->validate_serial;
-	s->flags = h->flags;
+	s->flags = heap_flags(h);
 	s->numa_node = h->numa_node;
-	s->is_traced = h->trace_main != NULL;
 	/* Our own lock is not the news. */
 	s->owner_cpu =
 		is_locked ? ~(u32)0 : atomic_load_explicit(&h->owner_cpu, memory_order_relaxed);
@@ -126,6 +125,7 @@ format_flags(u8 *s, va_list *va)
 		u32 flag;
 		const char *name;
 	} names[] = {
+		{ MHEAP_FLAG_TRACE, "trace" },
 		{ MHEAP_FLAG_DISABLE_VM, "disable-vm" },
 		{ MHEAP_FLAG_THREAD_SAFE, "thread-safe" },
 		{ MHEAP_FLAG_SMALL_OBJECT_CACHE, "small-object-cache" },
@@ -139,11 +139,18 @@ format_flags(u8 *s, va_list *va)
 	return n ? s : format(s, "none");
 }
 
+/* VPP's five lines, of which the first is about a cache that bins of exact sizes make needless,
+ * then ours. */
 static u8 *
 format_counters(u8 *s, const snapshot_t *n, u32 indent)
 {
 	const mheap_stats_t *st = &n->stats;
 
+	s = format(
+		s,
+		"\n%Ualloc. from small object cache: %Lu hits %Lu attempts (%.2f%%) replacements "
+		"%Lu",
+		format_white_space, indent, 0ll, 0ll, 0., 0ll);
 	s = format(s,
 		   "\n%Ualloc. from free-list: %Lu attempts, %Lu hits (%.2f%%), %Lu considered "
 		   "(per-attempt %.2f)",
@@ -154,10 +161,15 @@ format_counters(u8 *s, const snapshot_t *n, u32 indent)
 		   ratio(st->free_list.n_objects_searched, st->free_list.n_search_attempts));
 	s = format(s, "\n%Ualloc. from vector-expand: %Lu", format_white_space, indent,
 		   st->n_vector_expands);
-	s = format(s, "\n%Uallocs: %Lu, %Lu failed", format_white_space, indent, st->n_gets,
-		   st->n_get_failures);
-	s = format(s, "\n%Ufrees: %Lu, %Lu bad, %Lu lists lost to overwriting", format_white_space,
-		   indent, st->n_puts, st->n_bad_puts, st->n_corruptions);
+	s = format(s, "\n%Uallocs: %Lu %.2f clocks/call", format_white_space, indent, st->n_gets,
+		   ratio(st->n_clocks_get, st->n_timed_gets));
+	s = format(s, "\n%Ufrees: %Lu %.2f clocks/call", format_white_space, indent, st->n_puts,
+		   ratio(st->n_clocks_put, st->n_timed_puts));
+	s = format(s, "\n%Utimed: %Lu allocs, %Lu frees (those traced or validated)",
+		   format_white_space, indent, st->n_timed_gets, st->n_timed_puts);
+	s = format(s, "\n%Urefused: %Lu allocs, %Lu frees; %Lu lists lost to overwriting",
+		   format_white_space, indent, st->n_get_failures, st->n_bad_puts,
+		   st->n_corruptions);
 	s = format(s,
 		   "\n%Upages of %U: %U committed, %Lu commits, %Lu reclaims, %U returned so far",
 		   format_white_space, indent, format_mheap_byte_count, n->page_bytes,
@@ -191,8 +203,8 @@ format_bins(u8 *s, const snapshot_t *n, u32 indent)
 static u8 *
 format_state(u8 *s, const snapshot_t *n, u32 indent)
 {
-	s = format(s, "\n%Uflags: %U, trace %s, validated %Lu times", format_white_space, indent,
-		   format_flags, n->flags, n->is_traced ? "on" : "off", n->validate_serial);
+	s = format(s, "\n%Uflags: %U, validated %Lu times", format_white_space, indent,
+		   format_flags, n->flags, n->validate_serial);
 	if (n->numa_node >= 0)
 		s = format(s, ", numa node %d", n->numa_node);
 	if (n->owner_cpu != ~(u32)0)
@@ -201,24 +213,29 @@ format_state(u8 *s, const snapshot_t *n, u32 indent)
 	return s;
 }
 
-/* Only bins that have anything; a bin's head is where its list begins. */
+/* Only bins that have anything: the smallest size a bin holds, its used objects and their part of
+ * all, its free elements and where their list begins. */
 static u8 *
 format_histogram(u8 *s, const void *v, u32 indent)
 {
 	histogram_t *g;
+	u64 n_used = 0;
 
 	/* Not from the heap that is counted, and too large for a stack. */
 	g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (g == MAP_FAILED)
 		return format(s, "\n%Uno memory for a histogram", format_white_space, indent);
 	take_histogram(v, g);
-	s = format(s, "\n%U%=12s%=12s%=12s%=16s", format_white_space, indent, "Size", "Used",
-		   "Free", "First free");
+	for (uword bin = 0; bin < MHEAP_N_BINS; bin++)
+		n_used += g->n_used[bin];
+	s = format(s, "\n%U%=12s%=12s%=16s%=12s%=16s", format_white_space, indent, "Size", "Count",
+		   "Fraction", "Free", "First free");
 	for (uword bin = 0; bin < MHEAP_N_BINS; bin++) {
 		if (!g->n_used[bin] && !g->n_free[bin])
 			continue;
-		s = format(s, "\n%U%12wd%12Lu%12Lu", format_white_space, indent,
-			   mheap_bin_bytes(bin), g->n_used[bin], g->n_free[bin]);
+		s = format(s, "\n%U%12wd%12Lu%16.4f%12Lu", format_white_space, indent,
+			   mheap_bin_bytes(bin), g->n_used[bin], ratio(g->n_used[bin], n_used),
+			   g->n_free[bin]);
 		if (g->heads[bin] != MHEAP_GROUNDED)
 			s = format(s, "%4s0x%Lx", "", g->heads[bin]);
 	}
@@ -246,6 +263,36 @@ format_element_map(u8 *s, const void *v, u32 indent)
 	return s;
 }
 
+/* The first element that is not as it should be, with the bytes from its header on. */
+typedef struct {
+	uword uoffset; /* ~0: none */
+	uword n_elt_bytes;
+	u32 n;
+	u8 bytes[N_DUMPED_BYTES];
+} corrupt_t;
+
+static void
+take_first_corrupt(const void *v, corrupt_t *c)
+{
+	const mheap_t *h = mheap_header(v);
+	int is_locked = mheap_lock_if_ours(h);
+	uword page_end;
+
+	memset(c, 0, sizeof(*c));
+	c->uoffset = mheap_first_corrupt(v);
+	if (c->uoffset != ~(uword)0) {
+		u8 *p = (u8 *)elt_words(v, c->uoffset);
+
+		c->n_elt_bytes = hdr_bytes(elt_words(v, c->uoffset)[1]);
+		/* The page that the header ends in is there; the next may have been given back. */
+		page_end = round_pow2((uword)v + c->uoffset, h->page_bytes);
+		c->n = (u32)clib_min(sizeof(c->bytes), page_end - (uword)p);
+		memcpy(c->bytes, p, c->n);
+	}
+	if (is_locked)
+		mheap_unlock_slow((mheap_t *)h);
+}
+
 u8 *
 format_mheap(u8 *s, va_list *va)
 {
@@ -253,6 +300,8 @@ format_mheap(u8 *s, va_list *va)
 	int verbose = va_arg(*va, int);
 	u32 indent = format_get_indent(s) + 2;
 	snapshot_t n;
+	corrupt_t corrupt;
+	int is_walkable;
 
 	if (!v)
 		return format(s, "no heap");
@@ -260,12 +309,23 @@ format_mheap(u8 *s, va_list *va)
 	s = format_one_line(s, &n.usage);
 	if (verbose < 1)
 		return s;
-	if (verbose >= 2)
+	take_first_corrupt(v, &corrupt);
+	/* A walk over all elements is for a heap that has been walked. */
+	is_walkable = verbose >= 2 && corrupt.uoffset == ~(uword)0;
+	if (is_walkable)
 		s = format_histogram(s, v, indent);
 	s = format_counters(s, &n, indent);
 	s = format_bins(s, &n, indent);
 	s = format_state(s, &n, indent);
-	if (verbose >= 2)
+	if (n.flags & MHEAP_FLAG_TRACE && mheap_region_of(mheap_header(v)))
+		s = format(s, "\n\n%U%U", format_white_space, indent, format_mheap_trace, v,
+			   verbose > 1);
+	if (corrupt.uoffset != ~(uword)0)
+		s = format(s, "\n%Ufirst corrupt object: 0x%wx, size %wd\n%U%U", format_white_space,
+			   indent, (uword)v + corrupt.uoffset, corrupt.n_elt_bytes,
+			   format_white_space, indent + 2, format_hex_bytes, corrupt.bytes,
+			   (int)corrupt.n);
+	if (is_walkable)
 		s = format_element_map(s, v, indent);
 	return s;
 }

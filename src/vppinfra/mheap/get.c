@@ -7,6 +7,7 @@
  * number of elements in the bins between, which may or may not fit.  So a heap at its limit can
  * refuse a large or aligned request although some element would just have fitted: the price of a
  * constant bound.  Requests of up to 1 KiB without alignment are never refused that way. */
+#include <vppinfra/cpu.h>
 #include "mheap_impl.h"
 
 typedef struct {
@@ -344,6 +345,26 @@ get_locked(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, 
 	h->n_elts++;
 }
 
+/* A heap that is validated or traced: off the way of all others. */
+static never_inline void
+get_watched(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, uword *offset,
+	    const void *frame)
+{
+	u32 flags = heap_flags(h);
+	u64 before;
+
+	if (flags & MHEAP_FLAG_VALIDATE)
+		mheap_validate(v);
+	before = clib_cpu_time_now();
+	get_locked(h, v, n_bytes, align, align_offset, offset);
+	h->stats.n_clocks_get += clib_cpu_time_now() - before;
+	h->stats.n_timed_gets++;
+	if (flags & MHEAP_FLAG_TRACE && *offset != ~(uword)0)
+		mheap_trace_get(h, v, *offset, frame);
+	if (flags & MHEAP_FLAG_VALIDATE)
+		mheap_validate(v);
+}
+
 void *
 mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_offset,
 		  uword *offset_return)
@@ -361,11 +382,11 @@ mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_off
 	h = mheap_header(v);
 	mheap_maybe_lock(h);
 	n_corruptions = h->stats.n_corruptions;
-	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_VALIDATE))
-		mheap_validate(v);
-	get_locked(h, v, n_user_data_bytes, align, align_offset, offset_return);
-	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_VALIDATE))
-		mheap_validate(v);
+	if (PREDICT_FALSE(heap_flags(h) & (MHEAP_FLAG_VALIDATE | MHEAP_FLAG_TRACE)))
+		get_watched(h, v, n_user_data_bytes, align, align_offset, offset_return,
+			    __builtin_frame_address(0));
+	else
+		get_locked(h, v, n_user_data_bytes, align, align_offset, offset_return);
 	n_corruptions = h->stats.n_corruptions - n_corruptions;
 	mheap_maybe_unlock(h);
 	if (PREDICT_FALSE(n_corruptions))

@@ -270,17 +270,32 @@ int mheap_is_in_hole(const mheap_t *h, uword uo);
 void mheap_lock_slow(mheap_t *h);
 void mheap_unlock_slow(mheap_t *h);
 
+/* Flags change while others look at them (tracing begins, pages are not given back after all), so
+ * they are read and written whole.  THREAD_SAFE never changes. */
+always_inline u32
+heap_flags(const mheap_t *h)
+{
+	return __atomic_load_n(&h->flags, __ATOMIC_RELAXED);
+}
+
+always_inline void
+heap_change_flags(mheap_t *h, u32 set, u32 clear)
+{
+	__atomic_fetch_and(&h->flags, ~clear, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&h->flags, set, __ATOMIC_RELAXED);
+}
+
 always_inline void
 mheap_maybe_lock(mheap_t *h)
 {
-	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_THREAD_SAFE))
+	if (PREDICT_FALSE(heap_flags(h) & MHEAP_FLAG_THREAD_SAFE))
 		mheap_lock_slow(h);
 }
 
 always_inline void
 mheap_maybe_unlock(mheap_t *h)
 {
-	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_THREAD_SAFE))
+	if (PREDICT_FALSE(heap_flags(h) & MHEAP_FLAG_THREAD_SAFE))
 		mheap_unlock_slow(h);
 }
 
@@ -288,10 +303,31 @@ mheap_maybe_unlock(mheap_t *h)
  *  where the heap is ours.  @return whether it was locked. */
 int mheap_lock_if_ours(const mheap_t *h);
 
+/* ---- traces (trace.c); called only where MHEAP_FLAG_TRACE is set, the heap's lock held ---- */
+
+/** The object at uo was got; frame is that of the function its caller called. */
+void mheap_trace_get(mheap_t *h, void *v, uword uo, const void *frame);
+/** The object at uo is about to be put; it has been checked. */
+void mheap_trace_put(mheap_t *h, void *v, uword uo, const void *frame);
+/** It has other bytes than it had. */
+void mheap_trace_resize(mheap_t *h, void *v, uword uo, uword n_bytes_before);
+/** The heap ends: release the tables. */
+void mheap_trace_destroy(mheap_t *h);
+/** What is known of the object at uo, for a report; remembers it.  @return 0: nothing, or the
+ *  heap is not traced. */
+int mheap_trace_blame(const void *v, uword uo, const char *what, const void *frame,
+		      mheap_trace_misuse_t *misuse);
+/** Find a live object for each site that has lost the one it showed. */
+void mheap_trace_find_samples(const void *v);
+
 /* ---- checks and faults ---- */
 
 /** 0 when uo names a live object; -EINVAL; -EALREADY.  The lock is held. */
 int mheap_object_check(const mheap_t *h, const void *v, uword uo);
+
+/** Offset of the first element whose header, or whose size as its right neighbour has it, is
+ *  wrong; ~0: none.  The lock is held. */
+uword mheap_first_corrupt(const void *v);
 
 /* n-th get from now fails; 0 none. */
 extern _Atomic u64 mheap_fail_countdown;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Put: check, merge both ways, or let the vector shrink. */
+#include <vppinfra/cpu.h>
 #include "mheap_impl.h"
 
 /* What lies at or past the end was an object once if its dead header is still there. */
@@ -75,6 +76,8 @@ give_8_to_left(mheap_t *h, void *v, uword uo)
 	u64 *next_words = elt_words(v, uo + 8 + n_bytes + MHEAP_ELT_OVERHEAD_BYTES);
 
 	prev_words[1] += 1;
+	if (heap_flags(h) & MHEAP_FLAG_TRACE)
+		mheap_trace_resize(h, v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev, n_prev);
 	/* The old header's first word is the neighbour's data now; without its tag nobody takes it
 	 * for a header. */
 	words[0] = ~words[0];
@@ -138,7 +141,7 @@ absorb_right(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t *pages)
 always_inline uword
 give_back_threshold(const mheap_t *h)
 {
-	if (h->flags & MHEAP_FLAG_DISABLE_VM)
+	if (heap_flags(h) & MHEAP_FLAG_DISABLE_VM)
 		return ~(uword)0;
 	return clib_max(h->page_bytes, GIVE_BACK_BYTES);
 }
@@ -209,9 +212,33 @@ put_object(mheap_t *h, void *v, uword uo)
 	next_words[0] = (next_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes) | HDR_FREE;
 }
 
+/* A heap that is validated or traced: off the way of all others. */
+static never_inline int
+put_watched(mheap_t *h, void *v, uword offset, const void *frame)
+{
+	u32 flags = heap_flags(h);
+	u64 before;
+	int error;
+
+	if (flags & MHEAP_FLAG_VALIDATE)
+		mheap_validate(v);
+	error = object_check(h, v, offset);
+	if (error)
+		return error;
+	if (flags & MHEAP_FLAG_TRACE)
+		mheap_trace_put(h, v, offset, frame);
+	before = clib_cpu_time_now();
+	put_object(h, v, offset);
+	h->stats.n_clocks_put += clib_cpu_time_now() - before;
+	h->stats.n_timed_puts++;
+	if (flags & MHEAP_FLAG_VALIDATE)
+		mheap_validate(v);
+	return 0;
+}
+
 /* Check, put, and tell the handler of a heap that was written over. */
 always_inline int
-put_checked(void *v, uword offset, const void *caller)
+put_checked(void *v, uword offset, const void *caller, const void *frame)
 {
 	mheap_t *h = mheap_header(v);
 	u64 n_corruptions;
@@ -219,15 +246,15 @@ put_checked(void *v, uword offset, const void *caller)
 
 	mheap_maybe_lock(h);
 	n_corruptions = h->stats.n_corruptions;
-	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_VALIDATE))
-		mheap_validate(v);
-	error = object_check(h, v, offset);
-	if (PREDICT_TRUE(!error))
-		put_object(h, v, offset);
-	else
+	if (PREDICT_FALSE(heap_flags(h) & (MHEAP_FLAG_VALIDATE | MHEAP_FLAG_TRACE))) {
+		error = put_watched(h, v, offset, frame);
+	} else {
+		error = object_check(h, v, offset);
+		if (PREDICT_TRUE(!error))
+			put_object(h, v, offset);
+	}
+	if (PREDICT_FALSE(error))
 		h->stats.n_bad_puts++;
-	if (PREDICT_FALSE(h->flags & MHEAP_FLAG_VALIDATE))
-		mheap_validate(v);
 	n_corruptions = h->stats.n_corruptions - n_corruptions;
 	mheap_maybe_unlock(h);
 	if (PREDICT_FALSE(n_corruptions))
@@ -239,13 +266,13 @@ put_checked(void *v, uword offset, const void *caller)
 int
 mheap_put_checked(void *v, uword offset)
 {
-	return put_checked(v, offset, __builtin_return_address(0));
+	return put_checked(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 }
 
 void
 mheap_put(void *v, uword offset)
 {
-	int error = put_checked(v, offset, __builtin_return_address(0));
+	int error = put_checked(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 
 	if (PREDICT_FALSE(error))
 		mheap_report(error == -EALREADY ? "put of an object that is free already"

@@ -141,7 +141,7 @@ mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a,
 		if (!error)
 			pages.hi = all.hi;
 		else /* locked memory, say: it would be refused every time */
-			h->flags |= MHEAP_FLAG_DISABLE_VM;
+			heap_change_flags(h, MHEAP_FLAG_DISABLE_VM, 0);
 	}
 	return elt_set_reclaimed(v, uo, pages);
 }
@@ -167,7 +167,7 @@ mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes)
 	    h->n_committed_bytes - lo >= n_min_bytes) {
 		n = decommit(h, v, region, lo, h->n_committed_bytes);
 		if (n == ~(uword)0) {
-			h->flags |= MHEAP_FLAG_DISABLE_VM;
+			heap_change_flags(h, MHEAP_FLAG_DISABLE_VM, 0);
 			return n_released;
 		}
 		n_released += n;

@@ -5,11 +5,15 @@
 #include <unistd.h>
 #include "mheap_impl.h"
 
+/* What a line can carry; the whole stacks are kept for mheap_trace_misuses(). */
+#define N_REPORTED_CALLERS 4
+#define MAX_REPORT_BYTES 384
+
 /* One line, without buffers of stdio's own: malloc may be what is reported about. */
 static void
 print_error(const char *what, const void *v, uword offset, const void *caller)
 {
-	char line[256];
+	char line[MAX_REPORT_BYTES + 192];
 	int n = snprintf(line, sizeof(line),
 			 "vmheap: heap %p '%s': %s, offset 0x%llx, called from %p\n", v,
 			 v ? mheap_header(v)->name : "", what, (unsigned long long)offset, caller);
@@ -26,10 +30,40 @@ mheap_set_error_handler(mheap_error_function_t *fn)
 	atomic_store_explicit(&error_handler, fn ? fn : print_error, memory_order_relaxed);
 }
 
+/* Addresses only: naming them is not for the thread that made the mistake, which may be a worker.
+ */
+static int
+print_callers(char *text, uword n_text, const char *what, const uword *callers)
+{
+	uword n = 0;
+
+	if (!callers[0])
+		return 0;
+	n = (uword)snprintf(text, n_text, "%s", what);
+	for (u32 i = 0; i < N_REPORTED_CALLERS && callers[i] && n < n_text; i++)
+		n += (uword)snprintf(text + n, n_text - n, "%s0x%llx", i ? " < " : " ",
+				     (unsigned long long)callers[i]);
+	return (int)clib_min(n, n_text - 1);
+}
+
 void
 mheap_report(const char *what, const void *v, uword offset, const void *caller)
 {
-	atomic_load_explicit(&error_handler, memory_order_relaxed)(what, v, offset, caller);
+	mheap_error_function_t *handler =
+		atomic_load_explicit(&error_handler, memory_order_relaxed);
+	mheap_trace_misuse_t misuse;
+	char text[MAX_REPORT_BYTES];
+	uword n;
+
+	if (!mheap_trace_blame(v, offset, what, __builtin_frame_address(0), &misuse)) {
+		handler(what, v, offset, caller);
+		return;
+	}
+	n = (uword)snprintf(text, sizeof(text), "%s", what);
+	n = clib_min(n, sizeof(text) - 1);
+	n += (uword)print_callers(text + n, sizeof(text) - n, ", got by", misuse.get_callers);
+	print_callers(text + n, sizeof(text) - n, ", put first by", misuse.free_callers);
+	handler(text, v, offset, caller);
 }
 
 _Atomic u64 mheap_fail_countdown;
