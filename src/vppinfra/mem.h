@@ -105,6 +105,19 @@ CLIB_EXPORT void *clib_mem_get_heap_base(clib_mem_heap_t *heap);
 CLIB_EXPORT uword clib_mem_get_heap_size(clib_mem_heap_t *heap);
 CLIB_EXPORT uword clib_mem_get_heap_free_space(clib_mem_heap_t *heap);
 
+/* ---- traces: who holds what (mheap.h has the whole of it) ---- */
+
+/** Trace the current heap, every object, or stop and forget.  Several heaps may be traced. */
+CLIB_EXPORT void clib_mem_trace(int enable);
+/** Whether the current heap is traced. */
+CLIB_EXPORT int clib_mem_is_traced(void);
+/** The heap that clib_mem_trace() switched on last, NULL when it is off again. */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_trace_heap(void);
+/** Its sites as a vector, most bytes first, the caller's; NULL: none. */
+CLIB_EXPORT mheap_trace_t *clib_mem_trace_dup(clib_mem_heap_t *heap);
+/** Whether the calling thread's allocations are traced, in heaps that are.  @return what it was */
+CLIB_EXPORT uword clib_mem_trace_enable_disable(uword enable);
+
 CLIB_EXPORT void clib_mem_usage(clib_mem_usage_t *usage);
 CLIB_EXPORT void clib_mem_validate(void);
 

@@ -481,6 +481,10 @@ CLIB_EXPORT uword mheap_bin_bytes(uword bin);
 /** format function: args void *v, int verbose.  Lives above format, in mheap/format_mheap.c. */
 CLIB_EXPORT u8 *format_mheap(u8 *s, __builtin_va_list *va);
 
+/** The heap at verbosity 1 on stderr.  A debugger knows it as dmh, and VPP's programs do. */
+CLIB_EXPORT void mheap_dump(void *v);
+#define dmh(v) mheap_dump(v)
+
 /** Called for misuse: what happened (valid during the call; in a traced heap with the addresses
  *  that got the object and freed it), the heap and the address.  Default: one line to stderr. */
 typedef void(mheap_error_function_t)(const char *what, const void *v, uword offset,

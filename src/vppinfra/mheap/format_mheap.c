@@ -329,3 +329,17 @@ format_mheap(u8 *s, va_list *va)
 		s = format_element_map(s, v, indent);
 	return s;
 }
+
+void
+mheap_dump(void *v)
+{
+	fformat(stderr, "%U\n", format_mheap, v, 1);
+}
+
+/* For `call dmh(v)` in a debugger: there, though nobody calls it. */
+#undef dmh
+__attribute__((used)) static void
+dmh(void *v)
+{
+	mheap_dump(v);
+}
