@@ -107,15 +107,15 @@ other_threads_are_walked(void)
 	pthread_t thread;
 	u32 n[2] = { 0, 0 };
 	void *stack =
-		mmap(NULL, KiB(256), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		mmap(NULL, MiB(1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	pthread_create(&thread, NULL, walk_in_a_thread, &n[0]);
 	pthread_join(thread, NULL);
 	pthread_attr_init(&attr);
-	pthread_attr_setstack(&attr, stack, KiB(256));
+	pthread_attr_setstack(&attr, stack, MiB(1));
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, &attr, walk_in_a_thread, &n[1]), 0);
 	pthread_join(thread, NULL);
-	munmap(stack, KiB(256));
+	munmap(stack, MiB(1));
 	CU_ASSERT(n[0] >= 1);
 	CU_ASSERT(n[1] >= 1);
 }
