@@ -15,6 +15,8 @@ header() { test -e "/usr/include/$1"; }
 
 need gcc has gcc
 need libc6-dev header stdio.h
+# Source lines in the stacks of `show memory` (comes with gcc 12).
+need libgcc-12-dev test -e "$(gcc -print-file-name=libbacktrace.a 2>/dev/null)"
 need pkg-config has pkg-config
 need meson has meson
 need ninja-build has ninja

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* show memory: the heaps, and where every huge page of the process went. */
 #include <cli/commands.h>
+#include <cli/heap_words.h>
 #include <cli/memory_map.h>
 
 #include <string.h>
@@ -46,40 +47,10 @@ cli_show_string(cli_output_t *out, const char *key, const char *value)
 /* ---- heaps ---- */
 
 typedef struct {
-	u8 main_heap, numa_heaps, map; /* selectors; none: every heap */
+	clib_mem_heap_t **heaps; /* vector of those named; none: every heap */
+	u8 map;
 	u32 verbose;
 } show_memory_t;
-
-static int
-add_heap(clib_mem_heap_t *heap, void *arg)
-{
-	clib_mem_heap_t ***heaps = arg;
-
-	vec_add1(*heaps, heap);
-	return 0;
-}
-
-/* Whether a heap belongs to a node, and to which. */
-static int
-node_of_heap(clib_mem_heap_t *heap)
-{
-	u32 n = vm_n_numa_nodes();
-
-	for (u32 node = 0; node < n; node++) {
-		if (clib_mem_get_numa_heap(node) == heap)
-			return node;
-	}
-	return -1;
-}
-
-static int
-is_selected(const show_memory_t *show, clib_mem_heap_t *heap)
-{
-	if (!show->main_heap && !show->numa_heaps)
-		return 1;
-	return (show->main_heap && heap == clib_mem_main_heap()) ||
-	       (show->numa_heaps && node_of_heap(heap) >= 0);
-}
 
 static void
 show_heap_pages(cli_output_t *out, uword base, uword size, const memory_mapping_t *mappings)
@@ -164,6 +135,8 @@ show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 	field_heap_stats(out, h);
 	if (show->verbose)
 		cli_text(out, "  %U", format_mheap, heap, (int)show->verbose);
+	/* Which has the table of a traced heap in it. */
+	cli_show_traces(out, heap, show->verbose != 0, !show->verbose);
 	cli_text(out, "");
 	cli_end(out);
 }
@@ -171,19 +144,17 @@ show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 static void
 show_heaps(cli_output_t *out, const show_memory_t *show)
 {
-	clib_mem_heap_t **heaps = 0;
+	clib_mem_heap_t **heaps = show->heaps ? show->heaps : cli_all_heaps();
 	memory_mapping_t *mappings;
 	int rv = memory_map_read(&mappings);
 
 	if (rv)
 		cli_text(out, "/proc/self/smaps: %s; what is populated is not known",
 			 strerror(-rv));
-	clib_mem_foreach_heap(add_heap, &heaps);
-	for (uword i = 0; i < vec_len(heaps); i++) {
-		if (is_selected(show, heaps[i]))
-			show_heap(out, heaps[i], show, mappings);
-	}
-	vec_free(heaps);
+	for (uword i = 0; i < vec_len(heaps); i++)
+		show_heap(out, heaps[i], show, mappings);
+	if (heaps != show->heaps)
+		vec_free(heaps);
 	vec_free(mappings);
 }
 
@@ -328,43 +299,60 @@ show_map(cli_output_t *out)
 }
 
 static clib_error_t *
+unknown_word(unformat_input_t *input)
+{
+	u8 *expected =
+		format(0, "one of: %U, numa-heaps, map, verbose%c", format_cli_heap_words, 0);
+	clib_error_t *error = vmheap_config_unknown(input, (char *)expected);
+
+	vec_free(expected);
+	return error;
+}
+
+static clib_error_t *
 show_memory_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
 {
+	/* What this command allocates is not what it was asked about. */
+	uword was_traced = clib_mem_trace_enable_disable(0);
 	show_memory_t show = {};
+	clib_error_t *error = 0;
 
-	while (unformat_check_input(input) != UNFORMAT_END_OF_INPUT) {
-		if (unformat(input, "main-heap"))
-			show.main_heap = 1;
-		else if (unformat(input, "numa-heaps"))
-			show.numa_heaps = 1;
-		else if (unformat(input, "map"))
+	while (!error && unformat_check_input(input) != UNFORMAT_END_OF_INPUT) {
+		if (unformat(input, "map"))
 			show.map = 1;
 		else if (unformat(input, "verbose %u", &show.verbose))
 			;
 		else if (unformat(input, "verbose"))
 			show.verbose = 1;
-		else
-			return vmheap_config_unknown(input,
-						     "one of: main-heap, numa-heaps, map, verbose");
+		else if (!unformat(input, "%U", unformat_cli_heaps, &show.heaps))
+			error = unknown_word(input);
 	}
-	if (show.main_heap || show.numa_heaps || !show.map)
-		show_heaps(out, &show);
-	if (show.map)
-		show_map(out);
-	if (!show.main_heap && !show.numa_heaps && !show.map)
-		show_totals(out);
-	return 0;
+	if (!error) {
+		if (show.heaps || !show.map)
+			show_heaps(out, &show);
+		if (show.map)
+			show_map(out);
+		if (!show.heaps && !show.map)
+			show_totals(out);
+	}
+	vec_free(show.heaps);
+	clib_mem_trace_enable_disable(was_traced);
+	return error;
 }
 
 VMHEAP_CLI_COMMAND(show_memory) = {
 	.path = "show memory",
-	.short_help = "show memory [main-heap] [numa-heaps] [map] [verbose [N]]",
+	.short_help =
+		"show memory [main-heap] [numa-heaps] [numa-heap N] [NAME] [map] [verbose [N]]",
 	.long_help =
 		"The heaps with their pages by NUMA node, and the committed memory of each page\n"
 		"size: what root arenas hold, what vm committed for them, what EAL mapped itself,\n"
-		"and what the kernel says.  map: one row for each reserved range.  verbose: each\n"
-		"heap's own figures; verbose 2 adds a histogram of sizes and where the objects "
+		"and what the kernel says.  Of heaps that are traced (memory-trace) the sites "
+		"that\n"
+		"hold most.  A heap is named main-heap, numa-heap N, base ADDRESS, or by its NAME\n"
+		"(with hyphens for blanks).  map: one row for each reserved range.  verbose: each\n"
+		"heap's own figures; verbose 2 adds a histogram of sizes and where the objects\n"
 		"are.",
-	.words = "main-heap numa-heaps map verbose",
+	.words = CLI_HEAP_WORDS " map verbose",
 	.function = show_memory_fn,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stages of a daemon's life, each with its way back. */
 #include <cli/daemon.h>
+#include <cli/commands.h>
+#include <cli/symbolize.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -209,6 +211,7 @@ server_up(daemon_t *m)
 	const char *path =
 		m->d.unix_.cli_listen ? m->d.unix_.cli_listen : cli_default_socket_path();
 
+	cli_set_save_folder(path);
 	return cli_server_create(m->base, path, &m->server);
 }
 
@@ -667,6 +670,8 @@ loop(daemon_t *m)
 {
 	struct timeval soon = {};
 
+	/* Plugins are loaded: their debug information is found with the rest. */
+	cli_symbolizer_install();
 	if (vmheap_timer_add(TRIM_PERIOD_MS, give_pages_back, NULL))
 		daemon_log("no memory for the timer that gives empty pages back");
 	event_add(m->timer, &soon);

@@ -462,11 +462,11 @@ small_sites_are_listed_when_verbose(void)
 	site_2(v, 500, 0);
 	s = format(NULL, "%U%c", format_mheap_trace, v, 0, 0);
 	CU_ASSERT_PTR_NULL(strstr((char *)s, "site_2"));
-	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "\n1 more\n1 total traced objects"));
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "\n1 smaller sites\n1 total traced objects"));
 	vec_free(s);
 	s = format(NULL, "%U%c", format_mheap_trace, v, 1, 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "site_2"));
-	CU_ASSERT_PTR_NULL(strstr((char *)s, "more"));
+	CU_ASSERT_PTR_NULL(strstr((char *)s, "smaller"));
 	vec_free(s);
 	mheap_trace(v, 0);
 	enable(v, MiB(1), 0);

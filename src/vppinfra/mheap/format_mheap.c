@@ -300,26 +300,26 @@ format_mheap(u8 *s, va_list *va)
 	int verbose = va_arg(*va, int);
 	u32 indent = format_get_indent(s) + 2;
 	snapshot_t n;
-	corrupt_t corrupt;
-	int is_walkable;
+	corrupt_t corrupt = { .uoffset = ~(uword)0 };
+	int is_walkable = 0;
 
 	if (!v)
 		return format(s, "no heap");
 	take_snapshot(v, &n);
 	s = format_one_line(s, &n.usage);
-	if (verbose < 1)
-		return s;
-	take_first_corrupt(v, &corrupt);
-	/* A walk over all elements is for a heap that has been walked. */
-	is_walkable = verbose >= 2 && corrupt.uoffset == ~(uword)0;
-	if (is_walkable)
-		s = format_histogram(s, v, indent);
-	s = format_counters(s, &n, indent);
-	s = format_bins(s, &n, indent);
-	s = format_state(s, &n, indent);
+	if (verbose >= 1) {
+		take_first_corrupt(v, &corrupt);
+		/* A walk over all elements is for a heap that has been walked. */
+		is_walkable = verbose >= 2 && corrupt.uoffset == ~(uword)0;
+		if (is_walkable)
+			s = format_histogram(s, v, indent);
+		s = format_counters(s, &n, indent);
+		s = format_bins(s, &n, indent);
+		s = format_state(s, &n, indent);
+	}
 	if (n.flags & MHEAP_FLAG_TRACE && mheap_region_of(mheap_header(v)))
 		s = format(s, "\n\n%U%U", format_white_space, indent, format_mheap_trace, v,
-			   verbose > 1);
+			   verbose);
 	if (corrupt.uoffset != ~(uword)0)
 		s = format(s, "\n%Ufirst corrupt object: 0x%wx, size %wd\n%U%U", format_white_space,
 			   indent, (uword)v + corrupt.uoffset, corrupt.n_elt_bytes,

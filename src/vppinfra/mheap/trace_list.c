@@ -8,6 +8,7 @@
 
 #define N_ROWS 50            /* of a table that is not verbose, as in VPP */
 #define MIN_SHOWN_BYTES 1024 /* the same */
+#define N_SHOWN_MISUSES 4    /* the latest */
 /* Sites that may be new while the vector is made. */
 #define N_MORE_SITES 64
 
@@ -44,38 +45,62 @@ mheap_trace_dup(const void *v)
 	return traces;
 }
 
+/* One a line, under the first. */
+static u8 *
+format_callers(u8 *s, const uword *callers)
+{
+	u32 n = mheap_trace_n_callers(callers), column = format_get_indent(s);
+
+	for (u32 i = 0; i < n; i++) {
+		if (i)
+			s = format(s, "\n%U", format_white_space, column);
+		s = format(s, " %U", format_clib_symbol, callers[i]);
+	}
+	return s;
+}
+
 static u8 *
 format_row(u8 *s, const void *v, const mheap_trace_t *t, u32 indent)
 {
-	u32 n = mheap_trace_n_callers(t->callers), column;
-
 	s = format(s, "\n%U%9Lu%9Lu", format_white_space, indent, t->n_bytes, t->n_allocations);
 	if (t->offset != ~(uword)0)
 		s = format(s, " 0x%012wx ", (uword)v + t->offset);
 	else
 		s = format(s, " %14s ", "-");
-	column = format_get_indent(s);
+	return format_callers(s, t->callers);
+}
+
+static u8 *
+format_who(u8 *s, const char *what, const uword *callers, u32 indent)
+{
+	if (!callers[0])
+		return s;
+	s = format(s, "\n%U%-13s", format_white_space, indent, what);
+	return format_callers(s, callers);
+}
+
+static u8 *
+format_misuses(u8 *s, const void *v, u32 indent)
+{
+	mheap_trace_misuse_t misuses[N_SHOWN_MISUSES];
+	u32 n = mheap_trace_misuses(v, misuses, ARRAY_LEN(misuses));
+
 	for (u32 i = 0; i < n; i++) {
-		if (i)
-			s = format(s, "\n%U", format_white_space, column);
-		s = format(s, " %U", format_clib_symbol, t->callers[i]);
+		s = format(s, "\n%U0x%wx: %s", format_white_space, indent,
+			   (uword)v + misuses[i].offset, misuses[i].what);
+		s = format_who(s, "put by", misuses[i].put_callers, indent + 2);
+		s = format_who(s, "got by", misuses[i].get_callers, indent + 2);
+		s = format_who(s, "put first by", misuses[i].free_callers, indent + 2);
 	}
 	return s;
 }
 
-u8 *
-format_mheap_trace(u8 *s, va_list *va)
+static u8 *
+format_sites(u8 *s, const void *v, const mheap_trace_t *traces, int verbose, u32 indent)
 {
-	const void *v = va_arg(*va, void *);
-	int verbose = va_arg(*va, int), was_on = mheap_trace_thread_enable(0);
-	mheap_trace_t *traces = mheap_trace_dup(v), *t;
-	u32 indent = format_get_indent(s), n_shown = 0;
-	mheap_trace_info_t info;
+	const mheap_trace_t *t;
+	u32 n_shown = 0;
 
-	mheap_trace_info(v, &info);
-	if (info.sample_bytes)
-		s = format(s, "sampled, one in %wd bytes: bytes and counts are estimates\n%U",
-			   info.sample_bytes, format_white_space, indent);
 	s = format(s, "%=9s%=9s%=15s %s", "Bytes", "Count", "Sample", "Traceback");
 	vec_foreach (t, traces) {
 		if (!verbose && (n_shown == N_ROWS || t->n_bytes < MIN_SHOWN_BYTES))
@@ -84,13 +109,35 @@ format_mheap_trace(u8 *s, va_list *va)
 		n_shown++;
 	}
 	if (n_shown < vec_len(traces))
-		s = format(s, "\n%U%wd more", format_white_space, indent,
+		s = format(s, "\n%U%wd smaller sites", format_white_space, indent,
 			   (uword)vec_len(traces) - n_shown);
-	s = format(s, "\n%U%Lu total traced objects", format_white_space, indent,
-		   info.n_allocations);
+	return s;
+}
+
+u8 *
+format_mheap_trace(u8 *s, va_list *va)
+{
+	const void *v = va_arg(*va, void *);
+	int verbose = va_arg(*va, int), was_on = mheap_trace_thread_enable(0);
+	mheap_trace_t *traces = mheap_trace_dup(v);
+	u32 indent = format_get_indent(s);
+	mheap_trace_info_t info;
+
+	mheap_trace_info(v, &info);
+	if (info.sample_bytes)
+		s = format(s, "sampled, one in %wd bytes: bytes and counts are estimates\n%U",
+			   info.sample_bytes, format_white_space, indent);
+	if (vec_len(traces)) {
+		s = format_sites(s, v, traces, verbose, indent);
+		s = format(s, "\n%U%Lu total traced objects", format_white_space, indent,
+			   info.n_allocations);
+	} else {
+		s = format(s, "no traced allocations");
+	}
 	if (info.n_untraced)
 		s = format(s, "\n%U%Lu objects untraced: no room for their sites",
 			   format_white_space, indent, info.n_untraced);
+	s = format_misuses(s, v, indent);
 	vec_free(traces);
 	mheap_trace_thread_enable(was_on);
 	return s;
