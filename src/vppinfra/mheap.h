@@ -350,8 +350,9 @@ CLIB_EXPORT uword mheap_elts(const void *v);
 CLIB_EXPORT uword mheap_max_size(const void *v);
 CLIB_EXPORT uword mheap_bytes(const void *v);
 
-/** Calls f for each used object in address order until it returns nonzero.  The lock is held:
- *  f must not call into this heap from another thread. */
+/** Calls f for each used object in address order until it returns nonzero.  The lock is held: f
+ *  must not wait for a thread that uses this heap.  It may get objects, which are met or not, and
+ *  put the one it was called for. */
 CLIB_EXPORT void mheap_foreach(void *v, uword (*f)(void *arg, void *v, void *data, uword size),
 			       void *arg);
 

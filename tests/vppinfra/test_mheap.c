@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <vppinfra/mem.h>
+#include <vppinfra/vec.h>
 #include "heap_helpers.h"
 
 /* ---- layout ---- */
@@ -376,6 +378,36 @@ neighbours_merge_both_ways(void)
 
 /* ---- extend ---- */
 
+/* A vector that grows stays where it is as long as what lies right of it is free, and moves when it
+ * is not. */
+static void
+a_growing_vector_stays_in_place(void)
+{
+	void *v = heap_of(MiB(4)), *old_heap = clib_mem_set_heap(v);
+	u32 *numbers = NULL, *first;
+	void *right;
+
+	vec_validate(numbers, 9);
+	right = clib_mem_alloc(KiB(512));
+	clib_mem_alloc(16);
+	clib_mem_free(right);
+	first = numbers;
+	while (vec_len(numbers) < KiB(60))
+		vec_add1(numbers, vec_len(numbers));
+	CU_ASSERT_PTR_EQUAL(numbers, first);
+	for (u32 i = 10; i < vec_len(numbers); i++)
+		CU_ASSERT_FATAL(numbers[i] == i);
+	while (vec_len(numbers) < KiB(140))
+		vec_add1(numbers, vec_len(numbers));
+	CU_ASSERT_PTR_NOT_EQUAL(numbers, first);
+	CU_ASSERT_EQUAL(numbers[KiB(140) - 1], KiB(140) - 1);
+	vec_free(numbers);
+	CU_ASSERT(is_whole(v));
+	CU_ASSERT_EQUAL(mheap_elts(v), 1);
+	clib_mem_set_heap(old_heap);
+	mheap_free(v);
+}
+
 /* An object grows where it lies: into the end, into a free neighbour, and otherwise not. */
 static void
 extend_grows_in_place(void)
@@ -443,6 +475,55 @@ foreach_meets_live_objects_in_order(void)
 	CU_ASSERT_EQUAL(some.n, 3);
 	mheap_foreach(NULL, visit, &some);
 	CU_ASSERT_EQUAL(some.n, 3);
+	mheap_free(v);
+}
+
+static uword
+put_it(void *arg, void *v, void *data, uword size)
+{
+	*(uword *)arg += 1;
+	mheap_put(v, (uword)data - (uword)v);
+	return 0;
+}
+
+static uword
+put_two_of_three(void *arg, void *v, void *data, uword size)
+{
+	return *(uword *)arg % 3 ? put_it(arg, v, data, size) : !++*(uword *)arg;
+}
+
+static uword
+get_one_more(void *arg, void *v, void *data, uword size)
+{
+	*(uword *)arg += 1;
+	get(v, 100);
+	return 0;
+}
+
+/* What is met may be put, small and large, next to free ones or not; what is got on the way may
+ * be met, but the walk ends. */
+static void
+foreach_may_put_and_get(void)
+{
+	void *v = heap_of(MiB(64));
+	uword offsets[100], n;
+
+	for (int part = 0; part < 2; part++) {
+		for (int i = 0; i < 100; i++)
+			offsets[i] = get(v, i % 7 ? 64 : KiB(300));
+		for (int i = 0; i < 100; i += 4)
+			mheap_put(v, offsets[i]);
+		n = 0;
+		mheap_foreach(v, part ? put_two_of_three : put_it, &n);
+		CU_ASSERT_EQUAL(n, 75);
+		CU_ASSERT_EQUAL(mheap_elts(v), part ? 25 : 0);
+		CU_ASSERT(is_whole(v));
+	}
+	n = 0;
+	mheap_foreach(v, get_one_more, &n);
+	CU_ASSERT(n >= 25);
+	CU_ASSERT_EQUAL(mheap_elts(v), 25 + n);
+	CU_ASSERT(is_whole(v));
 	mheap_free(v);
 }
 
@@ -645,7 +726,9 @@ static const unit_test_t tests[] = {
 	UNIT(reuse_is_last_in_first_out_and_low),
 	UNIT(neighbours_merge_both_ways),
 	UNIT(extend_grows_in_place),
+	UNIT(a_growing_vector_stays_in_place),
 	UNIT(foreach_meets_live_objects_in_order),
+	UNIT(foreach_may_put_and_get),
 	UNIT(usage_adds_up),
 	UNIT(bitmap_and_lists_agree),
 	UNIT(the_validate_flag_validates),

@@ -72,6 +72,32 @@ only_live_objects_are_objects(void)
 	mheap_free(v);
 }
 
+/* VPP's cache of small objects took the same one twice, and two later gets returned the same
+ * memory.  Here the second put is refused, for every size that cache held. */
+static void
+a_double_put_hands_nothing_out_twice(void)
+{
+	static const uword flags[] = { 0, MHEAP_FLAG_SMALL_OBJECT_CACHE };
+
+	for (uword f = 0; f < ARRAY_LEN(flags); f++) {
+		void *v = mheap_alloc_with_flags(NULL, MiB(4), flags[f]);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+		for (uword n = 8; n <= 1028; n += 4) {
+			uword offset = get(v, n), a, b;
+
+			get(v, 16);
+			CU_ASSERT_EQUAL(mheap_put_checked(v, offset), 0);
+			CU_ASSERT_EQUAL(mheap_put_checked(v, offset), -EALREADY);
+			a = get(v, n);
+			b = get(v, n);
+			CU_ASSERT(b >= a + n || b + n <= a);
+		}
+		CU_ASSERT(is_whole(v));
+		mheap_free(v);
+	}
+}
+
 /* VPP's mheap_put returns nothing: the handler hears of it, with the place it was called from. */
 static void
 a_wrong_put_is_reported(void)
@@ -406,6 +432,7 @@ check_finds_each_fault(void)
 static const unit_test_t tests[] = {
 	UNIT(wrong_puts_are_refused),
 	UNIT(only_live_objects_are_objects),
+	UNIT(a_double_put_hands_nothing_out_twice),
 	UNIT(a_wrong_put_is_reported),
 	UNIT(an_overrun_is_noticed_at_put),
 	UNIT(a_broken_neighbour_is_not_merged_with),

@@ -39,24 +39,41 @@ mheap_bytes(const void *v)
 	return v ? MHEAP_HEADER_BYTES + vector_len(v) : 0;
 }
 
+/* Where the walk goes on behind the element at uo, after f saw it.  *left is an element that is
+ * there, left of it, or its own offset at the start.  If f has put the object it may have merged
+ * with *left; its own header may be gone then, page and all. */
+static uword
+step(const void *v, uword *left, uword uo)
+{
+	u64 word = elt_words(v, *left)[1];
+
+	if (!(word & HDR_FREE) || *left + hdr_bytes(word) < uo) {
+		*left = uo;
+		word = elt_words(v, uo)[1];
+	}
+	return *left + hdr_bytes(word) + MHEAP_ELT_OVERHEAD_BYTES;
+}
+
 void
 mheap_foreach(void *v, uword (*f)(void *arg, void *v, void *data, uword size), void *arg)
 {
 	mheap_t *h;
-	uword uo = MHEAP_ELT_OVERHEAD_BYTES;
+	uword uo = MHEAP_ELT_OVERHEAD_BYTES, left = uo, end;
 	int is_locked;
 
 	if (!v)
 		return;
 	h = mheap_header(v);
 	is_locked = mheap_lock_if_ours(h);
-	while (uo < vector_len(v)) {
+	/* What f appends is not met, or a walk might never end. */
+	end = vector_len(v);
+	while (uo < clib_min(end, vector_len(v))) {
 		u64 word = elt_words(v, uo)[1];
-		uword n_bytes = hdr_bytes(word);
 
-		if (!(word & HDR_FREE) && f(arg, v, (u8 *)v + uo, n_bytes))
+		if (!(word & HDR_FREE) && f(arg, v, (u8 *)v + uo, hdr_bytes(word)))
 			break;
-		uo += n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
+		if (uo < vector_len(v))
+			uo = step(v, &left, uo);
 	}
 	if (is_locked)
 		mheap_unlock_slow(h);
