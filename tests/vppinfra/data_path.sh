@@ -11,6 +11,8 @@ own="mheap_.*|vmem_.*|_vmem_.*|vm_.*|clib_.*|_vec_.*|pktpool_.*"
 system="_GLOBAL_OFFSET_TABLE_|__tls_get_addr|memcpy|memmove|memset|memcmp"
 system="$system|pthread_(mutex_(lock|trylock|unlock)|cond_(wait|timedwait|broadcast))|sched_yield"
 system="$system|clock_gettime|stat(64)?|__xstat(64)?|__libc_single_threaded"
+# The sampler of a traced heap, and the question whether a page of a stack is there.
+system="$system|log|expm1|syscall|__errno_location|__libc_stack_end"
 
 n_symbols=0
 n_refused=0

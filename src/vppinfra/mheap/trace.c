@@ -5,16 +5,7 @@
  * lock safe to look at, and to switch, from the control thread.  Nothing is called out to, mapped
  * or grown while it is held. */
 #include <math.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <unistd.h>
-#include <vppinfra/backtrace.h>
-#include <vppinfra/cpu.h>
 #include "trace_impl.h"
-
-#define DEFAULT_MAX_SITES 65536
-/* Puts that can be named when they come twice: a megabyte. */
-#define N_PUTS 4096
 
 static __thread u32 is_thread_off __attribute__((tls_model("initial-exec")));
 
@@ -75,6 +66,15 @@ sample_is_due(trace_main_t *tm, uword n_bytes)
 	atomic_store_explicit(&tm->bytes_to_sample, next_gap(tm, sample_bytes),
 			      memory_order_relaxed);
 	return 1;
+}
+
+void
+mheap_trace_start_sampler(trace_main_t *tm, uword sample_bytes, u64 seed)
+{
+	atomic_store_explicit(&tm->sample_bytes, sample_bytes, memory_order_relaxed);
+	atomic_store_explicit(&tm->random, seed, memory_order_relaxed);
+	atomic_store_explicit(&tm->bytes_to_sample, sample_bytes ? next_gap(tm, sample_bytes) : 0,
+			      memory_order_relaxed);
 }
 
 /* ---- sites ---- */
@@ -147,14 +147,6 @@ site_recycle(trace_tables_t *t, u32 index)
 /* ---- what get, put and extend call ---- */
 
 static void
-walk(const void *frame, uword *callers)
-{
-	u32 n = clib_backtrace_from(frame, callers, N_CALLERS);
-
-	memset(callers + n, 0, (N_CALLERS - n) * sizeof(callers[0]));
-}
-
-static void
 add_object(trace_tables_t *t, uword sample_bytes, uword uo, uword n_bytes, const uword *callers)
 {
 	u64 *slot = slot_of(t, uo), n_objects, n_weighed;
@@ -188,7 +180,7 @@ mheap_trace_get(mheap_t *h, void *v, uword uo, const void *frame)
 
 	if (!tm || is_thread_off || !sample_is_due(tm, n_bytes))
 		return;
-	walk(frame, callers);
+	trace_walk(frame, callers);
 	trace_lock(tm);
 	if (tm->tables)
 		add_object(tm->tables,
@@ -201,12 +193,12 @@ mheap_trace_get(mheap_t *h, void *v, uword uo, const void *frame)
 static void
 remember_put(trace_tables_t *t, uword uo, u64 *slot, const uword *get_callers, const void *frame)
 {
-	u32 i = t->next_put++ % N_PUTS;
+	u32 i = t->next_put++ % TRACE_N_PUTS;
 	trace_put_t *put = &t->puts[i];
 
 	put->uoffset = uo;
 	memcpy(put->get_callers, get_callers, sizeof(put->get_callers));
-	walk(frame, put->put_callers);
+	trace_walk(frame, put->put_callers);
 	*slot = slot_make(SLOT_PUT, uo, i);
 }
 
@@ -272,220 +264,10 @@ mheap_trace_resize(mheap_t *h, void *v, uword uo, uword n_bytes_before)
 }
 
 int
-mheap_trace_blame(const void *v, uword uo, const char *what, const void *frame,
-		  mheap_trace_misuse_t *misuse)
-{
-	trace_main_t *tm = v ? trace_of(mheap_header(v)) : NULL;
-	trace_tables_t *t;
-	const u64 *slot;
-
-	if (!tm)
-		return 0;
-	memset(misuse, 0, sizeof(*misuse));
-	strncpy(misuse->what, what, sizeof(misuse->what) - 1);
-	misuse->offset = uo;
-	walk(frame, misuse->put_callers);
-	trace_lock(tm);
-	t = tm->tables;
-	slot = t ? slot_of(t, uo) : NULL;
-	if (slot && slot_is(*slot, SLOT_LIVE, uo)) {
-		memcpy(misuse->get_callers, t->sites[slot_index(*slot)].callers,
-		       sizeof(misuse->get_callers));
-	} else if (slot && slot_is(*slot, SLOT_PUT, uo) &&
-		   t->puts[slot_index(*slot)].uoffset == uo) {
-		const trace_put_t *put = &t->puts[slot_index(*slot)];
-
-		memcpy(misuse->get_callers, put->get_callers, sizeof(misuse->get_callers));
-		memcpy(misuse->free_callers, put->put_callers, sizeof(misuse->free_callers));
-	}
-	if (t)
-		tm->misuses[tm->n_misuses++ % N_MISUSES] = *misuse;
-	trace_unlock(tm);
-	return t != NULL;
-}
-
-int
 mheap_trace_thread_enable(int enable)
 {
 	int was_on = !is_thread_off;
 
 	is_thread_off = !enable;
 	return was_on;
-}
-
-/* ---- on and off ---- */
-
-static trace_main_t *
-map_main(void)
-{
-	void *p = mmap(NULL, sizeof(trace_main_t), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void *
-carve(u8 **at, uword n_bytes)
-{
-	void *p = *at;
-
-	*at += round_pow2(n_bytes, CLIB_CACHE_LINE_BYTES);
-	return p;
-}
-
-/* Address space for everything at once; pages come as they are touched. */
-static trace_tables_t *
-map_tables(const mheap_t *h, u32 max_sites)
-{
-	u32 log2_buckets = (u32)max_log2(max_sites) + 1;
-	u64 n_slots = (h->max_size >> LOG2_SLOT_SPAN) + 1;
-	uword n = sizeof(trace_tables_t) + max_sites * sizeof(trace_site_t) +
-		  (sizeof(u32) << log2_buckets) + N_PUTS * sizeof(trace_put_t) +
-		  n_slots * sizeof(u64) + 8 * CLIB_CACHE_LINE_BYTES;
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		       -1, 0);
-	trace_tables_t *t = p;
-	u8 *at = p;
-
-	if (p == MAP_FAILED)
-		return NULL;
-	carve(&at, sizeof(*t));
-	t->n_mapped_bytes = n;
-	t->max_sites = max_sites;
-	t->log2_buckets = log2_buckets;
-	t->n_slots = n_slots;
-	t->sites = carve(&at, max_sites * sizeof(trace_site_t));
-	t->buckets = carve(&at, sizeof(u32) << log2_buckets);
-	t->puts = carve(&at, N_PUTS * sizeof(trace_put_t));
-	t->slots = carve(&at, n_slots * sizeof(u64));
-	return t;
-}
-
-static u64
-make_seed(const void *p)
-{
-	u64 seed;
-
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed))
-		return seed;
-	return clib_cpu_time_now() ^ (uword)p;
-}
-
-/* The head that h->trace_main names, made by the first who needs it. */
-static trace_main_t *
-find_or_make_main(mheap_t *h)
-{
-	trace_main_t *tm = trace_of(h);
-	void *none = NULL;
-
-	if (tm)
-		return tm;
-	tm = map_main();
-	/* Release: its zeros are seen by whoever acquires the pointer in trace_of(). */
-	if (!tm || __atomic_compare_exchange_n(&h->trace_main, &none, tm, 0, __ATOMIC_ACQ_REL,
-					       __ATOMIC_ACQUIRE))
-		return tm;
-	munmap(tm, sizeof(*tm));
-	return none;
-}
-
-int
-mheap_trace_enable(void *v, const mheap_trace_params_t *params)
-{
-	static const mheap_trace_params_t all_defaults;
-	mheap_t *h = v ? mheap_header(v) : NULL;
-	trace_tables_t *t;
-	trace_main_t *tm;
-	int is_locked;
-
-	params = params ? params : &all_defaults;
-	if (!h || !mheap_region_of(h) || params->max_sites > MAX_SITES)
-		return -EINVAL;
-	tm = find_or_make_main(h);
-	t = tm ? map_tables(h, params->max_sites ? params->max_sites : DEFAULT_MAX_SITES) : NULL;
-	if (!t)
-		return -ENOMEM;
-
-	is_locked = mheap_lock_if_ours(h);
-	trace_lock(tm);
-	if (!tm->tables) {
-		atomic_store_explicit(&tm->sample_bytes, params->sample_bytes,
-				      memory_order_relaxed);
-		atomic_store_explicit(&tm->random, params->seed ? params->seed : make_seed(t),
-				      memory_order_relaxed);
-		atomic_store_explicit(&tm->bytes_to_sample,
-				      params->sample_bytes ? next_gap(tm, params->sample_bytes) : 0,
-				      memory_order_relaxed);
-		tm->n_misuses = 0;
-		tm->tables = t;
-		t = NULL;
-		heap_change_flags(h, MHEAP_FLAG_TRACE, 0);
-	}
-	trace_unlock(tm);
-	if (is_locked)
-		mheap_unlock_slow(h);
-	if (t)
-		munmap(t, t->n_mapped_bytes);
-	return t ? -EALREADY : 0;
-}
-
-int
-mheap_trace_disable(void *v)
-{
-	mheap_t *h = v ? mheap_header(v) : NULL;
-	trace_tables_t *t;
-	trace_main_t *tm;
-	int is_locked;
-
-	if (!h || !mheap_region_of(h))
-		return -EINVAL;
-	tm = trace_of(h);
-	if (!tm)
-		return -EALREADY;
-	is_locked = mheap_lock_if_ours(h);
-	trace_lock(tm);
-	t = tm->tables;
-	tm->tables = NULL;
-	heap_change_flags(h, 0, MHEAP_FLAG_TRACE);
-	trace_unlock(tm);
-	if (is_locked)
-		mheap_unlock_slow(h);
-	if (t)
-		munmap(t, t->n_mapped_bytes);
-	return t ? 0 : -EALREADY;
-}
-
-void
-mheap_trace(void *v, int enable)
-{
-	int error = enable ? mheap_trace_enable(v, NULL) : mheap_trace_disable(v);
-
-	if (error && error != -EALREADY)
-		mheap_report(error == -ENOMEM ? "no address space to trace it"
-					      : "trace of what is no heap of this process",
-			     error == -ENOMEM ? v : NULL, 0, __builtin_return_address(0));
-}
-
-void
-mheap_trace_destroy(mheap_t *h)
-{
-	trace_main_t *tm = trace_of(h);
-
-	if (!tm)
-		return;
-	if (tm->tables)
-		munmap(tm->tables, tm->tables->n_mapped_bytes);
-	munmap(tm, sizeof(*tm));
-	h->trace_main = NULL;
-}
-
-void
-mheap_set_flags(void *v, u32 set, u32 clear)
-{
-	const u32 fixed = MHEAP_FLAG_TRACE | MHEAP_FLAG_THREAD_SAFE;
-	mheap_t *h = mheap_header(v);
-
-	mheap_maybe_lock(h);
-	heap_change_flags(h, set & ~fixed, clear & ~fixed);
-	mheap_maybe_unlock(h);
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trace_impl: the tables of a traced heap, for trace.c and trace_read.c. */
+/* trace_impl: the tables of a traced heap, for the trace_*.c files. */
 #ifndef included_mheap_trace_impl_h
 #define included_mheap_trace_impl_h
 
 #include <sched.h>
+#include <vppinfra/backtrace.h>
 #include "mheap_impl.h"
 
 #define N_CALLERS MHEAP_TRACE_MAX_CALLERS
 #define NO_INDEX (~(u32)0)
 /* Wrong puts are rare: the latest tell the story. */
 #define N_MISUSES 16
+/* Puts that can be named when they come twice: a megabyte. */
+#define TRACE_N_PUTS 4096
 
 /* n_objects is a fixed-point number, as a sampled object stands for a fraction more than a whole
  * number of objects. */
@@ -133,5 +136,16 @@ slot_index(u64 slot)
 {
 	return (slot >> SLOT_INDEX_SHIFT) & MAX_SITES;
 }
+
+always_inline void
+trace_walk(const void *frame, uword *callers)
+{
+	u32 n = clib_backtrace_from(frame, callers, N_CALLERS);
+
+	memset(callers + n, 0, (N_CALLERS - n) * sizeof(callers[0]));
+}
+
+/** The tables' lock is held. */
+void mheap_trace_start_sampler(trace_main_t *tm, uword sample_bytes, u64 seed);
 
 #endif

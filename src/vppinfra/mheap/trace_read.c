@@ -130,6 +130,39 @@ mheap_trace_find_samples(const void *v)
 	}
 }
 
+int
+mheap_trace_blame(const void *v, uword uo, const char *what, const void *frame,
+		  mheap_trace_misuse_t *misuse)
+{
+	trace_main_t *tm = v ? trace_of(mheap_header(v)) : NULL;
+	trace_tables_t *t;
+	const u64 *slot;
+
+	if (!tm)
+		return 0;
+	memset(misuse, 0, sizeof(*misuse));
+	strncpy(misuse->what, what, sizeof(misuse->what) - 1);
+	misuse->offset = uo;
+	trace_walk(frame, misuse->put_callers);
+	trace_lock(tm);
+	t = tm->tables;
+	slot = t ? slot_of(t, uo) : NULL;
+	if (slot && slot_is(*slot, SLOT_LIVE, uo)) {
+		memcpy(misuse->get_callers, t->sites[slot_index(*slot)].callers,
+		       sizeof(misuse->get_callers));
+	} else if (slot && slot_is(*slot, SLOT_PUT, uo) &&
+		   t->puts[slot_index(*slot)].uoffset == uo) {
+		const trace_put_t *put = &t->puts[slot_index(*slot)];
+
+		memcpy(misuse->get_callers, put->get_callers, sizeof(misuse->get_callers));
+		memcpy(misuse->free_callers, put->put_callers, sizeof(misuse->free_callers));
+	}
+	if (t)
+		tm->misuses[tm->n_misuses++ % N_MISUSES] = *misuse;
+	trace_unlock(tm);
+	return t != NULL;
+}
+
 u32
 mheap_trace_misuses(const void *v, mheap_trace_misuse_t *misuses, u32 n)
 {
