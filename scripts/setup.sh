@@ -31,10 +31,11 @@ need iproute2 has ip
 need iputils-ping has ping
 need ethtool has ethtool
 need procps has ps
-# For the tests and benchmarks alone: the second compiler, its sanitizers, testpmd beside us.
+# For the tests and benchmarks alone: the second compiler, its sanitizers, testpmd and glib beside us.
 need clang has clang
 need g++ has g++
 need dpdk-dev has dpdk-testpmd
+need libglib2.0-dev pkg-config --exists glib-2.0
 
 [ -z "$missing" ] && exit 0
 
