@@ -107,7 +107,8 @@ vec_extend_in_place(void *v, uword max_bytes)
 	return 0;
 }
 
-/* Another place: the user header and the elements move, what is past them is zero. */
+/* Another place: the user header, wherever its owner has it between start and vector header, and
+ * the elements move; what is past them is zero. */
 static void *
 vec_move(void *v, uword max_bytes, uword elt_bytes)
 {
@@ -119,6 +120,7 @@ vec_move(void *v, uword max_bytes, uword elt_bytes)
 	if (!w)
 		return NULL;
 	memcpy(_vec_user_header(w), _vec_user_header(v), hdr_bytes);
+	memcpy((u8 *)_vec_find(w) - hdr_bytes, (u8 *)_vec_find(v) - hdr_bytes, hdr_bytes);
 	memcpy(w, v, n_bytes);
 	_vec_find(w)->len = h->len;
 	_vec_free(v);
@@ -213,7 +215,7 @@ _vec_dup(const void *v, uword elt_bytes, uword hdr_bytes, uword align, void *hea
 }
 
 void
-_vec_free(void *v)
+_vec_free(const void *v)
 {
 	vec_header_t *h;
 	void *heap;

@@ -17,7 +17,8 @@
  * vector goes by its own.  P = 0 is the current heap.
  *
  * Every one of them has a value: 0, or -ENOMEM with v as it was.  As a statement the value may be
- * ignored, as VPP's source does.  v is evaluated several times, other arguments once.
+ * ignored, as VPP's source does.  v is evaluated several times, other arguments once, what is to
+ * be stored after v has grown: vec_add1(v, vec_len(v)) stores the new length.
  *
  * Threads: a vector is one thread's at a time.  Owner: whoever holds the pointer. */
 #ifndef included_vppinfra_vec_h
@@ -55,7 +56,7 @@ CLIB_EXPORT void *_vec_dup(const void *v, uword elt_bytes, uword hdr_bytes, uwor
 			   void *heap);
 
 /** Give the memory back.  NULL ignored; what is no vector is reported and left alone. */
-CLIB_EXPORT void _vec_free(void *v);
+CLIB_EXPORT void _vec_free(const void *v);
 
 /** The same, named by the user header. */
 CLIB_EXPORT void _vec_free_header(void *header);
@@ -78,13 +79,17 @@ _vec_is_full(const void *v, uword elt_bytes)
 	return !v || (_vec_find(v)->len + 1) * elt_bytes > _vec_find(v)->max_bytes;
 }
 
+/* A macro that needs variables of its own gets their names from outside, so that it can stand in
+ * an argument of itself. */
+
 /* Takes what one of the functions above returned. */
-#define _vec_take(v, new_v)                                                                        \
+#define _vec_take(v, new_v) _vec_take_as(v, new_v, CLIB_UNIQUE(_vec_taken))
+#define _vec_take_as(v, new_v, taken)                                                              \
 	({                                                                                         \
-		void *_vec_taken = (new_v);                                                        \
-		if (PREDICT_TRUE(_vec_taken != 0))                                                 \
-			(v) = (__typeof__(v))_vec_taken;                                           \
-		_vec_taken ? 0 : -ENOMEM;                                                          \
+		void *taken = (new_v);                                                             \
+		if (PREDICT_TRUE(taken != 0))                                                      \
+			(v) = (__typeof__(v))taken;                                                \
+		taken ? 0 : -ENOMEM;                                                               \
 	})
 
 /* n is a plain variable or constant. */
@@ -105,12 +110,9 @@ _vec_is_full(const void *v, uword elt_bytes)
 #define vec_new_hap(T, N, H, A, P) vec_new_generic(T, N, H, A, P)
 
 /** Free and set v to 0.  NULL-safe; a stranger's pointer is reported, not followed. */
-#define vec_free(V)                                                                                \
-	do {                                                                                       \
-		_vec_free(V);                                                                      \
-		(V) = 0;                                                                           \
-	} while (0)
+#define vec_free(V) ((void)(_vec_free(V), (V) = 0))
 #define vec_free_h(V, H) vec_free(V)
+#define vec_free_aligned(V, A) vec_free(V)
 #define vec_free_ha(V, H, A) vec_free(V)
 
 /** Free a vector by its user header. */
@@ -126,31 +128,36 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** Copy SRC's elements onto DST's, which has the same length. */
 #define vec_copy(DST, SRC)                                                                         \
-	do {                                                                                       \
+	({                                                                                         \
 		ASSERT(vec_len64(DST) == vec_len64(SRC));                                          \
 		if (vec_len64(DST))                                                                \
 			memcpy((DST), (SRC), vec_bytes(DST));                                      \
-	} while (0)
+		(void)0;                                                                           \
+	})
 
 /** NEW becomes a new vector of OLD's length, elements zero; its former value is not freed. */
-#define vec_clone_hap(NEW_V, OLD_V, H, A, P)                                                       \
+#define vec_clone_hap(NEW_V, OLD_V, H, A, P) _vec_clone(NEW_V, OLD_V, H, A, P, CLIB_UNIQUE(_vec_n))
+#define _vec_clone(NEW_V, OLD_V, H, A, P, n)                                                       \
 	({                                                                                         \
-		uword _vec_clone_n = vec_len64(OLD_V);                                             \
+		uword n = vec_len64(OLD_V);                                                        \
 		(NEW_V) = 0;                                                                       \
-		_vec_clone_n ? _vec_take(NEW_V, _vec_new(_vec_clone_n, sizeof((NEW_V)[0]), (H),    \
-							 _vec_align(NEW_V, A), (P)))               \
-			     : 0;                                                                  \
+		n ? _vec_take(NEW_V,                                                               \
+			      _vec_new(n, sizeof((NEW_V)[0]), (H), _vec_align(NEW_V, A), (P)))     \
+		  : 0;                                                                             \
 	})
 #define vec_clone(NEW_V, OLD_V) vec_clone_hap(NEW_V, OLD_V, 0, 0, 0)
 #define vec_clone_aligned(NEW_V, OLD_V, A) vec_clone_hap(NEW_V, OLD_V, 0, A, 0)
+#define vec_clone_ha(NEW_V, OLD_V, H, A) vec_clone_hap(NEW_V, OLD_V, H, A, 0)
+#define vec_clone_heap(NEW_V, OLD_V, P) vec_clone_hap(NEW_V, OLD_V, 0, 0, P)
 
 /* ---- length and room ---- */
 
 /** Room for n more; the length stays. */
-#define vec_alloc_hap(V, N, H, A, P)                                                               \
+#define vec_alloc_hap(V, N, H, A, P) _vec_alloc(V, N, H, A, P, CLIB_UNIQUE(_vec_n))
+#define _vec_alloc(V, N, H, A, P, n)                                                               \
 	({                                                                                         \
-		uword _vec_alloc_n = (N);                                                          \
-		_vec_make_room(V, _vec_alloc_n, H, A, P);                                          \
+		uword n = (N);                                                                     \
+		_vec_make_room(V, n, H, A, P);                                                     \
 	})
 #define vec_alloc(V, N) vec_alloc_hap(V, N, 0, 0, 0)
 #define vec_alloc_aligned(V, N, A) vec_alloc_hap(V, N, 0, A, 0)
@@ -168,12 +175,14 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** Add n elements; whatever was in memory there shows: zero unless the vector was once longer. */
 #define vec_resize_hap(V, N, H, A, P)                                                              \
+	_vec_resize_by(V, N, H, A, P, CLIB_UNIQUE(_vec_n), CLIB_UNIQUE(_vec_error))
+#define _vec_resize_by(V, N, H, A, P, n, error)                                                    \
 	({                                                                                         \
-		uword _vec_resize_n = (N);                                                         \
-		int _vec_resize_error = _vec_make_room(V, _vec_resize_n, H, A, P);                 \
-		if (PREDICT_TRUE(!_vec_resize_error))                                              \
-			_vec_find(V)->len += _vec_resize_n;                                        \
-		_vec_resize_error;                                                                 \
+		uword n = (N);                                                                     \
+		int error = _vec_make_room(V, n, H, A, P);                                         \
+		if (PREDICT_TRUE(!error))                                                          \
+			_vec_find(V)->len += n;                                                    \
+		error;                                                                             \
 	})
 #define vec_resize(V, N) vec_resize_hap(V, N, 0, 0, 0)
 #define vec_resize_aligned(V, N, A) vec_resize_hap(V, N, 0, A, 0)
@@ -181,13 +190,13 @@ _vec_is_full(const void *v, uword elt_bytes)
 #define vec_resize_heap(V, N, P) vec_resize_hap(V, N, 0, 0, P)
 
 /** Make index i valid; elements that this adds are zero.  Index -1 asks for nothing: 0. */
-#define vec_validate_hap(V, I, H, A, P)                                                            \
+#define vec_validate_hap(V, I, H, A, P) _vec_validate_to(V, I, H, A, P, CLIB_UNIQUE(_vec_n))
+#define _vec_validate_to(V, I, H, A, P, n)                                                         \
 	({                                                                                         \
-		uword _vec_validate_n = (uword)(I) + 1;                                            \
-		PREDICT_TRUE(_vec_validate_n <= vec_len64(V))                                      \
+		uword n = (uword)(I) + 1;                                                          \
+		PREDICT_TRUE(n <= vec_len64(V))                                                    \
 		? 0                                                                                \
-		: _vec_take(V, _vec_validate((V), _vec_validate_n, sizeof((V)[0]), (H),            \
-					     _vec_align(V, A), (P)));                              \
+		: _vec_take(V, _vec_validate((V), n, sizeof((V)[0]), (H), _vec_align(V, A), (P))); \
 	})
 #define vec_validate(V, I) vec_validate_hap(V, I, 0, 0, 0)
 #define vec_validate_aligned(V, I, A) vec_validate_hap(V, I, 0, A, 0)
@@ -196,17 +205,19 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** Make index i valid; elements that this adds are INIT (evaluated once an element). */
 #define vec_validate_init_empty_hap(V, I, INIT, H, A, P)                                           \
+	_vec_validate_init(V, I, INIT, H, A, P, CLIB_UNIQUE(_vec_from), CLIB_UNIQUE(_vec_n),       \
+			   CLIB_UNIQUE(_vec_error))
+#define _vec_validate_init(V, I, INIT, H, A, P, from, n, error)                                    \
 	({                                                                                         \
-		uword _vec_vie_from = vec_len64(V), _vec_vie_n = (uword)(I) + 1;                   \
-		int _vec_vie_error = 0;                                                            \
-		if (_vec_vie_n > _vec_vie_from) {                                                  \
-			_vec_vie_n -= _vec_vie_from;                                               \
-			_vec_vie_error = vec_resize_hap(V, _vec_vie_n, H, A, P);                   \
-			if (PREDICT_TRUE(!_vec_vie_error))                                         \
-				for (; _vec_vie_from < _vec_find(V)->len; _vec_vie_from++)         \
-					(V)[_vec_vie_from] = (INIT);                               \
+		uword from = vec_len64(V), n = (uword)(I) + 1;                                     \
+		int error = 0;                                                                     \
+		if (n > from) {                                                                    \
+			error = vec_resize_hap(V, n - from, H, A, P);                              \
+			if (PREDICT_TRUE(!error))                                                  \
+				for (; from < n; from++)                                           \
+					(V)[from] = (INIT);                                        \
 		}                                                                                  \
-		_vec_vie_error;                                                                    \
+		error;                                                                             \
 	})
 #define vec_validate_init_empty(V, I, INIT) vec_validate_init_empty_hap(V, I, INIT, 0, 0, 0)
 #define vec_validate_init_empty_aligned(V, I, INIT, A)                                             \
@@ -217,16 +228,20 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /* ---- at the end ---- */
 
-/** Append E, evaluated at most once.  Cost: a compare and a store; a call only to grow. */
+/** Append E, evaluated at most once.  Cost: a compare and two stores; a call only to grow. */
 #define vec_add1_hap(V, E, H, A, P)                                                                \
+	_vec_add1(V, E, H, A, P, CLIB_UNIQUE(_vec_at), CLIB_UNIQUE(_vec_error))
+#define _vec_add1(V, E, H, A, P, at, error)                                                        \
 	({                                                                                         \
-		int _vec_error = 0;                                                                \
+		int error = 0;                                                                     \
 		if (PREDICT_FALSE(_vec_is_full((V), sizeof((V)[0]))))                              \
-			_vec_error = _vec_take(                                                    \
+			error = _vec_take(                                                         \
 				V, _vec_grow((V), 1, sizeof((V)[0]), (H), _vec_align(V, A), (P))); \
-		if (PREDICT_TRUE(!_vec_error))                                                     \
-			(V)[_vec_find(V)->len++] = (E);                                            \
-		_vec_error;                                                                        \
+		if (PREDICT_TRUE(!error)) {                                                        \
+			uword at = _vec_find(V)->len++;                                            \
+			(V)[at] = (E);                                                             \
+		}                                                                                  \
+		error;                                                                             \
 	})
 #define vec_add1(V, E) vec_add1_hap(V, E, 0, 0, 0)
 #define vec_add1_aligned(V, E, A) vec_add1_hap(V, E, 0, A, 0)
@@ -235,15 +250,17 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** Append n elements as vec_resize() does and point PTR at the first; at 0 without memory. */
 #define vec_add2_hap(V, PTR, N, H, A, P)                                                           \
+	_vec_add2(V, PTR, N, H, A, P, CLIB_UNIQUE(_vec_n), CLIB_UNIQUE(_vec_error))
+#define _vec_add2(V, PTR, N, H, A, P, n, error)                                                    \
 	({                                                                                         \
-		uword _vec_add2_n = (N);                                                           \
-		int _vec_add2_error = _vec_make_room(V, _vec_add2_n, H, A, P);                     \
-		if (PREDICT_TRUE(!_vec_add2_error)) {                                              \
+		uword n = (N);                                                                     \
+		int error = _vec_make_room(V, n, H, A, P);                                         \
+		if (PREDICT_TRUE(!error)) {                                                        \
 			(PTR) = (V) + _vec_find(V)->len;                                           \
-			_vec_find(V)->len += _vec_add2_n;                                          \
+			_vec_find(V)->len += n;                                                    \
 		} else                                                                             \
 			(PTR) = 0;                                                                 \
-		_vec_add2_error;                                                                   \
+		error;                                                                             \
 	})
 #define vec_add2(V, PTR, N) vec_add2_hap(V, PTR, N, 0, 0, 0)
 #define vec_add2_aligned(V, PTR, N, A) vec_add2_hap(V, PTR, N, 0, A, 0)
@@ -252,17 +269,19 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** Append copies of n elements from array E, which is looked at after v has grown. */
 #define vec_add_hap(V, E, N, H, A, P)                                                              \
+	_vec_add(V, E, N, H, A, P, CLIB_UNIQUE(_vec_n), CLIB_UNIQUE(_vec_error))
+#define _vec_add(V, E, N, H, A, P, n, error)                                                       \
 	({                                                                                         \
-		uword _vec_add_n = (N);                                                            \
-		int _vec_add_error = 0;                                                            \
-		if (_vec_add_n) {                                                                  \
-			_vec_add_error = _vec_make_room(V, _vec_add_n, H, A, P);                   \
-			if (PREDICT_TRUE(!_vec_add_error)) {                                       \
-				memcpy((V) + _vec_find(V)->len, (E), _vec_add_n * sizeof((V)[0])); \
-				_vec_find(V)->len += _vec_add_n;                                   \
+		uword n = (N);                                                                     \
+		int error = 0;                                                                     \
+		if (n) {                                                                           \
+			error = _vec_make_room(V, n, H, A, P);                                     \
+			if (PREDICT_TRUE(!error)) {                                                \
+				memcpy((V) + _vec_find(V)->len, (E), n * sizeof((V)[0]));          \
+				_vec_find(V)->len += n;                                            \
 			}                                                                          \
 		}                                                                                  \
-		_vec_add_error;                                                                    \
+		error;                                                                             \
 	})
 #define vec_add(V, E, N) vec_add_hap(V, E, N, 0, 0, 0)
 #define vec_add_aligned(V, E, N, A) vec_add_hap(V, E, N, 0, A, 0)
@@ -277,20 +296,10 @@ _vec_is_full(const void *v, uword elt_bytes)
 	})
 
 /** Remove the last element into E.  Value: 1, or 0 when there was none. */
-#define vec_pop2(V, E)                                                                             \
-	({                                                                                         \
-		int _vec_pop_any = vec_len64(V) > 0;                                               \
-		if (_vec_pop_any)                                                                  \
-			(E) = vec_pop(V);                                                          \
-		_vec_pop_any;                                                                      \
-	})
+#define vec_pop2(V, E) ({ vec_len64(V) > 0 ? ((E) = vec_pop(V), 1) : 0; })
 
 /** Append copies of V2's elements to V1.  V2 may be V1. */
-#define vec_append_hap(V1, V2, H, A, P)                                                            \
-	({                                                                                         \
-		uword _vec_append_n = vec_len64(V2);                                               \
-		vec_add_hap(V1, V2, _vec_append_n, H, A, P);                                       \
-	})
+#define vec_append_hap(V1, V2, H, A, P) vec_add_hap(V1, V2, vec_len64(V2), H, A, P)
 #define vec_append(V1, V2) vec_append_hap(V1, V2, 0, 0, 0)
 #define vec_append_aligned(V1, V2, A) vec_append_hap(V1, V2, 0, A, 0)
 #define vec_append_ha(V1, V2, H, A) vec_append_hap(V1, V2, H, A, 0)
@@ -299,20 +308,25 @@ _vec_is_full(const void *v, uword elt_bytes)
 /* ---- in the middle ---- */
 
 /* Opens the gap; the value is an errno, -EINVAL when m is past the end. */
-#define _vec_open(V, N, M, H, A, P)                                                                             \
-	((M) > vec_len64(V) ? -EINVAL                                                                           \
-	 : (N)              ? _vec_take(V,                                                                      \
-					_vec_insert((V), (N), (M), sizeof((V)[0]), (H), _vec_align(V, A), (P))) \
-			    : 0)
+/* clang-format off */
+#define _vec_open(V, n, m, H, A, P)                                                                \
+	((m) > vec_len64(V) ? -EINVAL                                                              \
+	 : (n) ? _vec_take(V, _vec_insert((V), (n), (m), sizeof((V)[0]), (H), _vec_align(V, A),    \
+					  (P)))                                                    \
+	       : 0)
+/* clang-format on */
 
 /** Open n zero elements at index m.  -EINVAL: m is greater than the length. */
 #define vec_insert_hap(V, N, M, H, A, P)                                                           \
+	_vec_insert_zero(V, N, M, H, A, P, CLIB_UNIQUE(_vec_n), CLIB_UNIQUE(_vec_m),               \
+			 CLIB_UNIQUE(_vec_error))
+#define _vec_insert_zero(V, N, M, H, A, P, n, m, error)                                            \
 	({                                                                                         \
-		uword _vec_ins_n = (N), _vec_ins_m = (M);                                          \
-		int _vec_ins_error = _vec_open(V, _vec_ins_n, _vec_ins_m, H, A, P);                \
-		if (!_vec_ins_error && _vec_ins_n)                                                 \
-			memset((V) + _vec_ins_m, 0, _vec_ins_n * sizeof((V)[0]));                  \
-		_vec_ins_error;                                                                    \
+		uword n = (N), m = (M);                                                            \
+		int error = _vec_open(V, n, m, H, A, P);                                           \
+		if (!error && n)                                                                   \
+			memset((V) + m, 0, n * sizeof((V)[0]));                                    \
+		error;                                                                             \
 	})
 #define vec_insert(V, N, M) vec_insert_hap(V, N, M, 0, 0, 0)
 #define vec_insert_aligned(V, N, M, A) vec_insert_hap(V, N, M, 0, A, 0)
@@ -321,13 +335,16 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** Open n elements of value INIT (evaluated once an element) at index m. */
 #define vec_insert_init_empty_hap(V, N, M, INIT, H, A, P)                                          \
+	_vec_insert_init(V, N, M, INIT, H, A, P, CLIB_UNIQUE(_vec_n), CLIB_UNIQUE(_vec_m),         \
+			 CLIB_UNIQUE(_vec_error))
+#define _vec_insert_init(V, N, M, INIT, H, A, P, n, m, error)                                      \
 	({                                                                                         \
-		uword _vec_iie_n = (N), _vec_iie_m = (M);                                          \
-		int _vec_iie_error = _vec_open(V, _vec_iie_n, _vec_iie_m, H, A, P);                \
-		if (!_vec_iie_error)                                                               \
-			for (; _vec_iie_n > 0; _vec_iie_n--)                                       \
-				(V)[_vec_iie_m++] = (INIT);                                        \
-		_vec_iie_error;                                                                    \
+		uword n = (N), m = (M);                                                            \
+		int error = _vec_open(V, n, m, H, A, P);                                           \
+		if (!error)                                                                        \
+			for (; n > 0; n--)                                                         \
+				(V)[m++] = (INIT);                                                 \
+		error;                                                                             \
 	})
 #define vec_insert_init_empty(V, N, M, INIT) vec_insert_init_empty_hap(V, N, M, INIT, 0, 0, 0)
 #define vec_insert_init_empty_aligned(V, N, M, INIT, A)                                            \
@@ -339,12 +356,15 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** Insert copies of n elements from array E, which is not inside v, at index m. */
 #define vec_insert_elts_hap(V, E, N, M, H, A, P)                                                   \
+	_vec_insert_elts(V, E, N, M, H, A, P, CLIB_UNIQUE(_vec_n), CLIB_UNIQUE(_vec_m),            \
+			 CLIB_UNIQUE(_vec_error))
+#define _vec_insert_elts(V, E, N, M, H, A, P, n, m, error)                                         \
 	({                                                                                         \
-		uword _vec_ie_n = (N), _vec_ie_m = (M);                                            \
-		int _vec_ie_error = _vec_open(V, _vec_ie_n, _vec_ie_m, H, A, P);                   \
-		if (!_vec_ie_error && _vec_ie_n)                                                   \
-			memcpy((V) + _vec_ie_m, (E), _vec_ie_n * sizeof((V)[0]));                  \
-		_vec_ie_error;                                                                     \
+		uword n = (N), m = (M);                                                            \
+		int error = _vec_open(V, n, m, H, A, P);                                           \
+		if (!error && n)                                                                   \
+			memcpy((V) + m, (E), n * sizeof((V)[0]));                                  \
+		error;                                                                             \
 	})
 #define vec_insert_elts(V, E, N, M) vec_insert_elts_hap(V, E, N, M, 0, 0, 0)
 #define vec_insert_elts_aligned(V, E, N, M, A) vec_insert_elts_hap(V, E, N, M, 0, A, 0)
@@ -352,65 +372,59 @@ _vec_is_full(const void *v, uword elt_bytes)
 #define vec_insert_elts_heap(V, E, N, M, P) vec_insert_elts_hap(V, E, N, M, 0, 0, P)
 
 /** Insert copies of V2's elements, another vector, before V1's. */
-#define vec_prepend_hap(V1, V2, H, A, P)                                                           \
-	({                                                                                         \
-		uword _vec_prepend_n = vec_len64(V2);                                              \
-		vec_insert_elts_hap(V1, V2, _vec_prepend_n, 0, H, A, P);                           \
-	})
+#define vec_prepend_hap(V1, V2, H, A, P) vec_insert_elts_hap(V1, V2, vec_len64(V2), 0, H, A, P)
 #define vec_prepend(V1, V2) vec_prepend_hap(V1, V2, 0, 0, 0)
 #define vec_prepend_aligned(V1, V2, A) vec_prepend_hap(V1, V2, 0, A, 0)
 #define vec_prepend_ha(V1, V2, H, A) vec_prepend_hap(V1, V2, H, A, 0)
 #define vec_prepend_heap(V1, V2, P) vec_prepend_hap(V1, V2, 0, 0, P)
 
+/* Remove n elements from m; those behind them move up. */
+always_inline int
+_vec_delete(void *v, uword n, uword m, uword elt_bytes)
+{
+	uword len = vec_len64(v);
+
+	if (m > len || n > len - m)
+		return -EINVAL;
+	if (!n)
+		return 0;
+	memmove((u8 *)v + m * elt_bytes, (u8 *)v + (m + n) * elt_bytes, (len - m - n) * elt_bytes);
+	memset((u8 *)v + (len - n) * elt_bytes, 0, n * elt_bytes);
+	_vec_find(v)->len = len - n;
+	return 0;
+}
+
 /** Remove n elements from index m and keep the order; the room that opens at the end is zero.
  *  -EINVAL: they are not all there, nothing is removed. */
-#define vec_delete(V, N, M)                                                                        \
-	({                                                                                         \
-		uword _vec_del_n = (N), _vec_del_m = (M), _vec_del_len = vec_len64(V);             \
-		int _vec_del_error =                                                               \
-			_vec_del_m > _vec_del_len || _vec_del_n > _vec_del_len - _vec_del_m        \
-				? -EINVAL                                                          \
-				: 0;                                                               \
-		if (!_vec_del_error && _vec_del_n) {                                               \
-			memmove((V) + _vec_del_m, (V) + _vec_del_m + _vec_del_n,                   \
-				(_vec_del_len - _vec_del_m - _vec_del_n) * sizeof((V)[0]));        \
-			memset((V) + _vec_del_len - _vec_del_n, 0, _vec_del_n * sizeof((V)[0]));   \
-			_vec_find(V)->len -= _vec_del_n;                                           \
-		}                                                                                  \
-		_vec_del_error;                                                                    \
-	})
+#define vec_delete(V, N, M) _vec_delete((V), (N), (M), sizeof((V)[0]))
 
-/** Remove element i by moving the last one into its place. */
-#define vec_del1(V, I)                                                                             \
-	do {                                                                                       \
-		uword _vec_del1_i = (I), _vec_del1_last = vec_len64(V) - 1;                        \
-		ASSERT(_vec_del1_i < vec_len64(V));                                                \
-		if (_vec_del1_i < _vec_del1_last)                                                  \
-			(V)[_vec_del1_i] = (V)[_vec_del1_last];                                    \
-		_vec_find(V)->len = _vec_del1_last;                                                \
-	} while (0)
+/** Remove element i, which there must be, by moving the last one into its place. */
+#define vec_del1(V, I) _vec_del1(V, I, CLIB_UNIQUE(_vec_i), CLIB_UNIQUE(_vec_last))
+#define _vec_del1(V, I, i, last)                                                                   \
+	({                                                                                         \
+		uword i = (I), last = vec_len64(V) - 1;                                            \
+		ASSERT(i < vec_len64(V));                                                          \
+		if (i < last)                                                                      \
+			(V)[i] = (V)[last];                                                        \
+		_vec_find(V)->len = last;                                                          \
+		(void)0;                                                                           \
+	})
 
 /* ---- fill, compare, search, sort ---- */
 
 /** Zero every element; zero `count` elements from `first`. */
-#define vec_zero(V)                                                                                \
-	do {                                                                                       \
-		if (V)                                                                             \
-			memset((V), 0, vec_bytes(V));                                              \
-	} while (0)
+#define vec_zero(V) ((V) ? (void)memset((V), 0, vec_bytes(V)) : (void)0)
 #define vec_zero_elts(V, first, count)                                                             \
-	do {                                                                                       \
-		if (V)                                                                             \
-			memset((V) + (first), 0, (count) * sizeof((V)[0]));                        \
-	} while (0)
+	((V) ? (void)memset((V) + (first), 0, (count) * sizeof((V)[0])) : (void)0)
 
 /** Set every element to VAL, evaluated once. */
-#define vec_set(V, VAL)                                                                            \
-	do {                                                                                       \
-		__typeof__((V)[0]) _vec_set_to = (VAL);                                            \
-		for (uword _vec_set_i = 0; _vec_set_i < vec_len64(V); _vec_set_i++)                \
-			(V)[_vec_set_i] = _vec_set_to;                                             \
-	} while (0)
+#define vec_set(V, VAL) _vec_set(V, VAL, CLIB_UNIQUE(_vec_value), CLIB_UNIQUE(_vec_i))
+#define _vec_set(V, VAL, value, i)                                                                 \
+	({                                                                                         \
+		__typeof__((V)[0]) value = (VAL);                                                  \
+		for (uword i = 0; i < vec_len64(V); i++)                                           \
+			(V)[i] = value;                                                            \
+	})
 
 /** Same length and same bytes. */
 #define vec_is_equal(V1, V2)                                                                       \
@@ -419,71 +433,127 @@ _vec_is_full(const void *v, uword elt_bytes)
 
 /** -1, 0 or 1: by the first element that differs, then by length. */
 #define vec_cmp(V1, V2)                                                                            \
+	_vec_cmp(V1, V2, CLIB_UNIQUE(_vec_i), CLIB_UNIQUE(_vec_l1), CLIB_UNIQUE(_vec_l2),          \
+		 CLIB_UNIQUE(_vec_order))
+#define _vec_cmp(V1, V2, i, l1, l2, order)                                                         \
 	({                                                                                         \
-		uword _vec_cmp_i = 0, _vec_cmp_l1 = vec_len64(V1), _vec_cmp_l2 = vec_len64(V2);    \
-		word _vec_cmp_r = 0;                                                               \
-		for (; !_vec_cmp_r && _vec_cmp_i < _vec_cmp_l1 && _vec_cmp_i < _vec_cmp_l2;        \
-		     _vec_cmp_i++)                                                                 \
-			_vec_cmp_r = ((V1)[_vec_cmp_i] > (V2)[_vec_cmp_i]) -                       \
-				     ((V1)[_vec_cmp_i] < (V2)[_vec_cmp_i]);                        \
-		_vec_cmp_r                                                                         \
-			? _vec_cmp_r                                                               \
-			: (word)(_vec_cmp_l1 > _vec_cmp_l2) - (word)(_vec_cmp_l1 < _vec_cmp_l2);   \
+		uword i = 0, l1 = vec_len64(V1), l2 = vec_len64(V2);                               \
+		word order = 0;                                                                    \
+		for (; !order && i < l1 && i < l2; i++)                                            \
+			order = ((V1)[i] > (V2)[i]) - ((V1)[i] < (V2)[i]);                         \
+		order ? order : (word)(l1 > l2) - (word)(l1 < l2);                                 \
 	})
 
 /** Index of the first element equal to E, or ~0. */
 #define vec_search(V, E)                                                                           \
+	_vec_search(V, E, CLIB_UNIQUE(_vec_e), CLIB_UNIQUE(_vec_i), CLIB_UNIQUE(_vec_found))
+#define _vec_search(V, E, e, i, found)                                                             \
 	({                                                                                         \
-		__typeof__((V)[0]) _vec_search_e = (E);                                            \
-		word _vec_search_i = -1;                                                           \
-		for (uword _vec_search_k = 0; _vec_search_k < vec_len64(V); _vec_search_k++)       \
-			if ((V)[_vec_search_k] == _vec_search_e) {                                 \
-				_vec_search_i = (word)_vec_search_k;                               \
+		__typeof__((V)[0]) e = (E);                                                        \
+		word found = -1;                                                                   \
+		for (uword i = 0; i < vec_len64(V); i++)                                           \
+			if ((V)[i] == e) {                                                         \
+				found = (word)i;                                                   \
 				break;                                                             \
 			}                                                                          \
-		_vec_search_i;                                                                     \
+		found;                                                                             \
 	})
 
 /** Index of the first element for which fn(&element, E) is not 0, or ~0. */
 #define vec_search_with_function(V, E, fn)                                                         \
+	_vec_search_with(V, E, fn, CLIB_UNIQUE(_vec_i), CLIB_UNIQUE(_vec_found))
+#define _vec_search_with(V, E, fn, i, found)                                                       \
 	({                                                                                         \
-		word _vec_swf_i = -1;                                                              \
-		for (uword _vec_swf_k = 0; _vec_swf_k < vec_len64(V); _vec_swf_k++)                \
-			if (0 != (fn)(&(V)[_vec_swf_k], (E))) {                                    \
-				_vec_swf_i = (word)_vec_swf_k;                                     \
+		word found = -1;                                                                   \
+		for (uword i = 0; i < vec_len64(V); i++)                                           \
+			if (0 != (fn)(&(V)[i], (E))) {                                             \
+				found = (word)i;                                                   \
 				break;                                                             \
 			}                                                                          \
-		_vec_swf_i;                                                                        \
+		found;                                                                             \
 	})
 
 /** Sort; f takes pointers to two elements and returns as qsort's comparison does. */
 #define vec_sort_with_function(V, f)                                                               \
-	do {                                                                                       \
-		if (vec_len64(V) > 1)                                                              \
-			qsort((V), vec_len64(V), sizeof((V)[0]),                                   \
-			      (int (*)(const void *, const void *))(void *)(f));                   \
-	} while (0)
+	(vec_len64(V) > 1 ? qsort((V), vec_len64(V), sizeof((V)[0]),                               \
+				  (int (*)(const void *, const void *))(void *)(f))                \
+			  : (void)0)
 
 /* ---- NUL-terminated strings in u8 vectors; the NUL counts in the length ---- */
 
 /** V becomes the L bytes at S and a NUL. */
 #define vec_validate_init_c_string(V, S, L)                                                        \
+	_vec_c_string(V, S, L, CLIB_UNIQUE(_vec_s), CLIB_UNIQUE(_vec_l), CLIB_UNIQUE(_vec_error))
+#define _vec_c_string(V, S, L, s, l, error)                                                        \
 	({                                                                                         \
-		uword _vec_cs_l = (L);                                                             \
-		const void *_vec_cs_s = (S);                                                       \
-		int _vec_cs_error = vec_validate(V, _vec_cs_l);                                    \
-		if (!_vec_cs_error) {                                                              \
-			_vec_find(V)->len = _vec_cs_l + 1;                                         \
-			if (_vec_cs_s && _vec_cs_l)                                                \
-				memcpy((V), _vec_cs_s, _vec_cs_l);                                 \
-			(V)[_vec_cs_l] = 0;                                                        \
+		const void *s = (S);                                                               \
+		uword l = (L);                                                                     \
+		int error = vec_validate(V, l);                                                    \
+		if (!error) {                                                                      \
+			_vec_find(V)->len = l + 1;                                                 \
+			if (s && l)                                                                \
+				memcpy((V), s, l);                                                 \
+			(V)[l] = 0;                                                                \
 		}                                                                                  \
-		_vec_cs_error;                                                                     \
+		error;                                                                             \
 	})
 
 #define vec_c_string_is_terminated(V) (vec_len64(V) != 0 && (V)[vec_len64(V) - 1] == 0)
 
 /** Append a NUL unless the vector ends with one. */
-#define vec_terminate_c_string(V) (vec_c_string_is_terminated(V) ? 0 : vec_add1(V, 0))
+#define vec_terminate_c_string(V) ({ vec_c_string_is_terminated(V) ? 0 : vec_add1(V, 0); })
+
+/* ---- the functions beneath, by the names that both VPP generations give them ---- */
+
+/** What new VPP's internal functions are told of a vector. */
+typedef struct {
+	void *heap;
+	u32 elt_sz;
+	u16 hdr_sz;
+	u16 align;
+} vec_attr_t;
+
+/** A new vector of n elements; NULL when there is no memory. */
+always_inline void *
+_vec_alloc_internal(uword n_elts, const vec_attr_t *const attr)
+{
+	return _vec_new(n_elts, attr->elt_sz, attr->hdr_sz, attr->align, attr->heap);
+}
+
+/** Set the length to n elements, getting memory if that is more than fits.
+ *  @return v, perhaps moved; NULL with v as it was */
+always_inline void *
+_vec_realloc(void *v, uword n_elts, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
+{
+	uword len = vec_len64(v);
+	void *w = v;
+
+	if (!v || (n_elts > len && !_vec_fits(v, n_elts - len, elt_bytes)))
+		w = _vec_grow(v, n_elts - len, elt_bytes, hdr_bytes, align, heap);
+	if (w)
+		_vec_find(w)->len = n_elts;
+	return w;
+}
+
+always_inline void *
+_vec_resize_internal(void *v, uword n_elts, const vec_attr_t *const attr)
+{
+	return _vec_realloc(v, n_elts, attr->elt_sz, attr->hdr_sz, attr->align, attr->heap);
+}
+
+/** Old VPP: lengthen v by n elements, to data_bytes bytes of elements in all.
+ *  @return v, perhaps moved; v as it was when there is no memory, as nobody asks */
+always_inline void *
+_vec_resize(void *v, word length_increment, uword data_bytes, uword header_bytes, uword data_align)
+{
+	uword n = vec_len64(v) + (uword)length_increment;
+	void *w = _vec_realloc(v, n, n ? data_bytes / n : 1, header_bytes, data_align, NULL);
+
+	return w ? w : v;
+}
+
+/* The sixth argument was a NUMA node for a time; a vector stays in its heap. */
+#define vec_resize_allocate_memory(v, n, data_bytes, header_bytes, data_align, ...)                \
+	_vec_resize((v), (n), (data_bytes), (header_bytes), (data_align))
 
 #endif

@@ -33,6 +33,19 @@ _vec_start_to_v(uword header_bytes, uword align)
 #define _vec_align(v, align)                                                                       \
 	((uword)(align) > __alignof__((v)[0]) ? (uword)(align) : (uword) __alignof__((v)[0]))
 
+/** The same as a program of old VPP asks for it. */
+always_inline uword
+vec_header_bytes(uword header_bytes)
+{
+	return _vec_start_to_v(header_bytes, 0);
+}
+
+always_inline uword
+vec_aligned_header_bytes(uword header_bytes, uword align)
+{
+	return _vec_start_to_v(header_bytes, align);
+}
+
 /** Number of elements as VPP's source expects it, u32; 0 for NULL. */
 #define vec_len(v) ((u32)_vec_len64(v))
 
@@ -160,6 +173,10 @@ _vec_user_header(const void *v)
 #define vec_aligned_header(...)                                                                    \
 	_VEC_BY_COUNT(__VA_ARGS__, _vec_header_2, _vec_header_2, _vec_user_header)(__VA_ARGS__)
 #define _vec_header_2(v, ...) _vec_user_header(v)
+
+/* A container's own header is of a size that it knows, and stands at the other end of the user
+ * header: found without a look at the vector's alignment.  Growth takes both ends along. */
+#define _vec_near_header(v, type) ((type *)_vec_find(v) - 1)
 
 /** With one argument, a vector: the first byte past its user header.  With sizes, a user header:
  *  the vector that it belongs to. */
