@@ -5,9 +5,11 @@
  *   b = clib_bitmap_set (b, 42, 1);      the bitmap may move: store what is returned
  *   clib_bitmap_foreach (i, b) ...       42
  *
- * Bit i is bit i % 64 of word i / 64; bits past the vector are zero.  Zero words at the end are
- * trimmed by what clears bits, save the no_check and notrim forms.  A call that finds no memory
- * returns the bitmap as it was, so the bit it was to set reads 0.
+ * Bit i is bit i % 64 of word i / 64; bits past the vector are zero.  Operations on whole sets and
+ * the and, andnot, or, xor forms of one bit drop zero words at the end (save notrim forms); set
+ * and its multiples never shorten the vector, so that what was validated stays good for the
+ * no_check forms.  A call that finds no memory returns the bitmap as it was, so the bit it was to
+ * set reads 0.
  *
  * Threads: one at a time.  Owner and memory: as a vector's (vec.h). */
 #ifndef included_vppinfra_bitmap_h
@@ -31,10 +33,11 @@ _clib_bitmap_n_words(uword n_bits)
 /* ---- make, copy, free ---- */
 
 /** Room for bits [0, n_bits), new ones zero.  Value: 0 or -ENOMEM. */
-#define clib_bitmap_validate(v, n_bits)                                                            \
+#define clib_bitmap_validate(v, n_bits) _clib_bitmap_validate(v, n_bits, CLIB_UNIQUE(_bitmap_n))
+#define _clib_bitmap_validate(v, n_bits, n)                                                        \
 	({                                                                                         \
-		uword _bitmap_n_words = _clib_bitmap_n_words(n_bits);                              \
-		_bitmap_n_words ? vec_validate(v, _bitmap_n_words - 1) : 0;                        \
+		uword n = _clib_bitmap_n_words(n_bits);                                            \
+		n ? vec_validate(v, n - 1) : 0;                                                    \
 	})
 
 /** v becomes a fresh bitmap of n_bits zeros; its former value is not freed. */
@@ -122,7 +125,7 @@ clib_bitmap_set(uword *ai, uword i, uword value)
 			return ai;
 	}
 	clib_bitmap_set_no_check(ai, i, value);
-	return ai[at] ? ai : _clib_bitmap_remove_trailing_zeros(ai);
+	return ai;
 }
 
 always_inline uword
@@ -182,7 +185,7 @@ clib_bitmap_set_region(uword *bitmap, uword i, uword value, uword n_bits)
 		*w = value ? *w | mask : *w & ~mask;
 		i += n;
 	}
-	return _clib_bitmap_remove_trailing_zeros(bitmap);
+	return bitmap;
 }
 
 /** Set bits [i, i + n_bits) to those of value, bit i its lowest; n_bits at most 64. */
@@ -203,43 +206,52 @@ clib_bitmap_set_multiple(uword *bitmap, uword i, uword value, uword n_bits)
 		shift = CLIB_BITMAP_WORD_BITS - shift;
 		bitmap[at + 1] = (bitmap[at + 1] & ~(mask >> shift)) | value >> shift;
 	}
-	return _clib_bitmap_remove_trailing_zeros(bitmap);
+	return bitmap;
 }
 
 /* ---- searches ---- */
 
-/** Lowest set bit at or above i; ~0 for none. */
+/* The word at `at` or behind it that holds a set bit (flip 0) or a clear one (flip ~0): that bit;
+ * the number of bits in the vector when there is none. */
 static inline uword
+_clib_bitmap_scan(const uword *ai, uword at, uword flip)
+{
+	uword n = vec_len64(ai);
+
+	for (; at < n; at++)
+		if (ai[at] != flip)
+			return at * CLIB_BITMAP_WORD_BITS + log2_first_set(ai[at] ^ flip);
+	return n * CLIB_BITMAP_WORD_BITS;
+}
+
+/** Lowest set bit at or above i; ~0 for none. */
+always_inline uword
 clib_bitmap_next_set(const uword *ai, uword i)
 {
 	uword at = i / CLIB_BITMAP_WORD_BITS, n = vec_len64(ai), t;
 
-	if (at >= n)
+	if (PREDICT_FALSE(at >= n))
 		return ~0ULL;
-	t = ai[at] >> i % CLIB_BITMAP_WORD_BITS << i % CLIB_BITMAP_WORD_BITS;
-	while (!t) {
-		if (++at >= n)
-			return ~0ULL;
-		t = ai[at];
-	}
-	return at * CLIB_BITMAP_WORD_BITS + log2_first_set(t);
+	/* Most often it is in the same word. */
+	t = ai[at] >> i % CLIB_BITMAP_WORD_BITS;
+	if (PREDICT_TRUE(t != 0))
+		return i + (uword)__builtin_ctzll(t);
+	i = _clib_bitmap_scan(ai, at + 1, 0);
+	return i < n * CLIB_BITMAP_WORD_BITS ? i : ~0ULL;
 }
 
 /** Lowest clear bit at or above i; there always is one, perhaps past the vector. */
-static inline uword
+always_inline uword
 clib_bitmap_next_clear(const uword *ai, uword i)
 {
-	uword at = i / CLIB_BITMAP_WORD_BITS, n = vec_len64(ai), t;
+	uword at = i / CLIB_BITMAP_WORD_BITS, t;
 
-	if (at >= n)
+	if (PREDICT_FALSE(at >= vec_len64(ai)))
 		return i;
-	t = ~ai[at] >> i % CLIB_BITMAP_WORD_BITS << i % CLIB_BITMAP_WORD_BITS;
-	while (!t) {
-		if (++at >= n)
-			return at * CLIB_BITMAP_WORD_BITS;
-		t = ~ai[at];
-	}
-	return at * CLIB_BITMAP_WORD_BITS + log2_first_set(t);
+	t = ~ai[at] >> i % CLIB_BITMAP_WORD_BITS;
+	if (PREDICT_TRUE(t != 0))
+		return i + (uword)__builtin_ctzll(t);
+	return _clib_bitmap_scan(ai, at + 1, ~0ULL);
 }
 
 static inline uword
@@ -264,13 +276,33 @@ clib_bitmap_last_set(const uword *ai)
 	return ~0ULL;
 }
 
+/* The same for a loop: the bit that comes next is most often in the word where the last one was.
+ * Reading *at, not i, for that lets the load start before i is known. */
+always_inline uword
+_clib_bitmap_next_near(const uword *ai, uword i, uword *at)
+{
+	uword near = *at, t;
+
+	/* Or the compiler finds that both are the same. */
+	__asm__("" : "+r"(near));
+	if (PREDICT_TRUE(i / CLIB_BITMAP_WORD_BITS == *at && near < vec_len64(ai))) {
+		t = ai[near] & ~0ULL << i % CLIB_BITMAP_WORD_BITS;
+		if (PREDICT_TRUE(t != 0))
+			return near * CLIB_BITMAP_WORD_BITS + (uword)__builtin_ctzll(t);
+	}
+	i = clib_bitmap_next_set(ai, i);
+	*at = i / CLIB_BITMAP_WORD_BITS;
+	return i;
+}
+
 /** Each set bit in rising order.  clib_bitmap_foreach(i, b) { body } is a loop; old VPP's
  *  clib_bitmap_foreach(i, b, ({ body })) is a statement in which break ends one turn only. */
 #define clib_bitmap_foreach(i, ai, ...)                                                            \
 	_clib_bitmap_foreach##__VA_OPT__(_body)(i, ai __VA_OPT__(, ) __VA_ARGS__)
-#define _clib_bitmap_foreach(i, ai)                                                                \
-	for ((i) = clib_bitmap_first_set(ai); (uword)(i) / CLIB_BITMAP_WORD_BITS < vec_len64(ai);  \
-	     (i) = clib_bitmap_next_set((ai), (uword)(i) + 1))
+#define _clib_bitmap_foreach(i, ai) _clib_bitmap_foreach_at(i, ai, CLIB_UNIQUE(_bitmap_at))
+#define _clib_bitmap_foreach_at(i, ai, at)                                                         \
+	for (uword at = ((i) = clib_bitmap_first_set(ai), (uword)(i) / CLIB_BITMAP_WORD_BITS);     \
+	     (i) != (__typeof__(i))~0ULL; (i) = _clib_bitmap_next_near((ai), (uword)(i) + 1, &at))
 #define _clib_bitmap_foreach_body(i, ai, ...)                                                      \
 	do {                                                                                       \
 		_clib_bitmap_foreach(i, ai)                                                        \
