@@ -4,7 +4,8 @@
  * all of that, so they are looked at only when the vector itself is full. */
 #include <vppinfra/pool.h>
 
-/* Room for free indices and zero bits of n elements in all. */
+/* Room for free indices and zero bits of n elements in all; of one at least, so that a pool
+ * always has both vectors. */
 static int
 pool_room_for_free(void *p, uword n)
 {
@@ -12,6 +13,7 @@ pool_room_for_free(void *p, uword n)
 	uword n_have = vec_len64(h->free_indices);
 	void *heap = vec_get_heap(p);
 
+	n = clib_max(n, (uword)1);
 	if (vec_max_len(h->free_indices) < n && vec_alloc_heap(h->free_indices, n - n_have, heap))
 		return -ENOMEM;
 	return vec_validate_heap(h->free_bitmap, _clib_bitmap_n_words(n) - 1, heap);
@@ -39,23 +41,21 @@ _pool_grow(void *p, uword n_more, uword elt_bytes, uword align, void *heap)
 		if (!p)
 			return NULL;
 		n = clib_min(clib_max(n, pool_capacity(p, elt_bytes)), POOL_MAX_ELTS);
-		if (n && pool_room_for_free(p, n)) {
+		if (pool_room_for_free(p, n)) {
 			_pool_free(p);
 			return NULL;
 		}
 		return p;
 	}
 
-	if (n && pool_room_for_free(p, n))
+	if (pool_room_for_free(p, n))
 		return NULL;
 	q = _vec_grow(p, n_more, elt_bytes, sizeof(pool_header_t), align, heap);
 	if (!q)
 		return NULL;
 	/* The elements have grown by more than was asked: follow if there is memory, else the next
 	 * get does. */
-	n = clib_min(pool_capacity(q, elt_bytes), POOL_MAX_ELTS);
-	if (n)
-		pool_room_for_free(q, n);
+	pool_room_for_free(q, clib_min(pool_capacity(q, elt_bytes), POOL_MAX_ELTS));
 	return q;
 }
 
@@ -138,7 +138,7 @@ _pool_dup(const void *p, uword elt_bytes, uword align, void *heap)
 }
 
 void
-_pool_free(void *p)
+_pool_free(const void *p)
 {
 	pool_header_t *h;
 
