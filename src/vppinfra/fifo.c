@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <vppinfra/fifo.h>
 
-/* The queue's elements in order into the memory at `to`. */
+/* The queue's elements in order into an empty ring that has the places. */
 static void
 unroll(const void *v, void *to, uword elt_bytes)
 {
@@ -10,6 +10,7 @@ unroll(const void *v, void *to, uword elt_bytes)
 
 	memcpy(to, (const u8 *)v + h->head_index * elt_bytes, n_first * elt_bytes);
 	memcpy((u8 *)to + n_first * elt_bytes, v, (h->n_elts - n_first) * elt_bytes);
+	_clib_fifo_push(to, h->n_elts);
 }
 
 /* A ring of n places, all free. */
@@ -41,7 +42,6 @@ _clib_fifo_grow(void *v, uword n_more, uword elt_bytes, uword align)
 	if (!w || !v)
 		return w;
 	unroll(v, w, elt_bytes);
-	clib_fifo_header(w)->n_elts = n_elts;
 	_vec_free(v);
 	return w;
 }
@@ -51,9 +51,7 @@ _clib_fifo_dup(const void *v, uword elt_bytes, uword align)
 {
 	void *w = clib_fifo_elts(v) ? new_ring(clib_fifo_elts(v), elt_bytes, align, NULL) : NULL;
 
-	if (w) {
+	if (w)
 		unroll(v, w, elt_bytes);
-		clib_fifo_header(w)->n_elts = clib_fifo_elts(v);
-	}
 	return w;
 }

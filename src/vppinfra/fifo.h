@@ -5,11 +5,14 @@
  *   clib_fifo_add1 (f, 42);       at the tail; f may move
  *   clib_fifo_sub1 (f, x);        from the head
  *
- * The vector's length is the ring's size in elements; where the queue's head is and how many it
- * holds stand in the user header.  A full ring grows to 3/2, its elements unrolled.
+ * The vector's length is the ring's size in elements; where the queue starts and ends and how many
+ * it holds stand in the user header.  A full ring grows to 3/2, its elements unrolled.
  *
- * Adding has a value, 0 or -ENOMEM with the queue as it was.  f is evaluated several times, other
- * arguments once.  Threads: one at a time.  Owner and memory: as a vector's (vec.h). */
+ * Adding has a value, 0 or -ENOMEM with the queue as it was; taking from an empty queue is -ENOENT
+ * and yields zero.  f is evaluated several times, other arguments once.  _aligned forms (, A)
+ * put the ring's first place on a multiple of A when they make it.
+ *
+ * Threads: one at a time.  Owner and memory: as a vector's (vec.h). */
 #ifndef included_vppinfra_fifo_h
 #define included_vppinfra_fifo_h
 
@@ -17,9 +20,9 @@
 #include <vppinfra/vec.h>
 
 typedef struct {
-	/** Index of the first element, below the ring's size. */
-	u64 head_index;
-	/** Elements in the queue. */
+	/** Index of the first element, and of the place behind the last; below the ring's size. */
+	u64 head_index, tail_index;
+	/** Elements in the queue: tells a full ring from an empty one. */
 	u64 n_elts;
 } clib_fifo_header_t;
 
@@ -27,8 +30,7 @@ typedef struct {
 always_inline clib_fifo_header_t *
 clib_fifo_header(const void *v)
 {
-	return (clib_fifo_header_t *)((u8 *)v - _vec_start_to_v(sizeof(clib_fifo_header_t),
-								vec_get_align(v)));
+	return _vec_near_header(v, clib_fifo_header_t);
 }
 
 /** Room for n_more elements: the ring, perhaps moved; NULL with it as it was. */
@@ -56,128 +58,179 @@ clib_fifo_is_full(const void *v)
 	return clib_fifo_free_elts(v) == 0;
 }
 
-/* Index in the ring of the queue's element i, or of the place after the last. */
+/* Index in the ring n places after index i, n at most the ring's size. */
+always_inline uword
+_clib_fifo_step(const void *v, uword i, uword n)
+{
+	return n < _vec_find(v)->len - i ? i + n : i + n - _vec_find(v)->len;
+}
+
+/* Index in the ring of the queue's element i. */
 always_inline uword
 _clib_fifo_index(const void *v, uword i)
 {
-	uword at = clib_fifo_header(v)->head_index + i;
-
-	return at < vec_len64(v) ? at : at - vec_len64(v);
+	return _clib_fifo_step(v, clib_fifo_header(v)->head_index, i);
 }
 
-always_inline void
-_clib_fifo_drop(void *v, uword n)
+/* n places at the tail, of those that are free.  @return the index of the first */
+always_inline uword
+_clib_fifo_push(void *v, uword n)
 {
-	ASSERT(n <= clib_fifo_elts(v));
-	if (!n)
-		return;
-	clib_fifo_header(v)->head_index = _clib_fifo_index(v, n);
-	clib_fifo_header(v)->n_elts -= n;
+	clib_fifo_header_t *h = clib_fifo_header(v);
+	uword at = h->tail_index;
+
+	h->tail_index = _clib_fifo_step(v, at, n);
+	h->n_elts += n;
+	return at;
+}
+
+/* Drop n elements at the head.  @return the index of the first; ~0, with nothing dropped, when
+ * there are not so many */
+always_inline uword
+_clib_fifo_pull(void *v, uword n)
+{
+	clib_fifo_header_t *h;
+	uword at;
+
+	if (PREDICT_FALSE(n > clib_fifo_elts(v) || !v))
+		return ~0ULL;
+	h = clib_fifo_header(v);
+	at = h->head_index;
+	h->head_index = _clib_fifo_step(v, at, n);
+	h->n_elts -= n;
+	return at;
+}
+
+/* The elements of array e, which is not inside v, to n free places at the tail. */
+always_inline void
+_clib_fifo_copy_in(void *v, const void *e, uword n, uword elt_bytes)
+{
+	uword at = _clib_fifo_push(v, n), n_first = clib_min(n, _vec_find(v)->len - at);
+
+	memcpy((u8 *)v + at * elt_bytes, e, n_first * elt_bytes);
+	memcpy(v, (const u8 *)e + n_first * elt_bytes, (n - n_first) * elt_bytes);
 }
 
 /** Pointer to element i from the head. */
-#define clib_fifo_elt_at_index(v, i)                                                               \
+#define clib_fifo_elt_at_index(v, i) _clib_fifo_elt(v, i, CLIB_UNIQUE(_fifo_i))
+#define _clib_fifo_elt(v, I, i)                                                                    \
 	({                                                                                         \
-		uword _fifo_i = (i);                                                               \
-		ASSERT(_fifo_i < clib_fifo_elts(v));                                               \
-		(v) + _clib_fifo_index((v), _fifo_i);                                              \
+		uword i = (I);                                                                     \
+		ASSERT(i < clib_fifo_elts(v));                                                     \
+		(v) + _clib_fifo_index((v), i);                                                    \
 	})
 
 /** Pointer to the first element, and to the place where the next one goes (in a ring that is not
  *  full). */
 #define clib_fifo_head(v) ((v) + clib_fifo_header(v)->head_index)
-#define clib_fifo_tail(v) ((v) + _clib_fifo_index((v), clib_fifo_elts(v)))
+#define clib_fifo_tail(v) ((v) + clib_fifo_header(v)->tail_index)
 
 /** Room for n more elements. */
 #define clib_fifo_validate(f, n) clib_fifo_validate_aligned(f, n, 0)
 #define clib_fifo_validate_aligned(f, n, align)                                                    \
+	_clib_fifo_validate(f, n, align, CLIB_UNIQUE(_fifo_n))
+#define _clib_fifo_validate(f, N, align, n)                                                        \
 	({                                                                                         \
-		uword _fifo_more = (n);                                                            \
-		PREDICT_TRUE(_fifo_more <= clib_fifo_free_elts(f))                                 \
-		? 0                                                                                \
-		: _vec_take(f, _clib_fifo_grow((f), _fifo_more, sizeof((f)[0]),                    \
-					       _vec_align(f, align)));                             \
+		uword n = (N);                                                                     \
+		PREDICT_TRUE(n <= clib_fifo_free_elts(f))                                          \
+		? 0 : _vec_take(f, _clib_fifo_grow((f), n, sizeof((f)[0]), _vec_align(f, align))); \
 	})
 
 /** Room for n more than there are places now. */
-#define clib_fifo_resize(f, n) clib_fifo_validate(f, clib_fifo_free_elts(f) + (n))
+#define clib_fifo_resize(f, n) clib_fifo_resize_aligned(f, n, 0)
+#define clib_fifo_resize_aligned(f, n, align)                                                      \
+	clib_fifo_validate_aligned(f, clib_fifo_free_elts(f) + (n), align)
 
 /** A new ring of at least n places; f's former value is not freed. */
-#define clib_fifo_alloc(f, n)                                                                      \
+#define clib_fifo_alloc(f, n) clib_fifo_alloc_aligned(f, n, 0)
+#define clib_fifo_alloc_aligned(f, n, align)                                                       \
 	({                                                                                         \
 		(f) = 0;                                                                           \
-		clib_fifo_validate(f, n);                                                          \
+		clib_fifo_validate_aligned(f, n, align);                                           \
 	})
 
-/** Append e. */
+/** Append e, which may itself change f. */
 #define clib_fifo_add1(f, e) clib_fifo_add1_aligned(f, e, 0)
 #define clib_fifo_add1_aligned(f, e, align)                                                        \
+	_clib_fifo_add1(f, e, align, CLIB_UNIQUE(_fifo_value), CLIB_UNIQUE(_fifo_at),              \
+			CLIB_UNIQUE(_fifo_error))
+#define _clib_fifo_add1(f, e, align, value, at, error)                                             \
 	({                                                                                         \
-		int _fifo_error = clib_fifo_validate_aligned(f, 1, align);                         \
-		if (PREDICT_TRUE(!_fifo_error)) {                                                  \
-			*clib_fifo_tail(f) = (e);                                                  \
-			clib_fifo_header(f)->n_elts++;                                             \
+		__typeof__((f)[0]) value = (e);                                                    \
+		int error = clib_fifo_validate_aligned(f, 1, align);                               \
+		if (PREDICT_TRUE(!error)) {                                                        \
+			uword at = _clib_fifo_push((f), 1);                                        \
+			(f)[at] = value;                                                           \
 		}                                                                                  \
-		_fifo_error;                                                                       \
+		error;                                                                             \
 	})
 
 /** Append an element, contents undefined, and point p at it; at 0 without memory. */
-#define clib_fifo_add2(f, p)                                                                       \
+#define clib_fifo_add2(f, p) clib_fifo_add2_aligned(f, p, 0)
+#define clib_fifo_add2_aligned(f, p, align) _clib_fifo_add2(f, p, align, CLIB_UNIQUE(_fifo_error))
+#define _clib_fifo_add2(f, p, align, error)                                                        \
 	({                                                                                         \
-		int _fifo_error = clib_fifo_validate(f, 1);                                        \
-		(p) = 0;                                                                           \
-		if (PREDICT_TRUE(!_fifo_error)) {                                                  \
-			(p) = clib_fifo_tail(f);                                                   \
-			clib_fifo_header(f)->n_elts++;                                             \
-		}                                                                                  \
-		_fifo_error;                                                                       \
+		int error = clib_fifo_validate_aligned(f, 1, align);                               \
+		(p) = PREDICT_TRUE(!error) ? (f) + _clib_fifo_push((f), 1) : 0;                    \
+		error;                                                                             \
 	})
 
 /** Append copies of n elements from array e, which is not inside f. */
-#define clib_fifo_add(f, e, n)                                                                     \
+#define clib_fifo_add(f, e, n) clib_fifo_add_aligned(f, e, n, 0)
+#define clib_fifo_add_aligned(f, e, n, align)                                                      \
+	_clib_fifo_add(f, e, n, align, CLIB_UNIQUE(_fifo_n), CLIB_UNIQUE(_fifo_error))
+#define _clib_fifo_add(f, e, N, align, n, error)                                                   \
 	({                                                                                         \
-		uword _fifo_n = (n);                                                               \
-		const __typeof__((f)[0]) *_fifo_from = (e);                                        \
-		int _fifo_error = clib_fifo_validate(f, _fifo_n);                                  \
-		if (PREDICT_TRUE(!_fifo_error))                                                    \
-			for (; _fifo_n > 0; _fifo_n--) {                                           \
-				*clib_fifo_tail(f) = *_fifo_from++;                                \
-				clib_fifo_header(f)->n_elts++;                                     \
-			}                                                                          \
-		_fifo_error;                                                                       \
+		uword n = (N);                                                                     \
+		int error = clib_fifo_validate_aligned(f, n, align);                               \
+		if (PREDICT_TRUE(!error && n))                                                     \
+			_clib_fifo_copy_in((f), (e), n, sizeof((f)[0]));                           \
+		error;                                                                             \
 	})
 
-/** Take the first element into e; there must be one. */
-#define clib_fifo_sub1(f, e)                                                                       \
-	do {                                                                                       \
-		(e) = *clib_fifo_head(f);                                                          \
-		_clib_fifo_drop((f), 1);                                                           \
-	} while (0)
-
-/** Take the first element and point p at it: good until the next add. */
-#define clib_fifo_sub2(f, p)                                                                       \
-	do {                                                                                       \
-		(p) = clib_fifo_head(f);                                                           \
-		_clib_fifo_drop((f), 1);                                                           \
-	} while (0)
-
-/** Drop n elements from the head; take n places at the tail, contents undefined, that are free. */
-#define clib_fifo_advance_head(f, n) _clib_fifo_drop((f), (n))
-#define clib_fifo_advance_tail(f, n)                                                               \
+/** Take the first element into e.  Value: 0; -ENOENT when there is none, e is then zero. */
+#define clib_fifo_sub1(f, e) _clib_fifo_sub1(f, e, CLIB_UNIQUE(_fifo_at), CLIB_UNIQUE(_fifo_zero))
+#define _clib_fifo_sub1(f, e, at, zero)                                                            \
 	({                                                                                         \
-		uword _fifo_n = (n);                                                               \
-		int _fifo_error = clib_fifo_validate(f, _fifo_n);                                  \
-		if (PREDICT_TRUE(!_fifo_error && _fifo_n))                                         \
-			clib_fifo_header(f)->n_elts += _fifo_n;                                    \
-		_fifo_error;                                                                       \
+		uword at = _clib_fifo_pull((f), 1);                                                \
+		if (PREDICT_TRUE(at != ~0ULL))                                                     \
+			(e) = (f)[at];                                                             \
+		else {                                                                             \
+			__typeof__((f)[0]) zero;                                                   \
+			memset((void *)&zero, 0, sizeof(zero));                                    \
+			(e) = zero;                                                                \
+		}                                                                                  \
+		at != ~0ULL ? 0 : -ENOENT;                                                         \
+	})
+
+/** Take the first element and point p at it: good until the next add.  Value: 0; -ENOENT, p is
+ *  then 0. */
+#define clib_fifo_sub2(f, p) _clib_fifo_sub2(f, p, CLIB_UNIQUE(_fifo_at))
+#define _clib_fifo_sub2(f, p, at)                                                                  \
+	({                                                                                         \
+		uword at = _clib_fifo_pull((f), 1);                                                \
+		(p) = PREDICT_TRUE(at != ~0ULL) ? (f) + at : 0;                                    \
+		(p) ? 0 : -ENOENT;                                                                 \
+	})
+
+/** Drop n elements from the head; take n places at the tail, contents undefined, which a full ring
+ *  grows for.  Value: the index in the ring, f[index], of the first of them, others following
+ *  round the ring's end; ~0 with the queue as it was: not so many there, or no memory. */
+#define clib_fifo_advance_head(f, n) _clib_fifo_pull((f), (n))
+#define clib_fifo_advance_tail(f, n) _clib_fifo_advance_tail(f, n, CLIB_UNIQUE(_fifo_n))
+#define _clib_fifo_advance_tail(f, N, n)                                                           \
+	({                                                                                         \
+		uword n = (N);                                                                     \
+		PREDICT_TRUE(!clib_fifo_validate(f, n) && (f)) ? _clib_fifo_push((f), n) : ~0ULL;  \
 	})
 
 /** Empty the queue; the ring stays. */
-#define clib_fifo_reset(f)                                                                         \
-	do {                                                                                       \
-		if (f)                                                                             \
-			*clib_fifo_header(f) = (clib_fifo_header_t){ 0, 0 };                       \
-	} while (0)
+always_inline void
+clib_fifo_reset(void *v)
+{
+	if (v)
+		*clib_fifo_header(v) = (clib_fifo_header_t){ 0, 0, 0 };
+}
 
 #define clib_fifo_free(f) vec_free(f)
 
@@ -187,10 +240,11 @@ _clib_fifo_drop(void *v, uword n)
 	((__typeof__((f)[0]) *)_clib_fifo_dup((f), sizeof((f)[0]), _vec_align(f, align)))
 
 /** Each element, head to tail: v points at it; break ends one turn only. */
-#define clib_fifo_foreach(v, f, ...)                                                               \
+#define clib_fifo_foreach(v, f, ...) _clib_fifo_foreach(v, f, CLIB_UNIQUE(_fifo_i), __VA_ARGS__)
+#define _clib_fifo_foreach(v, f, i, ...)                                                           \
 	do {                                                                                       \
-		for (uword _fifo_turn = 0; _fifo_turn < clib_fifo_elts(f); _fifo_turn++) {         \
-			(v) = (f) + _clib_fifo_index((f), _fifo_turn);                             \
+		for (uword i = 0; i < clib_fifo_elts(f); i++) {                                    \
+			(v) = (f) + _clib_fifo_index((f), i);                                      \
 			do {                                                                       \
 				__VA_ARGS__;                                                       \
 			} while (0);                                                               \

@@ -53,11 +53,13 @@ elements_leave_in_order(void)
 	CU_ASSERT_EQUAL(*clib_fifo_elt_at_index(f, 205), next_in - 1);
 	clib_fifo_sub2(f, p);
 	CU_ASSERT_EQUAL(*p, next_out++);
-	clib_fifo_advance_head(f, 100);
+	p = clib_fifo_head(f);
+	CU_ASSERT_PTR_EQUAL(f + clib_fifo_advance_head(f, 100), p);
 	clib_fifo_sub1(f, x);
 	CU_ASSERT_EQUAL(x, next_out + 100);
 	CU_ASSERT_EQUAL(clib_fifo_resize(f, 100), 0);
-	CU_ASSERT_EQUAL(clib_fifo_advance_tail(f, 2), 0);
+	p = clib_fifo_tail(f);
+	CU_ASSERT_PTR_EQUAL(f + clib_fifo_advance_tail(f, 2), p);
 	*clib_fifo_elt_at_index(f, 105) = 77;
 	CU_ASSERT_EQUAL(clib_fifo_elts(f), 106);
 	clib_fifo_reset(f);
