@@ -47,7 +47,7 @@ build_and_run() {
 }
 
 if [ "$sanitize" != none ]; then
-	build_and_run ${CC:-gcc} -g -O1 -fno-omit-frame-pointer -DCLIB_DEBUG=1 \
+	build_and_run ${CC:-gcc} -g -fno-omit-frame-pointer -DCLIB_DEBUG=1 \
 		-fsanitize="$sanitize" -- "$@"
 else
 	for cc in gcc clang; do

@@ -255,6 +255,7 @@ main(int argc, char *argv[])
 {
 	main_t *m = &main_data;
 	unformat_input_t input;
+	clib_error_t *error;
 	session_t *s;
 	u8 *text = 0;
 
@@ -276,8 +277,9 @@ main(int argc, char *argv[])
 		else if (unformat(&input, "verbose"))
 			m->verbose = 1;
 		else {
-			clib_error_report(clib_error_return(0, "unknown input `%U'",
-							    format_unformat_error, &input));
+			error = clib_error_return(0, "unknown input `%U'", format_unformat_error,
+						  &input);
+			clib_error_report(error);
 			return 1;
 		}
 	}

@@ -22,6 +22,32 @@ null_is_an_empty_queue(void)
 	clib_fifo_free(f);
 }
 
+/* An empty queue has nothing to give: it says so, yields zero, and goes on as it was. */
+static void
+an_empty_queue_yields_nothing(void)
+{
+	struct {
+		u64 a, b;
+	} *f = 0, x = { 1, 2 }, *p;
+
+	for (u32 turn = 0; turn < 3; turn++) {
+		x.b = 2;
+		p = &x;
+		CU_ASSERT_EQUAL(clib_fifo_sub1(f, x), -ENOENT);
+		CU_ASSERT_TRUE(x.a == 0 && x.b == 0);
+		CU_ASSERT_EQUAL(clib_fifo_sub2(f, p), -ENOENT);
+		CU_ASSERT_PTR_NULL(p);
+		CU_ASSERT_EQUAL(clib_fifo_advance_head(f, 1), ~0ULL);
+		CU_ASSERT_EQUAL(clib_fifo_elts(f), 0);
+		x.a = turn;
+		CU_ASSERT_EQUAL(clib_fifo_add1_aligned(f, x, 4096), 0);
+		CU_ASSERT_EQUAL((uword)f % 4096, 0);
+		CU_ASSERT_EQUAL(clib_fifo_advance_head(f, 2), ~0ULL);
+		CU_ASSERT_TRUE(clib_fifo_sub1(f, x) == 0 && x.a == turn);
+	}
+	clib_fifo_free(f);
+}
+
 /* First in, first out, round the ring and over its growth. */
 static void
 elements_leave_in_order(void)
@@ -122,6 +148,7 @@ random_operations_match_an_array(void)
 
 static const unit_test_t tests[] = {
 	UNIT(null_is_an_empty_queue),
+	UNIT(an_empty_queue_yields_nothing),
 	UNIT(elements_leave_in_order),
 	UNIT(random_operations_match_an_array),
 };

@@ -41,6 +41,77 @@ pool_of(u32 n)
 	return pool;
 }
 
+/* However far its elements' alignment puts element 0 from the start of the memory, a pool that
+ * moves as it grows keeps its header. */
+static void
+alignment_and_header_survive_growth(void)
+{
+	static const uword aligns[] = { 8, 64, 256, 4096, KiB(64) };
+
+	heap_begin(MiB(16));
+	for (u32 a = 0; a < ARRAY_LEN(aligns); a++) {
+		thing_t *pool = 0, *e;
+		void *behind = NULL;
+
+		for (u32 i = 0; i < 500; i++) {
+			CU_ASSERT_EQUAL(pool_get_aligned(pool, e, aligns[a]), 0);
+			e->id = i;
+			if (i == 0)
+				pool_header(pool)->opaque = (void *)&aligns[a];
+			/* In the way of growing where it lies. */
+			if (i % 50 == 0) {
+				clib_mem_free(behind);
+				behind = clib_mem_alloc(64);
+			}
+		}
+		CU_ASSERT_EQUAL((uword)pool % aligns[a], 0);
+		CU_ASSERT_PTR_EQUAL(pool_header(pool)->opaque, &aligns[a]);
+		CU_ASSERT_EQUAL(pool_check(pool), 0);
+		pool_foreach (e, pool)
+			CU_ASSERT_EQUAL(e->id, (u64)(e - pool));
+		clib_mem_free(behind);
+		pool_free(pool);
+	}
+	heap_end();
+}
+
+/* A cursor of any type starts at ~0 and ends at ~0, as VPP's programs have it; the questions of
+ * both generations get their answers. */
+static void
+old_and_new_forms_agree(void)
+{
+	thing_t *pool = 0, *e;
+	uword wide = ~0ULL, n = 0;
+	u32 narrow = ~0u;
+	int number = -1, answer = 7;
+
+	heap_begin(MiB(1));
+	pool_get_will_expand(pool, answer);
+	CU_ASSERT_TRUE(answer == 1 && pool_get_will_expand(pool) == 1);
+	pool = pool_of(100);
+	for (u32 i = 0; i < 100; i += 3)
+		pool_put_index(pool, i);
+	pool_get_aligned_will_expand(pool, answer, 64);
+	CU_ASSERT_TRUE(answer == 0 && pool_get_aligned_will_expand(pool, 64) == 0);
+	e = pool + 1;
+	answer = 7;
+	pool_put_will_expand(pool, e, answer);
+	CU_ASSERT_TRUE(answer == 0 && pool_put_will_expand(pool, e) == 0);
+	CU_ASSERT_TRUE(pool_max_len(pool) >= 100);
+	CU_ASSERT_EQUAL(pool_free_elts(pool) + pool_elts(pool), pool_max_len(pool));
+	do {
+		wide = pool_next_index(pool, wide);
+		narrow = pool_next_index(pool, narrow);
+		number = pool_next_index(pool, number);
+		CU_ASSERT_TRUE((u32)wide == narrow && (int)wide == number);
+		n++;
+	} while (wide != ~0ULL && n < 1000);
+	CU_ASSERT_EQUAL(n, pool_elts(pool) + 1);
+	pool_free(pool);
+	CU_ASSERT_EQUAL(pool_next_index(pool, narrow), ~0ULL);
+	heap_end();
+}
+
 /* NULL is the empty pool. */
 static void
 null_is_an_empty_pool(void)
@@ -499,6 +570,8 @@ random_operations_match_an_array(void)
 
 static const unit_test_t tests[] = {
 	UNIT(null_is_an_empty_pool),
+	UNIT(alignment_and_header_survive_growth),
+	UNIT(old_and_new_forms_agree),
 	UNIT(last_freed_is_first_taken),
 	UNIT(wrong_puts_are_refused),
 	UNIT(loops_visit_what_is_in_use),

@@ -269,6 +269,40 @@ header_and_alignment_survive_growth(void)
 	heap_end();
 }
 
+/* The functions under the macros, as VPP's own containers call them. */
+static void
+the_functions_beneath(void)
+{
+	vec_attr_t attr = { .elt_sz = 4, .hdr_sz = sizeof(user_header_t), .align = 64 };
+	user_header_t *h;
+	u32 *v;
+
+	heap_begin(MiB(1));
+	attr.heap = test_heap;
+	v = _vec_alloc_internal(10, &attr);
+	CU_ASSERT_TRUE(vec_len(v) == 10 && (uword)v % 64 == 0 && v[9] == 0);
+	h = vec_header(v);
+	CU_ASSERT_EQUAL((uword)v - (uword)h, vec_aligned_header_bytes(sizeof(*h), 64));
+	h->b = 7;
+	for (u32 i = 0; i < 10; i++)
+		v[i] = i;
+	v = _vec_resize_internal(v, 5, &attr);
+	CU_ASSERT_EQUAL(vec_len(v), 5);
+	v = _vec_realloc(v, 1000, 4, sizeof(*h), 64, NULL);
+	h = vec_header(v);
+	CU_ASSERT_TRUE(vec_len(v) == 1000 && h->b == 7 && v[4] == 4);
+	v = _vec_resize(v, 3000, 4 * 4000, sizeof(*h), 64);
+	CU_ASSERT_TRUE(vec_len(v) == 4000 && v[4] == 4 && vec_max_len(v) >= 4000);
+	vec_free(v);
+	v = _vec_resize(v, 3, 3 * 4, 0, 0);
+	CU_ASSERT_TRUE(vec_len(v) == 3 && v[2] == 0);
+	v = vec_resize_allocate_memory(v, 2, 5 * 4, 0, 0, ~0);
+	CU_ASSERT_EQUAL(vec_len(v), 5);
+	CU_ASSERT_EQUAL((uword)v - (uword)vec_header(v, 0), vec_header_bytes(0));
+	vec_free(v);
+	heap_end();
+}
+
 /* The heap is remembered: growth and free go to it, whatever is current by then. */
 static void
 a_vector_stays_in_its_heap(void)
@@ -767,6 +801,7 @@ static const unit_test_t tests[] = {
 	UNIT(insert_and_delete_in_the_middle),
 	UNIT(fresh_memory_is_zero),
 	UNIT(header_and_alignment_survive_growth),
+	UNIT(the_functions_beneath),
 	UNIT(a_vector_stays_in_its_heap),
 	UNIT(every_suffix_makes_what_it_says),
 	UNIT(growth_is_geometric),
