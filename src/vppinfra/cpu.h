@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <time.h>
 #include <vppinfra/clib.h>
+#include <vppinfra/march.h>
 
 /** The processor's time stamp: rises steadily at the rate of os_cpu_clock_frequency().  Not
  *  ordered against the instructions around it. */
