@@ -254,6 +254,9 @@ clib_bitmap_next_clear(const uword *ai, uword i)
 	return _clib_bitmap_scan(ai, at + 1, ~0ULL);
 }
 
+/** VPP's spelling where it puts its own next_clear right. */
+#define clib_bitmap_next_clear_corrected(ai, i) clib_bitmap_next_clear((ai), (i))
+
 static inline uword
 clib_bitmap_first_set(const uword *ai)
 {

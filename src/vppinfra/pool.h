@@ -295,6 +295,9 @@ _pool_next_elt(const void *p, const void *e, uword i, uword elt_bytes)
 		}                                                                                  \
 	} while (0)
 
+/** The name of the statement in the VPP releases that had both. */
+#define pool_foreach_old(VAR, POOL, ...) _pool_foreach_body(VAR, POOL, __VA_ARGS__)
+
 /** The same over indices; the body may get. */
 #define pool_foreach_index(i, v, ...)                                                              \
 	_pool_foreach_index##__VA_OPT__(_body)(i, v __VA_OPT__(, ) __VA_ARGS__)

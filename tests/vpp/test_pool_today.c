@@ -163,6 +163,10 @@ loops(void)
 	if (n != 1 + 3 + 5 + 7 + 9)
 		return clib_error_return(0, "stepping: %u", n);
 	n = 0;
+	pool_foreach_old(a, pool, ({ n += *a > 100; }));
+	if (n != 15)
+		return clib_error_return(0, "old form: %u", n);
+	n = 0;
 	pool_foreach_stepping_index(i, 63, 1000, pool) n++;
 	if (n != 34)
 		return clib_error_return(0, "stepping to the end: %u", n);
