@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bitmaps and hash tables as text, and back.  They stand below format, so this stands above. */
+/* Bitmaps as text, and back.  They stand below format, so this stands above. */
 #include <vppinfra/bitmap.h>
 #include <vppinfra/format.h>
-#include <vppinfra/hash.h>
 
 /* ---- bitmaps ---- */
 
@@ -116,69 +115,4 @@ unformat_bitmap_list(unformat_input_t *input, va_list *args)
 no_match:
 	clib_bitmap_free(bitmap);
 	return 0;
-}
-
-/* ---- hash tables ---- */
-
-static u8 *
-format_hash_pair(u8 *s, void *v, hash_pair_t *p)
-{
-	hash_t *h = hash_header(v);
-
-	if (h->format_pair)
-		return format(s, "%U", h->format_pair, h->format_pair_arg, v, p);
-	if ((uword)h->key_sum == KEY_FUNC_STRING)
-		s = format(s, "%s", (char *)p->key);
-	else if ((uword)h->key_sum == KEY_FUNC_MEM)
-		s = format(s, "%U", format_hex_bytes_no_wrap, (u8 *)p->key, (int)h->user);
-	else
-		s = format(s, "0x%wx", p->key);
-	if (h->value_bytes)
-		s = format(s, " -> 0x%wx", p->value[0]);
-	return s;
-}
-
-/* Number of pairs in chains of each length: 12 x 1, 3 x 2. */
-static u8 *
-format_chain_lengths(u8 *s, void *v)
-{
-	u32 *n_chains = 0, *heads = v, i, length;
-
-	for (i = 0; i < vec_len(heads); i++) {
-		length = 0;
-		for (u32 at = heads[i]; at; length++)
-			at = ((_hash_link_t *)(hash_header(v)->pairs +
-					       (uword)(at - 1) * hash_header(v)->pair_stride))
-				     ->next;
-		if (vec_validate(n_chains, length))
-			break;
-		n_chains[length]++;
-	}
-	s = format(s, "chains by length:");
-	vec_foreach_index (i, n_chains)
-		if (n_chains[i])
-			s = format(s, " %u x %u", n_chains[i], i);
-	vec_free(n_chains);
-	return s;
-}
-
-u8 *
-format_hash(u8 *s, va_list *args)
-{
-	void *v = va_arg(*args, void *);
-	int verbose = va_arg(*args, int);
-	u32 indent = format_get_indent(s);
-	hash_pair_t *p;
-
-	s = format(s, "hash %p: %wu elts, capacity %wu, %wu bytes", v, hash_elts(v),
-		   hash_capacity(v), hash_bytes(v));
-	if (!verbose || !v)
-		return s;
-	s = format(s, "\n%U", format_white_space, indent + 2);
-	s = format_chain_lengths(s, v);
-	hash_foreach_pair (p, v) {
-		s = format(s, "\n%U", format_white_space, indent + 2);
-		s = format_hash_pair(s, v, p);
-	}
-	return s;
 }

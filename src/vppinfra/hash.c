@@ -1,167 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Heads hold index + 1 of a chain's first pair.  The order in set: room for the pair first, which
  * may fail, then the links, which cannot, then more heads, which may fail unseen. */
-#include <vppinfra/hash.h>
+#include "hash_impl.h"
+#include "hash_key.h"
 
 #include <vppinfra/mem.h>
 
 /* Pair indices and heads are 31 bits wide, as sums are. */
 #define MAX_PAIRS ((1ULL << 31) - 1)
 #define MAX_HEADS (1ULL << 31)
+/* Values of up to 2 GiB: strides are 32 bits wide. */
+#define MAX_LOG2_PAIR_SIZE 28
 /* As in hash.h: never halve tables this small. */
 #define MIN_ELTS_TO_SHRINK 32
-
-/* ---- sums ---- */
-
-/* Odd constants with well mixed bits: the fractional parts of the square roots of 2 and 3. */
-#define MIX_A 0x6a09e667f3bcc909ull
-#define MIX_B 0xbb67ae8584caa73bull
-
-/* All bits of both words reach all bits of the result: the halves of the 128-bit product. */
-static inline u64
-mix(u64 a, u64 b)
-{
-	__uint128_t m = (__uint128_t)(a ^ MIX_A) * (b ^ MIX_B);
-
-	return (u64)m ^ (u64)(m >> 64);
-}
-
-/* Twice for a number: after one product, keys a stride apart may still gather. */
-static inline u64
-mix_number(u64 x)
-{
-	return mix(mix(x, 0), 1);
-}
-
-static inline u64
-load_64(const u8 *p)
-{
-	u64 x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-/* The last n < 8 bytes as a number. */
-static inline u64
-load_rest(const u8 *p, uword n)
-{
-	u64 x = 0;
-
-	memcpy(&x, p, n);
-	return x;
-}
-
-uword
-hash_memory(const void *p, word n_bytes, uword state)
-{
-	uword left = n_bytes > 0 ? (uword)n_bytes : 0;
-	const u8 *b = p;
-
-	state = mix(state, left);
-	for (; left >= 16; left -= 16, b += 16)
-		state = mix(load_64(b) ^ state, load_64(b + 8));
-	if (left >= 8) {
-		state = mix(load_64(b) ^ state, MIX_A);
-		left -= 8;
-		b += 8;
-	}
-	return left ? mix(load_rest(b, left) ^ state, MIX_B << 1) : state;
-}
-
-/* ---- keys ---- */
-
-static inline void *
-key_pointer(uword key)
-{
-	return uword_to_pointer(key, void *);
-}
-
-static inline u32
-fold_sum(uword sum)
-{
-	return (u32)(sum ^ sum >> 32) | _HASH_IN_USE;
-}
-
-static u32
-key_sum(const hash_t *h, uword key)
-{
-	uword sum;
-
-	switch ((uword)h->key_sum) {
-	case KEY_FUNC_NONE:
-		sum = mix_number(key);
-		break;
-	case KEY_FUNC_POINTER_UWORD:
-		sum = mix_number(*(uword *)key_pointer(key));
-		break;
-	case KEY_FUNC_POINTER_U32:
-		sum = mix_number(*(u32 *)key_pointer(key));
-		break;
-	case KEY_FUNC_STRING:
-		sum = hash_memory(key_pointer(key), (word)strlen(key_pointer(key)), 0);
-		break;
-	case KEY_FUNC_MEM:
-		sum = hash_memory(key_pointer(key), (word)h->user, 0);
-		break;
-	case KEY_FUNC_VEC:
-		sum = hash_memory(key_pointer(key), (word)(vec_len64(key_pointer(key)) * h->user),
-				  0);
-		break;
-	default:
-		/* A stranger's function may leave the low bits alike. */
-		sum = mix_number(h->key_sum((hash_t *)h, key));
-		break;
-	}
-	return fold_sum(sum);
-}
-
-static int
-key_equal(const hash_t *h, uword a, uword b)
-{
-	if (a == b)
-		return 1;
-	switch ((uword)h->key_sum) {
-	case KEY_FUNC_NONE:
-		return 0;
-	case KEY_FUNC_POINTER_UWORD:
-		return *(uword *)key_pointer(a) == *(uword *)key_pointer(b);
-	case KEY_FUNC_POINTER_U32:
-		return *(u32 *)key_pointer(a) == *(u32 *)key_pointer(b);
-	case KEY_FUNC_STRING:
-		return !strcmp(key_pointer(a), key_pointer(b));
-	case KEY_FUNC_MEM:
-		return !memcmp(key_pointer(a), key_pointer(b), h->user);
-	case KEY_FUNC_VEC: {
-		uword n = vec_len64(key_pointer(a));
-
-		return n == vec_len64(key_pointer(b)) &&
-		       (n == 0 || !memcmp(key_pointer(a), key_pointer(b), n * h->user));
-	}
-	default:
-		return h->key_equal((hash_t *)h, a, b) != 0;
-	}
-}
-
-/* Bytes behind a key that is an address; 0 for one that is not. */
-static uword
-key_bytes(const hash_t *h, const void *key)
-{
-	switch ((uword)h->key_sum) {
-	case KEY_FUNC_NONE:
-		return 0;
-	case KEY_FUNC_POINTER_UWORD:
-		return sizeof(uword);
-	case KEY_FUNC_POINTER_U32:
-		return sizeof(u32);
-	case KEY_FUNC_STRING:
-		return strlen(key) + 1;
-	case KEY_FUNC_VEC:
-		return vec_len64(key) * h->user;
-	default:
-		return h->user;
-	}
-}
+/* How many steps before its use memory is asked for: some 100 ns of work. */
+#define N_AHEAD 12
 
 /* ---- links ---- */
 
@@ -184,19 +37,45 @@ n_links(const hash_t *h)
 }
 
 /* Where the link to a key's pair is: a head or a next; NULL when the key is not there. */
-static inline u32 *
-find_link(const void *v, uword key, u32 sum)
+always_inline u32 *
+find_link(const void *v, uword equal_kind, uword key, u32 sum)
 {
 	const hash_t *h = hash_header(v);
 
 	for (u32 *at = head_of(v, sum); *at;) {
 		_hash_link_t *l = link_at(h, *at);
 
-		if (l->sum == sum && key_equal(h, l->pair.key, key))
+		if (l->sum == sum && key_equal(h, equal_kind, l->pair.key, key))
 			return at;
 		at = &l->next;
 	}
 	return NULL;
+}
+
+/* The same, and the key's sum. */
+always_inline u32 *
+find_key_of_kind(const void *v, uword sum_kind, uword equal_kind, uword key, u32 *sum)
+{
+	*sum = key_sum(hash_header(v), sum_kind, key);
+	return find_link(v, equal_kind, key, *sum);
+}
+
+/* The usual kinds have code of their own, in which nothing is decided twice. */
+always_inline u32 *
+find_key(const void *v, uword key, u32 *sum)
+{
+	uword kind = (uword)hash_header(v)->key_sum;
+	uword equal_kind = (uword)hash_header(v)->key_equal;
+
+	if (PREDICT_TRUE(kind == equal_kind)) {
+		if (kind == KEY_FUNC_NONE)
+			return find_key_of_kind(v, KEY_FUNC_NONE, KEY_FUNC_NONE, key, sum);
+		if (kind == KEY_FUNC_MEM)
+			return find_key_of_kind(v, KEY_FUNC_MEM, KEY_FUNC_MEM, key, sum);
+		if (kind == KEY_FUNC_STRING)
+			return find_key_of_kind(v, KEY_FUNC_STRING, KEY_FUNC_STRING, key, sum);
+	}
+	return find_key_of_kind(v, kind, equal_kind, key, sum);
 }
 
 /* A pair out of the free ones or at the end; 0 when there is no memory. */
@@ -214,20 +93,48 @@ take_link(hash_t *h, void *heap)
 	return (u32)n_links(h);
 }
 
-/* Chains every pair in use anew, for heads that are all empty. */
+static inline void
+push_link(void *v, u32 i, _hash_link_t *l)
+{
+	u32 *head = head_of(v, l->sum);
+
+	l->next = *head;
+	*head = i;
+}
+
+/* Chains every pair in use anew, for heads that are all empty: the pairs one after the other, the
+ * heads asked for ahead of time. */
 static void
 relink(void *v)
 {
 	hash_t *h = hash_header(v);
+	uword n = n_links(h);
 
-	for (u32 i = 1; i <= n_links(h); i++) {
-		_hash_link_t *l = link_at(h, i);
+	for (uword i = 1; i <= n; i++) {
+		_hash_link_t *l = link_at(h, (u32)i);
 
-		if (l->sum & _HASH_IN_USE) {
-			u32 *head = head_of(v, l->sum);
+		if (i + N_AHEAD <= n)
+			__builtin_prefetch(head_of(v, link_at(h, (u32)(i + N_AHEAD))->sum), 1);
+		if (l->sum & _HASH_IN_USE)
+			push_link(v, (u32)i, l);
+	}
+}
 
-			l->next = *head;
-			*head = i;
+/* The same by way of the chains of from's heads: for tables whose pairs are mostly free. */
+static void
+relink_chains(const u32 *from, void *v)
+{
+	hash_t *h = hash_header(v);
+	uword n = vec_len64(from);
+
+	for (uword k = 0; k < n; k++) {
+		if (k + N_AHEAD < n && from[k + N_AHEAD])
+			__builtin_prefetch(link_at(h, from[k + N_AHEAD]), 1);
+		for (u32 i = from[k], next; i; i = next) {
+			_hash_link_t *l = link_at(h, i);
+
+			next = l->next;
+			push_link(v, i, l);
 		}
 	}
 }
@@ -244,8 +151,11 @@ change_heads(void *v, uword n_heads)
 	if (!w)
 		return NULL;
 	*hash_header(w) = *hash_header(v);
+	if (n_heads < vec_len64(v))
+		relink_chains(v, w);
+	else
+		relink(w);
 	_vec_free(v);
-	relink(w);
 	return w;
 }
 
@@ -257,37 +167,85 @@ heads_for(uword elts)
 	return max_pow2(clib_max(elts, (uword)HASH_MIN_CAPACITY));
 }
 
-void *
-_hash_create(uword elts, uword user, uword value_bytes, hash_key_sum_function_t *key_sum_fn,
-	     hash_key_equal_function_t *key_equal_fn, hash_format_pair_function_t *format_pair,
-	     void *format_pair_arg)
+/* The kind of key that a pair of our own functions stands for; KEY_FUNC_NONE: of no such. */
+static uword
+kind_of_functions(const hash_t *h)
 {
+	if (h->key_sum == mem_key_sum && h->key_equal == mem_key_equal)
+		return KEY_FUNC_MEM;
+	if (h->key_sum == vec_key_sum && h->key_equal == vec_key_equal)
+		return KEY_FUNC_VEC;
+	if (h->key_sum == string_key_sum && h->key_equal == string_key_equal)
+		return KEY_FUNC_STRING;
+	return KEY_FUNC_NONE;
+}
+
+/* Kinds are faster than functions; where the sum is by kind, no key_equal means that kind. */
+static void
+settle_kind(hash_t *h)
+{
+	uword kind = kind_of_functions(h);
+
+	if (kind != KEY_FUNC_NONE)
+		h->key_sum = (hash_key_sum_function_t *)kind;
+	if (kind != KEY_FUNC_NONE || (!h->key_equal && (uword)h->key_sum <= KEY_FUNC_VEC))
+		h->key_equal = (hash_key_equal_function_t *)(uword)h->key_sum;
+}
+
+void *
+_hash_create(uword elts, const hash_t *like)
+{
+	static const hash_t words = { .log2_pair_size = 1 };
 	hash_t *h;
 	u32 *v;
 
-	if (elts > MAX_HEADS || value_bytes > UINT32_MAX / 2)
+	if (!like)
+		like = &words;
+	if (elts > MAX_HEADS || like->log2_pair_size > MAX_LOG2_PAIR_SIZE)
 		return NULL;
 	v = vec_new_ha(u32, heads_for(elts), sizeof(hash_t), 0);
 	if (!v)
 		return NULL;
 	h = hash_header(v);
-	h->key_sum = key_sum_fn;
-	h->key_equal = key_equal_fn;
-	h->user = user;
-	h->format_pair = format_pair;
-	h->format_pair_arg = format_pair_arg;
-	h->value_bytes = (u32)round_pow2(value_bytes, sizeof(uword));
-	h->pair_stride = (u32)sizeof(_hash_link_t) + h->value_bytes;
+	h->user = like->user;
+	h->key_sum = like->key_sum;
+	h->key_equal = like->key_equal;
+	settle_kind(h);
+	h->format_pair = like->format_pair;
+	h->format_pair_arg = like->format_pair_arg;
+	h->log2_pair_size = like->log2_pair_size;
+	h->value_bytes = like->value_bytes ? like->value_bytes : (u32)hash_value_bytes(like);
+	h->pair_stride = (u32)(sizeof(_hash_link_t) + hash_value_bytes(h));
 	return v;
 }
 
-void
+void *
+_hash_create2(uword elts, uword user, uword value_bytes, hash_key_sum_function_t *key_sum_fn,
+	      hash_key_equal_function_t *key_equal_fn, format_function_t *format_pair,
+	      void *format_pair_arg)
+{
+	hash_t h = {
+		.user = user,
+		.key_sum = key_sum_fn,
+		.key_equal = key_equal_fn,
+		.format_pair = format_pair,
+		.format_pair_arg = format_pair_arg,
+	};
+
+	if (value_bytes > (sizeof(uword) << MAX_LOG2_PAIR_SIZE))
+		return NULL;
+	hash_set_value_bytes(&h, value_bytes);
+	return _hash_create(elts, &h);
+}
+
+void *
 _hash_free(void *v)
 {
-	if (!v)
-		return;
-	vec_free(hash_header(v)->pairs);
-	_vec_free(v);
+	if (v) {
+		vec_free(hash_header(v)->pairs);
+		_vec_free(v);
+	}
+	return NULL;
 }
 
 /* Pairs in use of `from`, packed, appended to `to`, which has room for them. */
@@ -353,11 +311,27 @@ hash_resize(void *old, uword new_size)
 
 /* ---- looking ---- */
 
-/* The pair of a key that is a number: nothing to call, nothing to follow. */
-static inline hash_pair_t *
-get_number_pair(const void *v, const hash_t *h, uword key)
+/* Out of line, so that a look-up of a number saves no registers. */
+static never_inline hash_pair_t *
+get_keyed_pair(const void *v, uword key)
 {
-	for (u32 i = *head_of(v, fold_sum(mix_number(key))); i;) {
+	u32 sum, *at = find_key(v, key, &sum);
+
+	return at ? &link_at(hash_header(v), *at)->pair : NULL;
+}
+
+/* A key that is a number: nothing to call, nothing to follow. */
+always_inline hash_pair_t *
+get_pair(const void *v, uword key)
+{
+	const hash_t *h;
+
+	if (PREDICT_FALSE(!v))
+		return NULL;
+	h = hash_header(v);
+	if ((uword)h->key_sum != KEY_FUNC_NONE)
+		return get_keyed_pair(v, key);
+	for (u32 i = *head_of(v, fold_number(key)); i;) {
 		_hash_link_t *l = link_at(h, i);
 
 		if (l->pair.key == key)
@@ -370,24 +344,34 @@ get_number_pair(const void *v, const hash_t *h, uword key)
 hash_pair_t *
 _hash_get_pair(const void *v, uword key)
 {
-	const u32 *at;
-
-	if (!v)
-		return NULL;
-	if ((uword)hash_header(v)->key_sum == KEY_FUNC_NONE)
-		return get_number_pair(v, hash_header(v), key);
-	at = find_link(v, key, key_sum(hash_header(v), key));
-	return at ? &link_at(hash_header(v), *at)->pair : NULL;
+	return get_pair(v, key);
 }
 
 uword *
 _hash_get(const void *v, uword key)
 {
-	hash_pair_t *p = _hash_get_pair(v, key);
+	hash_pair_t *p = get_pair(v, key);
 
 	if (!p)
 		return NULL;
 	return hash_header(v)->value_bytes ? p->value : &p->key;
+}
+
+hash_pair_t *
+hash_find_sum(const void *v, uword sum, hash_match_function_t *match, const void *arg)
+{
+	u32 folded = fold_stranger(sum);
+
+	if (!v)
+		return NULL;
+	for (u32 i = *head_of(v, folded); i;) {
+		_hash_link_t *l = link_at(hash_header(v), i);
+
+		if (l->sum == folded && match(arg, l->pair.key))
+			return &l->pair;
+		i = l->next;
+	}
+	return NULL;
 }
 
 uword
@@ -409,10 +393,10 @@ check_chain(const void *v, u32 *head, uword *n)
 			return -EUCLEAN;
 		l = link_at(h, i);
 		if (!(l->sum & _HASH_IN_USE) || head_of(v, l->sum) != head ||
-		    l->sum != key_sum(h, l->pair.key))
+		    l->sum != key_sum(h, (uword)h->key_sum, l->pair.key))
 			return -EUCLEAN;
 		/* The first pair with this key must be this one. */
-		if (link_at(h, *find_link(v, l->pair.key, l->sum)) != l)
+		if (link_at(h, *find_link(v, (uword)h->key_equal, l->pair.key, l->sum)) != l)
 			return -EUCLEAN;
 	}
 	return 0;
@@ -439,13 +423,6 @@ hash_check(const void *v)
 		n_marked += (link_at(h, i)->sum & _HASH_IN_USE) != 0;
 	return n_used == h->elts && n_marked == h->elts && n_used + n_free == n_links(h) ? 0
 											 : -EUCLEAN;
-}
-
-void
-hash_validate(const void *v)
-{
-	if (hash_check(v))
-		clib_assert_failed(__FILE__, __LINE__, __func__, "chains and pairs agree");
 }
 
 hash_pair_t *
@@ -492,56 +469,74 @@ maybe_shrink(void *v)
 	return w ? w : v;
 }
 
-/* The pair of a key, made with zeros if there is none; NULL with the table as it was.  The table
- * may have moved when it returns. */
-static hash_pair_t *
-find_or_add(void **v, uword key, int *is_new)
+always_inline void
+zero_value(const hash_t *h, hash_pair_t *p)
+{
+	p->value[0] = 0;
+	if (PREDICT_FALSE(h->log2_pair_size > 1))
+		memset(p->value, 0, hash_value_bytes(h));
+}
+
+/* Adds a pair for a key that has none; NULL with the table as it was.  The table may have moved
+ * when it returns. */
+static inline hash_pair_t *
+add_pair(void **v, uword key, u32 sum)
 {
 	hash_t *h = hash_header(*v);
-	u32 sum = key_sum(h, key), *at = find_link(*v, key, sum), i;
+	u32 i = take_link(h, vec_get_heap(*v));
 	_hash_link_t *l;
 
-	*is_new = !at;
-	if (at)
-		return &link_at(h, *at)->pair;
-	i = take_link(h, vec_get_heap(*v));
-	if (!i)
+	if (PREDICT_FALSE(!i))
 		return NULL;
 	l = link_at(h, i);
 	l->sum = sum;
 	l->pair.key = key;
-	memset(l->pair.value, 0, h->value_bytes);
-	at = head_of(*v, sum);
-	l->next = *at;
-	*at = i;
+	if (PREDICT_TRUE(h->log2_pair_size > 0))
+		zero_value(h, &l->pair);
+	push_link(*v, i, l);
 	h->elts++;
 	*v = maybe_grow(*v);
 	return &l->pair;
 }
 
-static void *
+hash_pair_t *
+hash_add_sum(void **v, uword sum, uword key)
+{
+	return add_pair(v, key, fold_stranger(sum));
+}
+
+/* Between numbers of words nothing is left of this but a copy of a word. */
+always_inline void
+copy_words(void *to, const void *from, uword n_bytes)
+{
+	if (PREDICT_TRUE(n_bytes == sizeof(uword)))
+		*(uword *)to = *(const uword *)from;
+	else
+		memcpy(to, from, n_bytes);
+}
+
+always_inline void *
 set(void *v, uword key, const void *value, uword n_bytes, void *old_value, int *error)
 {
-	int is_first = v == NULL, is_new;
-	hash_pair_t *p;
+	hash_pair_t *p = NULL;
+	int is_first = !v;
+	const hash_t *h;
+	u32 sum, *at;
 
-	if (is_first)
+	if (PREDICT_FALSE(is_first))
 		v = hash_create(0, sizeof(uword));
-	p = v ? find_or_add(&v, key, &is_new) : NULL;
+	if (PREDICT_TRUE(v != NULL)) {
+		h = hash_header(v);
+		at = find_key(v, key, &sum);
+		p = at ? &link_at(h, *at)->pair : add_pair(&v, key, sum);
+		if (at && old_value)
+			copy_words(old_value, p->value, h->value_bytes);
+	}
 	if (error)
 		*error = p ? 0 : -ENOMEM;
-	if (!p) {
-		if (is_first) {
-			_hash_free(v);
-			v = NULL;
-		}
-		return v;
-	}
-	if (old_value && !is_new)
-		memcpy(old_value, p->value, hash_header(v)->value_bytes);
-	if (value)
-		memcpy(p->value, value, clib_min(n_bytes, (uword)hash_header(v)->value_bytes));
-	return v;
+	if (PREDICT_TRUE(p && value))
+		copy_words(p->value, value, clib_min(n_bytes, (uword)hash_header(v)->value_bytes));
+	return PREDICT_TRUE(p || !is_first) ? v : _hash_free(v);
 }
 
 void *
@@ -556,22 +551,14 @@ _hash_set_word(void *v, uword key, uword value, void *old_value, int *error)
 	return set(v, key, &value, sizeof(value), old_value, error);
 }
 
-void *
-_hash_unset(void *v, uword key, void *old_value, int *error)
+/* The pair that a head or a next names becomes a free one. */
+static inline void *
+drop_link(void *v, u32 *at)
 {
-	u32 *at = v ? find_link(v, key, key_sum(hash_header(v), key)) : NULL, i;
-	_hash_link_t *l;
-	hash_t *h;
+	hash_t *h = hash_header(v);
+	u32 i = *at;
+	_hash_link_t *l = link_at(h, i);
 
-	if (error)
-		*error = at ? 0 : -ENOENT;
-	if (!at)
-		return v;
-	h = hash_header(v);
-	i = *at;
-	l = link_at(h, i);
-	if (old_value)
-		memcpy(old_value, l->pair.value, h->value_bytes);
 	*at = l->next;
 	l->sum = 0;
 	l->next = h->free_pair;
@@ -580,62 +567,29 @@ _hash_unset(void *v, uword key, void *old_value, int *error)
 	return maybe_shrink(v);
 }
 
-/* ---- keys that the table owns ---- */
-
-static void *
-copy_key(const hash_t *h, const void *key)
+void *
+_hash_remove(void *v, uword key, void *old_value, int *error)
 {
-	uword n = key_bytes(h, key);
-	void *copy;
+	u32 sum, *at = v ? find_key(v, key, &sum) : NULL;
 
-	if ((uword)h->key_sum == KEY_FUNC_VEC)
-		return _vec_dup(key, h->user, 0, 0, NULL);
-	copy = n ? clib_mem_alloc_or_null(n) : NULL;
-	if (copy)
-		memcpy(copy, key, n);
-	return copy;
-}
-
-static void
-free_key(const hash_t *h, void *key)
-{
-	if ((uword)h->key_sum == KEY_FUNC_VEC)
-		_vec_free(key);
-	else
-		clib_mem_free(key);
-}
-
-int
-hash_set_mem_alloc(uword **h, const void *key, uword v)
-{
-	hash_pair_t *p;
-	void *copy;
-	int error;
-
-	if (!*h || key_bytes(hash_header(*h), key) == 0)
-		return -EINVAL;
-	p = hash_get_pair_mem(*h, key);
-	if (p)
-		return hash_set(*h, p->key, v);
-	copy = copy_key(hash_header(*h), key);
-	if (!copy)
-		return -ENOMEM;
-	error = hash_set_mem(*h, copy, v);
 	if (error)
-		free_key(hash_header(*h), copy);
-	return error;
+		*error = at ? 0 : -ENOENT;
+	if (!at)
+		return v;
+	if (old_value)
+		copy_words(old_value, link_at(hash_header(v), *at)->pair.value,
+			   hash_header(v)->value_bytes);
+	return drop_link(v, at);
 }
 
-int
-hash_unset_mem_free(uword **h, const void *key)
+void *
+hash_remove_pair(void *v, hash_pair_t *p)
 {
-	hash_pair_t *p = hash_get_pair_mem(*h, key);
-	void *copy;
+	_hash_link_t *l = (_hash_link_t *)((u8 *)p - STRUCT_OFFSET_OF(_hash_link_t, pair));
+	const hash_t *h = hash_header(v);
+	u32 *at = head_of(v, l->sum);
 
-	if (!p)
-		return -ENOENT;
-	copy = key_pointer(p->key);
-	hash_unset_mem(*h, copy);
-	free_key(hash_header(*h), copy);
-	return 0;
+	while (link_at(h, *at) != l)
+		at = &link_at(h, *at)->next;
+	return drop_link(v, at);
 }

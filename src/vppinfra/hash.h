@@ -10,7 +10,8 @@
  * A key is a number (hash_create), or the address of one: of a C string (_string), of key_bytes
  * bytes (_mem), of a vector of key_bytes-sized elements (_vec), of a u64 (_uword) or a u32 (_u32).
  * Such keys go with the _mem calls.  The key's memory stays the caller's and must live as long as
- * the pair; hash_set_mem_alloc() and hash_unset_mem_free() keep a copy instead.
+ * the pair; hash_set_mem_alloc() and hash_unset_mem_free() keep a copy instead, and mhash.h has
+ * tables that own all of their keys.
  *
  * h is a vector of chain heads, a power of two and at least 64 of them; its user header is hash_t.
  * Pairs lie packed in a second vector and chain by index, with their key's sum beside them, so
@@ -31,6 +32,9 @@
 #ifndef included_vppinfra_hash_h
 #define included_vppinfra_hash_h
 
+/* error.h is above this layer: it is for those who, as with VPP's, include hash.h and report. */
+#include <vppinfra/error.h>
+#include <vppinfra/format.h>
 #include <vppinfra/vec.h>
 
 struct hash_header;
@@ -38,8 +42,6 @@ struct hash_header;
 /** The sum of a key, and whether two keys are the same, for keys of the caller's making. */
 typedef uword(hash_key_sum_function_t)(struct hash_header *, uword key);
 typedef uword(hash_key_equal_function_t)(struct hash_header *, uword key1, uword key2);
-/** Prints a pair.  Arguments in va: void *arg, void *h, hash_pair_t *pair. */
-typedef u8 *(hash_format_pair_function_t)(u8 *s, __builtin_va_list *args);
 
 /* Kinds of keys the table knows by itself, in place of functions. */
 #define KEY_FUNC_NONE (0)          /* the key is the word */
@@ -60,11 +62,8 @@ typedef struct hash_header {
 /* Accepted for source compatibility: a walk needs no flag here. */
 #define HASH_FLAG_HASH_NEXT_IN_PROGRESS (1 << 2)
 
-	/** Bytes of a value, whole words, and of a pair with its links. */
-	u32 value_bytes, pair_stride;
-
-	/** Free pairs: index + 1 of the first; 0 none. */
-	u32 free_pair;
+	/** Words of a pair, key and value, are 1 << this. */
+	u32 log2_pair_size;
 
 	/** A kind above, or a function. */
 	hash_key_sum_function_t *key_sum;
@@ -72,8 +71,18 @@ typedef struct hash_header {
 	/** For them: the bytes of a key. */
 	any user;
 
-	hash_format_pair_function_t *format_pair;
+	/** Prints a pair.  Arguments in va: void *format_pair_arg, void *h, hash_pair_t *pair. */
+	format_function_t *format_pair;
 	void *format_pair_arg;
+
+	/** Bytes of a value that the user asked for, in whole words. */
+	u32 value_bytes;
+
+	/** Bytes of a pair with its links. */
+	u32 pair_stride;
+
+	/** Free pairs: index + 1 of the first; 0 none. */
+	u32 free_pair;
 
 	/** A vector of bytes: the pairs. */
 	u8 *pairs;
@@ -105,28 +114,44 @@ hash_header(const void *v)
 	return (hash_t *)((u8 *)v - _vec_start_to_v(sizeof(hash_t), sizeof(u32)));
 }
 
+/** Bytes of the header. */
+always_inline uword
+hash_header_bytes(const void *v)
+{
+	(void)v;
+	return sizeof(hash_t);
+}
+
 /* ---- make and free ---- */
 
 /**
- * A new table.
+ * A new table, current heap.
  * @param elts   room for so many heads, rounded up to a power of two; at least 64
- * @param user   bytes of a key, where the kind of key needs it
+ * @param user   bytes of a key, where the kind of key needs it; else the functions' own
  * @param value_bytes  rounded up to words; 0: a set
  * @param key_sum    a KEY_FUNC_ kind, cast, or a function
- * @param key_equal  NULL with a kind
+ * @param key_equal  the same; with a kind of sum NULL stands for that kind
+ * @param format_pair  how format_hash prints a pair; NULL: by the kind of key
  * @return the table; NULL when there is no memory
  */
-CLIB_EXPORT void *_hash_create(uword elts, uword user, uword value_bytes,
-			       hash_key_sum_function_t *key_sum,
-			       hash_key_equal_function_t *key_equal,
-			       hash_format_pair_function_t *format_pair, void *format_pair_arg);
+CLIB_EXPORT void *_hash_create2(uword elts, uword user, uword value_bytes,
+				hash_key_sum_function_t *key_sum,
+				hash_key_equal_function_t *key_equal,
+				format_function_t *format_pair, void *format_pair_arg);
 
-#define hash_create2(elts, user, value_bytes, key_sum, key_equal, format_pair, format_pair_arg)    \
-	_hash_create((elts), (user), (value_bytes), (key_sum), (key_equal), (format_pair),         \
-		     (format_pair_arg))
+/** The same with what it needs in a header: user, value_bytes (or, where that is 0, a
+ *  log2_pair_size), key_sum, key_equal, format_pair and its argument.  NULL: numbers to words. */
+CLIB_EXPORT void *_hash_create(uword elts, const hash_t *h);
+
+#define hash_create2(_elts, _user, _value_bytes, _key_sum, _key_equal, _format_pair,               \
+		     _format_pair_arg)                                                             \
+	_hash_create2((_elts), (uword)(_user), (_value_bytes),                                     \
+		      (hash_key_sum_function_t *)(_key_sum),                                       \
+		      (hash_key_equal_function_t *)(_key_equal),                                   \
+		      (format_function_t *)(_format_pair), (void *)(_format_pair_arg))
 #define _hash_create_kind(elts, user, value_bytes, kind)                                           \
-	_hash_create((elts), (user), (value_bytes), (hash_key_sum_function_t *)(uword)(kind), 0,   \
-		     0, 0)
+	_hash_create2((elts), (user), (value_bytes), (hash_key_sum_function_t *)(uword)(kind), 0,  \
+		      0, 0)
 #define hash_create(elts, value_bytes) _hash_create_kind(elts, 0, value_bytes, KEY_FUNC_NONE)
 #define hash_create_uword(elts, value_bytes)                                                       \
 	_hash_create_kind(elts, 0, value_bytes, KEY_FUNC_POINTER_UWORD)
@@ -141,15 +166,24 @@ CLIB_EXPORT void *_hash_create(uword elts, uword user, uword value_bytes,
 #define hash_create_vec(elts, key_bytes, value_bytes)                                              \
 	_hash_create_kind(elts, key_bytes, value_bytes, KEY_FUNC_VEC)
 
+/** What _hash_create() is to do about values. */
+always_inline void
+hash_set_value_bytes(hash_t *h, uword value_bytes)
+{
+	h->value_bytes = (u32)round_pow2(value_bytes, sizeof(uword));
+	h->log2_pair_size = (u32)max_log2(1 + h->value_bytes / sizeof(uword));
+}
+
 /** Free the table (keys' memory stays the caller's) and set it to 0.  NULL-safe. */
 #define hash_free(h)                                                                               \
 	do {                                                                                       \
 		_hash_free(h);                                                                     \
 		(h) = 0;                                                                           \
 	} while (0)
-CLIB_EXPORT void _hash_free(void *v);
+/** @return NULL */
+CLIB_EXPORT void *_hash_free(void *v);
 
-/** A copy, sharing keys' memory; NULL for NULL and when there is no memory. */
+/** A copy in the table's heap, sharing keys' memory; NULL for NULL and without memory. */
 CLIB_EXPORT void *hash_dup(void *old);
 
 /** A table with room for new_size heads and pairs packed again; `old` as it was when there is no
@@ -184,33 +218,155 @@ hash_capacity(const void *v)
 
 CLIB_EXPORT uword hash_bytes(const void *v);
 
-/** Bytes of a value and of a pair. */
+/** Bytes of a pair, key and value: a power of two, as in VPP. */
 always_inline uword
-hash_value_bytes(const hash_t *h)
+hash_pair_log2_bytes(const hash_t *h)
 {
-	return h->value_bytes;
+	return h->log2_pair_size + 3;
 }
 
 always_inline uword
 hash_pair_bytes(const hash_t *h)
 {
-	return h->pair_stride - STRUCT_OFFSET_OF(_hash_link_t, pair);
+	return 1ULL << hash_pair_log2_bytes(h);
 }
 
-/** Compare everything.  @return 0 or -EUCLEAN.  hash_validate() stops the process instead.
- *  Looks at the keys' memory.  Cost: a walk. */
-CLIB_EXPORT int hash_check(const void *v);
-CLIB_EXPORT void hash_validate(const void *v);
+/** Bytes there are for a value in a pair: at least what was asked for, the rest being zero. */
+always_inline uword
+hash_value_bytes(const hash_t *h)
+{
+	return hash_pair_bytes(h) - sizeof(uword);
+}
 
-/** A sum of n bytes, from a state that may be another sum; all bits count.  Not a secret's. */
+/** Compare everything.  Looks at the keys' memory.  @return 0 or -EUCLEAN.  Cost: a walk. */
+CLIB_EXPORT int hash_check(const void *v);
+
+/** The same as an error to report; NULL: all is well. */
+CLIB_EXPORT clib_error_t *hash_validate(const void *v);
+
+/* ---- sums and comparisons, as key_sum and key_equal of a table of one's own ---- */
+
+/** A sum of n bytes, from a state that may be another sum; all bits count.  The same in every
+ *  process on machines of one byte order.  Not a secret's. */
 CLIB_EXPORT uword hash_memory(const void *p, word n_bytes, uword state);
+
+/** Of the `user` bytes at key; of a vector with elements of `user` bytes; of a C string. */
+CLIB_EXPORT uword mem_key_sum(hash_t *h, uword key);
+CLIB_EXPORT uword mem_key_equal(hash_t *h, uword key1, uword key2);
+CLIB_EXPORT uword vec_key_sum(hash_t *h, uword key);
+CLIB_EXPORT uword vec_key_equal(hash_t *h, uword key1, uword key2);
+CLIB_EXPORT uword string_key_sum(hash_t *h, uword key);
+CLIB_EXPORT uword string_key_equal(hash_t *h, uword key1, uword key2);
+
+/** How pairs with such keys are printed. */
+CLIB_EXPORT format_function_t vec_key_format_pair;
+CLIB_EXPORT format_function_t string_key_format_pair;
+
+/* Mixing of three words, in place, and parts of it for those who interleave several.  Bob Jenkins,
+ * public domain: hash_mix32 is mix() of lookup2.c (1996), hash_mix64 mix64() of lookup8.c (1997),
+ * the v3 ones mix() and final() of lookup3.c (2006).  a, b and c are u32 or u64 lvalues. */
+#define _hash_mix_step(a, b, c, s0, s1, s2)                                                        \
+	do {                                                                                       \
+		(a) -= (b) + (c);                                                                  \
+		(a) ^= (c) >> (s0);                                                                \
+		(b) -= (c) + (a);                                                                  \
+		(b) ^= (a) << (s1);                                                                \
+		(c) -= (a) + (b);                                                                  \
+		(c) ^= (b) >> (s2);                                                                \
+	} while (0)
+
+#define hash_mix32_step_1(a, b, c) _hash_mix_step(a, b, c, 13, 8, 13)
+#define hash_mix32_step_2(a, b, c) _hash_mix_step(a, b, c, 12, 16, 5)
+#define hash_mix32_step_3(a, b, c) _hash_mix_step(a, b, c, 3, 10, 15)
+#define hash_mix32(a, b, c)                                                                        \
+	do {                                                                                       \
+		hash_mix32_step_1(a, b, c);                                                        \
+		hash_mix32_step_2(a, b, c);                                                        \
+		hash_mix32_step_3(a, b, c);                                                        \
+	} while (0)
+
+#define hash_mix64_step_1(a, b, c) _hash_mix_step(a, b, c, 43, 9, 8)
+#define hash_mix64_step_2(a, b, c) _hash_mix_step(a, b, c, 38, 23, 5)
+#define hash_mix64_step_3(a, b, c) _hash_mix_step(a, b, c, 35, 49, 11)
+#define hash_mix64_step_4(a, b, c) _hash_mix_step(a, b, c, 12, 18, 22)
+#define hash_mix64(a, b, c)                                                                        \
+	do {                                                                                       \
+		hash_mix64_step_1(a, b, c);                                                        \
+		hash_mix64_step_2(a, b, c);                                                        \
+		hash_mix64_step_3(a, b, c);                                                        \
+		hash_mix64_step_4(a, b, c);                                                        \
+	} while (0)
+
+/** x rotated left by i bits, 0 < i < 32. */
+always_inline u32
+hash32_rotate_left(u32 x, u32 i)
+{
+	return x << i | x >> (32 - i);
+}
+
+#define _hash_v3_mix(a, b, c, s)                                                                   \
+	do {                                                                                       \
+		(a) -= (c);                                                                        \
+		(a) ^= hash32_rotate_left((c), (s));                                               \
+		(c) += (b);                                                                        \
+	} while (0)
+#define hash_v3_mix32_step_1(a, b, c)                                                              \
+	do {                                                                                       \
+		_hash_v3_mix(a, b, c, 4);                                                          \
+		_hash_v3_mix(b, c, a, 6);                                                          \
+	} while (0)
+#define hash_v3_mix32_step_2(a, b, c)                                                              \
+	do {                                                                                       \
+		_hash_v3_mix(c, a, b, 8);                                                          \
+		_hash_v3_mix(a, b, c, 16);                                                         \
+	} while (0)
+#define hash_v3_mix32_step_3(a, b, c)                                                              \
+	do {                                                                                       \
+		_hash_v3_mix(b, c, a, 19);                                                         \
+		_hash_v3_mix(c, a, b, 4);                                                          \
+	} while (0)
+#define hash_v3_mix32(a, b, c)                                                                     \
+	do {                                                                                       \
+		hash_v3_mix32_step_1(a, b, c);                                                     \
+		hash_v3_mix32_step_2(a, b, c);                                                     \
+		hash_v3_mix32_step_3(a, b, c);                                                     \
+	} while (0)
+
+#define _hash_v3_finalize(c, b, s)                                                                 \
+	do {                                                                                       \
+		(c) ^= (b);                                                                        \
+		(c) -= hash32_rotate_left((b), (s));                                               \
+	} while (0)
+#define hash_v3_finalize32_step_1(a, b, c)                                                         \
+	do {                                                                                       \
+		_hash_v3_finalize(c, b, 14);                                                       \
+		_hash_v3_finalize(a, c, 11);                                                       \
+	} while (0)
+#define hash_v3_finalize32_step_2(a, b, c)                                                         \
+	do {                                                                                       \
+		_hash_v3_finalize(b, a, 25);                                                       \
+		_hash_v3_finalize(c, b, 16);                                                       \
+	} while (0)
+#define hash_v3_finalize32_step_3(a, b, c)                                                         \
+	do {                                                                                       \
+		_hash_v3_finalize(a, c, 4);                                                        \
+		_hash_v3_finalize(b, a, 14);                                                       \
+		_hash_v3_finalize(c, b, 24);                                                       \
+	} while (0)
+#define hash_v3_finalize32(a, b, c)                                                                \
+	do {                                                                                       \
+		hash_v3_finalize32_step_1(a, b, c);                                                \
+		hash_v3_finalize32_step_2(a, b, c);                                                \
+		hash_v3_finalize32_step_3(a, b, c);                                                \
+	} while (0)
 
 /* ---- changing ---- */
 
 /**
  * Store a value for a key; the first key of an equal pair stays.
- * @param value  hash_value_bytes() of them; NULL: zeros for a new pair, no change for an old one
- * @param[out] old_value  where the value before goes, if there was one; may be NULL
+ * @param value  the bytes of one as asked for at creation, in whole words; NULL: zeros for a new
+ *               pair, no change for an old one
+ * @param[out] old_value  where as many bytes of the value before go, if there was one; may be NULL
  * @param[out] error  0, or -ENOMEM with the table as it was; may be NULL
  * @return the table, perhaps moved; a new one of one-word values for NULL.
  */
@@ -219,14 +375,21 @@ CLIB_EXPORT void *_hash_set(void *v, uword key, const void *value, void *old_val
 /** The same with a value of one word; a longer one is filled up with zeros. */
 CLIB_EXPORT void *_hash_set_word(void *v, uword key, uword value, void *old_value, int *error);
 
+/** Remove a key.  error: 0, or -ENOENT.  Never needs memory. */
+CLIB_EXPORT void *_hash_remove(void *v, uword key, void *old_value, int *error);
+
+/* VPP's names for what is under its macros. */
 always_inline void *
 _hash_set3(void *v, uword key, const void *value, void *old_value)
 {
 	return _hash_set(v, key, value, old_value, 0);
 }
 
-/** Remove a key.  error: 0, or -ENOENT.  Never needs memory. */
-CLIB_EXPORT void *_hash_unset(void *v, uword key, void *old_value, int *error);
+always_inline void *
+_hash_unset(void *v, uword key, void *old_value)
+{
+	return _hash_remove(v, key, old_value, 0);
+}
 
 /** Set; the macro's value is 0 or -ENOMEM.  `value` is a word: longer values are given by pointer
  *  to _hash_set3(), or written through hash_get(). */
@@ -234,7 +397,7 @@ CLIB_EXPORT void *_hash_unset(void *v, uword key, void *old_value, int *error);
 	({                                                                                         \
 		int _hash_error;                                                                   \
 		(h) = (__typeof__(h))_hash_set_word((h), (uword)(key), (uword)(value),             \
-						    (old_value), &_hash_error);                    \
+						    (void *)(old_value), &_hash_error);            \
 		_hash_error;                                                                       \
 	})
 #define hash_set(h, key, value) hash_set3(h, key, value, 0)
@@ -253,8 +416,8 @@ CLIB_EXPORT void *_hash_unset(void *v, uword key, void *old_value, int *error);
 #define hash_unset3(h, key, old_value)                                                             \
 	({                                                                                         \
 		int _hash_error;                                                                   \
-		(h) = (__typeof__(h))_hash_unset((h), (uword)(key), (void *)(old_value),           \
-						 &_hash_error);                                    \
+		(h) = (__typeof__(h))_hash_remove((h), (uword)(key), (void *)(old_value),          \
+						  &_hash_error);                                   \
 		_hash_error;                                                                       \
 	})
 #define hash_unset(h, key) hash_unset3(h, key, 0)
@@ -267,18 +430,24 @@ CLIB_EXPORT int hash_set_mem_alloc(uword **h, const void *key, uword v);
 /** Remove a key so set and free the copy.  @return 0; -ENOENT. */
 CLIB_EXPORT int hash_unset_mem_free(uword **h, const void *key);
 
-#define hash_set_flags(h, flags_) (hash_header(h)->flags |= (flags_))
+/** Add HASH_FLAG_s. */
+always_inline void
+hash_set_flags(void *v, uword flags)
+{
+	hash_header(v)->flags |= (u32)flags;
+}
 
 /** How format_hash prints a pair. */
-#define hash_set_pair_format(h, f, arg)                                                            \
-	do {                                                                                       \
-		hash_t *_hash_h = hash_header(h);                                                  \
-		_hash_h->format_pair = (f);                                                        \
-		_hash_h->format_pair_arg = (arg);                                                  \
-	} while (0)
+always_inline void
+hash_set_pair_format(void *v, format_function_t *format_pair, void *format_pair_arg)
+{
+	hash_header(v)->format_pair = format_pair;
+	hash_header(v)->format_pair_arg = format_pair_arg;
+}
 
-/* ---- loops: pairs in no promised order.  The body may unset the key it is at, and may set values
- * through the pair; setting new keys may move the pairs under it ---- */
+/* ---- loops: pairs in no promised order, each once.  The body may unset any key and set values
+ * through the pair; it may also set new keys, which the walk may or may not come to, but then the
+ * pair it is at may have moved ---- */
 
 typedef struct {
 	/* Where the walk is; all zero at the start and at the end. */
@@ -288,8 +457,8 @@ typedef struct {
 /** The next pair of a walk that began with a zeroed hn; 0 at the end, hn is then zero again. */
 CLIB_EXPORT hash_pair_t *hash_next(const void *v, hash_next_t *hn);
 
-/** hash_foreach_pair(p, h, ({ body })) is VPP's statement, in which break ends one turn only;
- *  hash_foreach_pair(p, h) { body } is a loop. */
+/** hash_foreach_pair (p, h, ({ body })) is VPP's statement, hash_foreach_pair (p, h) { body } a
+ *  loop.  In both break ends the loop and continue goes to the next pair. */
 #define hash_foreach_pair(p, h, ...)                                                               \
 	_hash_foreach_pair##__VA_OPT__(_body)(p, h __VA_OPT__(, ) __VA_ARGS__)
 #define _hash_foreach_pair(p, h)                                                                   \
@@ -298,19 +467,16 @@ CLIB_EXPORT hash_pair_t *hash_next(const void *v, hash_next_t *hn);
 	do {                                                                                       \
 		_hash_foreach_pair(p, h)                                                           \
 		{                                                                                  \
-			do {                                                                       \
-				__VA_ARGS__;                                                       \
-			} while (0);                                                               \
+			__VA_ARGS__;                                                               \
 		}                                                                                  \
 	} while (0)
 
-/** Each key and its value's first word (0 where values have none). */
-#define hash_foreach(key_var, value_var, h, ...)                                                   \
+#define _hash_foreach(key_var, value_var, h, to_key, ...)                                          \
 	do {                                                                                       \
 		hash_pair_t *_hash_pair;                                                           \
 		_hash_foreach_pair(_hash_pair, h)                                                  \
 		{                                                                                  \
-			(key_var) = (__typeof__(key_var))_hash_pair->key;                          \
+			(key_var) = (__typeof__(key_var))to_key(_hash_pair->key);                  \
 			(value_var) = (__typeof__(value_var))(hash_header(h)->value_bytes          \
 								      ? _hash_pair->value[0]       \
 								      : 0);                        \
@@ -319,23 +485,17 @@ CLIB_EXPORT hash_pair_t *hash_next(const void *v, hash_next_t *hn);
 			} while (0);                                                               \
 		}                                                                                  \
 	} while (0)
+
+/** The body for each key and its value's first word (0 where values have none).  As in VPP break
+ *  ends the body for one pair only, as continue does: hash_foreach_pair can be left early. */
+#define hash_foreach(key_var, value_var, h, ...)                                                   \
+	_hash_foreach(key_var, value_var, h, _hash_key_as_is, __VA_ARGS__)
+#define _hash_key_as_is(key) (key)
 
 /** The same for keys that are addresses. */
 #define hash_foreach_mem(key_var, value_var, h, ...)                                               \
-	do {                                                                                       \
-		hash_pair_t *_hash_pair;                                                           \
-		_hash_foreach_pair(_hash_pair, h)                                                  \
-		{                                                                                  \
-			(key_var) =                                                                \
-				(__typeof__(key_var))uword_to_pointer(_hash_pair->key, void *);    \
-			(value_var) = (__typeof__(value_var))(hash_header(h)->value_bytes          \
-								      ? _hash_pair->value[0]       \
-								      : 0);                        \
-			do {                                                                       \
-				__VA_ARGS__;                                                       \
-			} while (0);                                                               \
-		}                                                                                  \
-	} while (0)
+	_hash_foreach(key_var, value_var, h, _hash_key_as_pointer, __VA_ARGS__)
+#define _hash_key_as_pointer(key) uword_to_pointer(key, void *)
 
 /** format function, arguments void *h, int verbose: pairs, heads and bytes on a line; verbose: how
  *  long chains are, and each pair on a line of its own, by the table's pair format. */

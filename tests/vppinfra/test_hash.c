@@ -88,7 +88,7 @@ set_get_unset(void)
 	CU_ASSERT_EQUAL(hash_set1(h, 9000), 0);
 	CU_ASSERT_EQUAL(*hash_get(h, 9000), 0);
 	CU_ASSERT_EQUAL(hash_elts(h), 11);
-	hash_validate(h);
+	CU_ASSERT_PTR_NULL(hash_validate(h));
 	hash_free(h);
 	heap_end();
 }
@@ -301,8 +301,7 @@ loops_visit_every_pair(void)
 		n++;
 	}
 	CU_ASSERT_EQUAL(n, 200);
-	hash_foreach_pair (p, h, ({ n += p->value[0] == 10 * p->key; }))
-		;
+	hash_foreach_pair(p, h, ({ n += p->value[0] == 10 * p->key; }));
 	CU_ASSERT_EQUAL(n, 600);
 	hash_foreach(key, value, h, ({ sum += value - 9 * key; }));
 	CU_ASSERT_EQUAL(sum, 499 * 500 / 2 - 5 * 99 * 100 / 2);
