@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hash tables and their kin as text, and their checks as errors: they stand below format and
- * error, so this stands above. */
+/* hash, mhash and heap as text, and hash's check as an error: they stand below format and error, so
+ * this stands above. */
 #include <vppinfra/hash.h>
+#include <vppinfra/heap.h>
+#include <vppinfra/mhash.h>
 
 clib_error_t *
 hash_validate(const void *v)
@@ -112,4 +114,55 @@ format_hash(u8 *s, va_list *args)
 		s = format_hash_pair(s, v, p);
 	}
 	return s;
+}
+
+u8 *
+format_mhash_key(u8 *s, va_list *args)
+{
+	mhash_t *h = va_arg(*args, mhash_t *);
+	u32 offset = va_arg(*args, u32);
+	u8 *key = mhash_key_to_mem(h, offset);
+
+	if (h->n_key_bytes == MHASH_C_STRING_KEY)
+		return format(s, "%s", key);
+	if (h->n_key_bytes == MHASH_VEC_STRING_KEY)
+		return format(s, "%v", key);
+	if (h->format_key)
+		return format(s, "%U", h->format_key, key);
+	return format(s, "%U", format_hex_bytes_no_wrap, key, (int)h->n_key_bytes);
+}
+
+static u8 *
+format_range(u8 *s, const void *v, heap_elt_t *e)
+{
+	heap_header_t *h = heap_header(v);
+
+	s = format(s, "%8d: offset %6wd, size %6wd", (int)(e - h->elts), heap_offset(e),
+		   heap_elt_size(v, e));
+	if (heap_is_free(e))
+		return format(s, ", free");
+	if (h->format_elt)
+		s = format(s, ", %U", h->format_elt, v, (u8 *)v + heap_offset(e) * h->elt_bytes);
+	return s;
+}
+
+u8 *
+format_heap(u8 *s, va_list *args)
+{
+	void *v = va_arg(*args, void *);
+	int verbose = va_arg(*args, int);
+	uword n_data_bytes = v ? vec_len64(v) * heap_header(v)->elt_bytes : 0;
+	u32 indent = format_get_indent(s);
+	heap_elt_t *e;
+
+	s = format(s, "heap %p, %6wd objects, size %.1fk + overhead %.1fk", v, heap_elts(v),
+		   (f64)n_data_bytes / 1024, (f64)(heap_bytes(v) - n_data_bytes) / 1024);
+	if (!verbose || !vec_len64(v))
+		return s;
+	for (e = _heap_first(v);; e = heap_next(e)) {
+		s = format(s, "\n%U", format_white_space, indent);
+		s = format_range(s, v, e);
+		if (!e->next)
+			return s;
+	}
 }
