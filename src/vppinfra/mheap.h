@@ -523,5 +523,7 @@ CLIB_EXPORT void mheap_foreach_heap(int (*fn)(void *v, void *arg), void *arg);
 
 /** Make the n-th get from now, in any heap, fail (1 the next; 0 none). */
 CLIB_EXPORT void mheap_fail_get_after(u64 n);
+/** Make that one and all after it fail, until this or the other is called again. */
+CLIB_EXPORT void mheap_fail_gets_after(u64 n);
 
 #endif

@@ -609,7 +609,7 @@ flags_at_creation(void)
 	mheap_free(w);
 }
 
-/* The n-th get fails on demand, once, and nothing changes. */
+/* The n-th get fails on demand, once or with all that follow, and nothing changes. */
 static void
 gets_fail_on_demand(void)
 {
@@ -623,7 +623,13 @@ gets_fail_on_demand(void)
 	mheap_fail_get_after(1);
 	mheap_fail_get_after(0);
 	CU_ASSERT_NOT_EQUAL(get(v, 16), NOTHING);
-	CU_ASSERT_EQUAL(mheap_elts(v), 4);
+	mheap_fail_gets_after(2);
+	CU_ASSERT_NOT_EQUAL(get(v, 16), NOTHING);
+	CU_ASSERT_EQUAL(get(v, 16), NOTHING);
+	CU_ASSERT_EQUAL(get(v, 16), NOTHING);
+	mheap_fail_gets_after(0);
+	CU_ASSERT_NOT_EQUAL(get(v, 16), NOTHING);
+	CU_ASSERT_EQUAL(mheap_elts(v), 6);
 	CU_ASSERT(is_whole(v));
 	mheap_free(v);
 }

@@ -67,21 +67,40 @@ mheap_report(const char *what, const void *v, uword offset, const void *caller)
 }
 
 _Atomic u64 mheap_fail_countdown;
+static _Atomic int fail_goes_on;
+
+static void
+set_countdown(u64 n, int goes_on)
+{
+	atomic_store_explicit(&fail_goes_on, goes_on, memory_order_relaxed);
+	atomic_store_explicit(&mheap_fail_countdown, n, memory_order_relaxed);
+}
 
 void
 mheap_fail_get_after(u64 n)
 {
-	atomic_store_explicit(&mheap_fail_countdown, n, memory_order_relaxed);
+	set_countdown(n, 0);
 }
 
+void
+mheap_fail_gets_after(u64 n)
+{
+	set_countdown(n, 1);
+}
+
+/* A countdown that goes on stays at the get that fails. */
 int
 mheap_fail_is_due(void)
 {
-	u64 n = atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed);
+	u64 n = atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed), next;
 
-	while (n &&
-	       !atomic_compare_exchange_weak_explicit(&mheap_fail_countdown, &n, n - 1,
-						      memory_order_relaxed, memory_order_relaxed))
-		;
+	do {
+		if (n == 0)
+			return 0;
+		next = n - 1;
+		if (n == 1 && atomic_load_explicit(&fail_goes_on, memory_order_relaxed))
+			return 1;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&mheap_fail_countdown, &n, next, memory_order_relaxed, memory_order_relaxed));
 	return n == 1;
 }
