@@ -391,34 +391,40 @@ _hash_unset(void *v, uword key, void *old_value)
 	return _hash_remove(v, key, old_value, 0);
 }
 
+/* A macro that needs a variable of its own gets its name from outside, so that it can stand in an
+ * argument, or in the body, of itself. */
+
 /** Set; the macro's value is 0 or -ENOMEM.  `value` is a word: longer values are given by pointer
  *  to _hash_set3(), or written through hash_get(). */
 #define hash_set3(h, key, value, old_value)                                                        \
+	_hash_set3_as(h, key, value, old_value, CLIB_UNIQUE(_hash_error))
+#define _hash_set3_as(h, key, value, old_value, error)                                             \
 	({                                                                                         \
-		int _hash_error;                                                                   \
+		int error;                                                                         \
 		(h) = (__typeof__(h))_hash_set_word((h), (uword)(key), (uword)(value),             \
-						    (void *)(old_value), &_hash_error);            \
-		_hash_error;                                                                       \
+						    (void *)(old_value), &error);                  \
+		error;                                                                             \
 	})
 #define hash_set(h, key, value) hash_set3(h, key, value, 0)
 #define hash_set_mem(h, key, value) hash_set3(h, pointer_to_uword(key), (value), 0)
 
 /** Put a key in, its value zero when new, and as it was otherwise. */
-#define hash_set1(h, key)                                                                          \
+#define hash_set1(h, key) _hash_set1_as(h, key, CLIB_UNIQUE(_hash_error))
+#define _hash_set1_as(h, key, error)                                                               \
 	({                                                                                         \
-		int _hash_error;                                                                   \
-		(h) = (__typeof__(h))_hash_set((h), (uword)(key), 0, 0, &_hash_error);             \
-		_hash_error;                                                                       \
+		int error;                                                                         \
+		(h) = (__typeof__(h))_hash_set((h), (uword)(key), 0, 0, &error);                   \
+		error;                                                                             \
 	})
 #define hash_set1_mem(h, key) hash_set1(h, pointer_to_uword(key))
 
 /** Remove; value 0, or -ENOENT when the key was not there. */
-#define hash_unset3(h, key, old_value)                                                             \
+#define hash_unset3(h, key, old_value) _hash_unset3_as(h, key, old_value, CLIB_UNIQUE(_hash_error))
+#define _hash_unset3_as(h, key, old_value, error)                                                  \
 	({                                                                                         \
-		int _hash_error;                                                                   \
-		(h) = (__typeof__(h))_hash_remove((h), (uword)(key), (void *)(old_value),          \
-						  &_hash_error);                                   \
-		_hash_error;                                                                       \
+		int error;                                                                         \
+		(h) = (__typeof__(h))_hash_remove((h), (uword)(key), (void *)(old_value), &error); \
+		error;                                                                             \
 	})
 #define hash_unset(h, key) hash_unset3(h, key, 0)
 #define hash_unset_mem(h, key) hash_unset3(h, pointer_to_uword(key), 0)
@@ -460,25 +466,25 @@ CLIB_EXPORT hash_pair_t *hash_next(const void *v, hash_next_t *hn);
 /** hash_foreach_pair (p, h, ({ body })) is VPP's statement, hash_foreach_pair (p, h) { body } a
  *  loop.  In both break ends the loop and continue goes to the next pair. */
 #define hash_foreach_pair(p, h, ...)                                                               \
-	_hash_foreach_pair##__VA_OPT__(_body)(p, h __VA_OPT__(, ) __VA_ARGS__)
-#define _hash_foreach_pair(p, h)                                                                   \
-	for (hash_next_t _hash_walk = { 0, 0, 0 }; ((p) = hash_next((h), &_hash_walk)) != 0;)
-#define _hash_foreach_pair_body(p, h, ...)                                                         \
+	_hash_foreach_pair##__VA_OPT__(_body)(p, h,                                                \
+					      CLIB_UNIQUE(_hash_walk) __VA_OPT__(, ) __VA_ARGS__)
+#define _hash_foreach_pair(p, h, walk)                                                             \
+	for (hash_next_t walk = { 0, 0, 0 }; ((p) = hash_next((h), &walk)) != 0;)
+#define _hash_foreach_pair_body(p, h, walk, ...)                                                   \
 	do {                                                                                       \
-		_hash_foreach_pair(p, h)                                                           \
+		_hash_foreach_pair(p, h, walk)                                                     \
 		{                                                                                  \
 			__VA_ARGS__;                                                               \
 		}                                                                                  \
 	} while (0)
 
-#define _hash_foreach(key_var, value_var, h, to_key, ...)                                          \
+#define _hash_foreach(key_var, value_var, h, to_key, pair, ...)                                    \
 	do {                                                                                       \
-		hash_pair_t *_hash_pair;                                                           \
-		_hash_foreach_pair(_hash_pair, h)                                                  \
-		{                                                                                  \
-			(key_var) = (__typeof__(key_var))to_key(_hash_pair->key);                  \
+		hash_pair_t *pair;                                                                 \
+		hash_foreach_pair (pair, h) {                                                      \
+			(key_var) = (__typeof__(key_var))to_key(pair->key);                        \
 			(value_var) = (__typeof__(value_var))(hash_header(h)->value_bytes          \
-								      ? _hash_pair->value[0]       \
+								      ? pair->value[0]             \
 								      : 0);                        \
 			do {                                                                       \
 				__VA_ARGS__;                                                       \
@@ -489,12 +495,13 @@ CLIB_EXPORT hash_pair_t *hash_next(const void *v, hash_next_t *hn);
 /** The body for each key and its value's first word (0 where values have none).  As in VPP break
  *  ends the body for one pair only, as continue does: hash_foreach_pair can be left early. */
 #define hash_foreach(key_var, value_var, h, ...)                                                   \
-	_hash_foreach(key_var, value_var, h, _hash_key_as_is, __VA_ARGS__)
+	_hash_foreach(key_var, value_var, h, _hash_key_as_is, CLIB_UNIQUE(_hash_pair), __VA_ARGS__)
 #define _hash_key_as_is(key) (key)
 
 /** The same for keys that are addresses. */
 #define hash_foreach_mem(key_var, value_var, h, ...)                                               \
-	_hash_foreach(key_var, value_var, h, _hash_key_as_pointer, __VA_ARGS__)
+	_hash_foreach(key_var, value_var, h, _hash_key_as_pointer, CLIB_UNIQUE(_hash_pair),        \
+		      __VA_ARGS__)
 #define _hash_key_as_pointer(key) uword_to_pointer(key, void *)
 
 /** format function, arguments void *h, int verbose: pairs, heads and bytes on a line; verbose: how

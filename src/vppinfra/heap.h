@@ -209,12 +209,13 @@ CLIB_EXPORT void *_heap_alloc(void *v, uword size, uword align, uword elt_bytes,
 
 /** Value: the offset, ~0 on failure; the handle goes to the variable `handle`. */
 #define heap_alloc_aligned(v, size, align, handle)                                                 \
+	_heap_alloc_as(v, size, align, handle, CLIB_UNIQUE(_heap_o), CLIB_UNIQUE(_heap_h))
+#define _heap_alloc_as(v, size, align, handle, o, h)                                               \
 	({                                                                                         \
-		uword _heap_offset, _heap_handle;                                                  \
-		(v) = (__typeof__(v))_heap_alloc((v), (size), (align), sizeof((v)[0]),             \
-						 &_heap_offset, &_heap_handle);                    \
-		(handle) = (__typeof__(handle))_heap_handle;                                       \
-		_heap_offset;                                                                      \
+		uword o, h;                                                                        \
+		(v) = (__typeof__(v))_heap_alloc((v), (size), (align), sizeof((v)[0]), &o, &h);    \
+		(handle) = (__typeof__(handle))h;                                                  \
+		o;                                                                                 \
 	})
 #define heap_alloc(v, size, handle) heap_alloc_aligned(v, size, 0, handle)
 
@@ -253,17 +254,18 @@ CLIB_EXPORT uword heap_bytes(const void *v);
 /** The body for each range handed out, in the order of indices: var points at it, len is its
  *  length.  As in VPP break ends the body for one range only.  It may not change the heap. */
 #define heap_foreach(var, len, heap, ...)                                                          \
+	_heap_foreach(var, len, heap, CLIB_UNIQUE(_heap_e), __VA_ARGS__)
+#define _heap_foreach(var, len, heap, e, ...)                                                      \
 	do {                                                                                       \
-		heap_elt_t *_heap_e = vec_len64(heap) ? _heap_first(heap) : 0;                     \
-		while (_heap_e) {                                                                  \
-			if (!heap_is_free(_heap_e)) {                                              \
-				(var) = (heap) + heap_offset(_heap_e);                             \
-				(len) = heap_elt_size((heap), _heap_e);                            \
-				do {                                                               \
-					__VA_ARGS__;                                               \
-				} while (0);                                                       \
-			}                                                                          \
-			_heap_e = _heap_e->next ? heap_next(_heap_e) : 0;                          \
+		heap_elt_t *e = vec_len64(heap) ? _heap_first(heap) : 0;                           \
+		for (; e; e = e->next ? heap_next(e) : 0) {                                        \
+			if (heap_is_free(e))                                                       \
+				continue;                                                          \
+			(var) = (heap) + heap_offset(e);                                           \
+			(len) = (__typeof__(len))heap_elt_size((heap), e);                         \
+			do {                                                                       \
+				__VA_ARGS__;                                                       \
+			} while (0);                                                               \
 		}                                                                                  \
 	} while (0)
 always_inline heap_elt_t *

@@ -124,13 +124,13 @@ mhash_key_to_mem(const mhash_t *h, uword key)
 
 /** The body for each key: k points at the stored key, v at its value.  break and continue as in
  *  hash_foreach_pair; the body may unset any key. */
-#define mhash_foreach(k, v, mh, ...)                                                               \
+#define mhash_foreach(k, v, mh, ...) _mhash_foreach(k, v, mh, CLIB_UNIQUE(_mhash_pair), __VA_ARGS__)
+#define _mhash_foreach(k, v, mh, pair, ...)                                                        \
 	do {                                                                                       \
-		hash_pair_t *_mhash_pair;                                                          \
-		_hash_foreach_pair(_mhash_pair, (mh)->hash)                                        \
-		{                                                                                  \
-			(k) = (__typeof__(k))mhash_key_to_mem((mh), _mhash_pair->key);             \
-			(v) = (__typeof__(v))&_mhash_pair->value[0];                               \
+		hash_pair_t *pair;                                                                 \
+		hash_foreach_pair (pair, (mh)->hash) {                                             \
+			(k) = (__typeof__(k))mhash_key_to_mem((mh), pair->key);                    \
+			(v) = (__typeof__(v))&pair->value[0];                                      \
 			__VA_ARGS__;                                                               \
 		}                                                                                  \
 	} while (0)

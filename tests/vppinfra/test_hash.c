@@ -1,26 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <vppinfra/hash.h>
-#include <vppinfra/mem.h>
-#include "unit.h"
-
-static void *test_heap, *heap_before;
-
-static void
-heap_begin(uword size)
-{
-	test_heap = mheap_alloc(0, size);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(test_heap);
-	heap_before = clib_mem_set_heap(test_heap);
-}
-
-static void
-heap_end(void)
-{
-	CU_ASSERT_EQUAL(mheap_elts(test_heap), 0);
-	CU_ASSERT_EQUAL(mheap_check(test_heap, NULL, 0), 0);
-	clib_mem_set_heap(heap_before);
-	mheap_free(test_heap);
-}
+#include "container_test.h"
 
 /* Key i has value 10 * i. */
 static uword *
@@ -301,7 +281,8 @@ loops_visit_every_pair(void)
 		n++;
 	}
 	CU_ASSERT_EQUAL(n, 200);
-	hash_foreach_pair(p, h, ({ n += p->value[0] == 10 * p->key; }));
+	hash_foreach_pair (p, h, ({ n += p->value[0] == 10 * p->key; }))
+		;
 	CU_ASSERT_EQUAL(n, 600);
 	hash_foreach(key, value, h, ({ sum += value - 9 * key; }));
 	CU_ASSERT_EQUAL(sum, 499 * 500 / 2 - 5 * 99 * 100 / 2);
@@ -390,6 +371,296 @@ owned_keys_are_copied_and_freed(void)
 	CU_ASSERT_EQUAL(hash_unset_mem_free(&h, v), 0);
 	vec_free(v);
 	hash_free(h);
+	heap_end();
+}
+
+/* Our own functions given as such make the same table as the kind of key; a sum alone compares keys
+ * as numbers; a kind of sum goes with a function that compares, and the other way round. */
+static void
+key_functions_by_name(void)
+{
+	char a[] = "one", b[] = "one";
+	u8 *va = 0, *vb = 0;
+	uword *h;
+
+	heap_begin(MiB(1));
+	h = hash_create2(0, 0, sizeof(uword), string_key_sum, string_key_equal, 0, 0);
+	hash_set_mem(h, a, 1);
+	CU_ASSERT_EQUAL(*hash_get_mem(h, b), 1);
+	CU_ASSERT_EQUAL(hash_set_mem_alloc(&h, "two", 2), 0);
+	CU_ASSERT_EQUAL(hash_unset_mem_free(&h, "two"), 0);
+	hash_free(h);
+
+	h = hash_create2(0, 4, sizeof(uword), mem_key_sum, mem_key_equal, 0, 0);
+	hash_set_mem(h, a, 1);
+	CU_ASSERT_EQUAL(*hash_get_mem(h, b), 1);
+	b[1] = 'N';
+	CU_ASSERT_PTR_NULL(hash_get_mem(h, b));
+	b[1] = 'n';
+	hash_free(h);
+
+	vec_add(va, a, 3);
+	vec_add(vb, b, 3);
+	h = hash_create2(0, 1, sizeof(uword), vec_key_sum, vec_key_equal, vec_key_format_pair, 0);
+	hash_set_mem(h, va, 1);
+	CU_ASSERT_EQUAL(*hash_get_mem(h, vb), 1);
+	CU_ASSERT_EQUAL(vec_key_sum(hash_header(h), (uword)va),
+			vec_key_sum(hash_header(h), (uword)vb));
+	CU_ASSERT_TRUE(vec_key_equal(hash_header(h), (uword)va, (uword)vb));
+	hash_free(h);
+	vec_free(va);
+	vec_free(vb);
+
+	h = hash_create2(0, 0, sizeof(uword), string_key_sum, 0, 0, 0);
+	hash_set_mem(h, a, 1);
+	CU_ASSERT_PTR_NULL(hash_get_mem(h, b));
+	CU_ASSERT_EQUAL(*hash_get_mem(h, a), 1);
+	CU_ASSERT_EQUAL(hash_check(h), 0);
+	hash_free(h);
+
+	h = hash_create2(0, 0, sizeof(uword), letter_sum, KEY_FUNC_STRING, 0, 0);
+	hash_set_mem(h, "a", 1);
+	hash_set_mem(h, "A", 2);
+	CU_ASSERT_EQUAL(*hash_get_mem(h, "A"), 2);
+	CU_ASSERT_EQUAL(hash_check(h), 0);
+	hash_free(h);
+
+	h = hash_create2(0, 0, sizeof(uword), KEY_FUNC_STRING, string_key_equal, 0, 0);
+	hash_set_mem(h, a, 1);
+	CU_ASSERT_EQUAL(*hash_get_mem(h, b), 1);
+	hash_free(h);
+	heap_end();
+}
+
+/* A table made of a header, as what is beneath VPP's macros makes one. */
+static void
+tables_of_a_header(void)
+{
+	uword *h, triple[3] = { 1, 2, 3 };
+	hash_t like = { .key_sum = (hash_key_sum_function_t *)KEY_FUNC_STRING,
+			.key_equal = (hash_key_equal_function_t *)KEY_FUNC_STRING };
+
+	heap_begin(MiB(1));
+	h = _hash_create(100, 0);
+	CU_ASSERT_EQUAL(hash_capacity(h), 128);
+	hash_set(h, 1, 2);
+	CU_ASSERT_EQUAL(*hash_get(h, 1), 2);
+	h = _hash_free(h);
+	CU_ASSERT_PTR_NULL(h);
+
+	hash_set_value_bytes(&like, 2 * sizeof(uword));
+	CU_ASSERT_EQUAL(like.log2_pair_size, 2);
+	h = _hash_create(0, &like);
+	CU_ASSERT_EQUAL(hash_pair_bytes(hash_header(h)), 32);
+	CU_ASSERT_EQUAL(hash_pair_log2_bytes(hash_header(h)), 5);
+	CU_ASSERT_EQUAL(hash_value_bytes(hash_header(h)), 24);
+	/* Two words were asked for: a third is not read. */
+	h = _hash_set3(h, (uword) "key", triple, 0);
+	CU_ASSERT_EQUAL(hash_get_mem(h, "key")[1], 2);
+	CU_ASSERT_EQUAL(hash_get_mem(h, "key")[2], 0);
+	h = _hash_unset(h, (uword) "key", triple);
+	CU_ASSERT_EQUAL(triple[2], 3);
+	CU_ASSERT_EQUAL(hash_elts(h), 0);
+	hash_free(h);
+
+	like.value_bytes = 0; /* log2_pair_size says all */
+	h = _hash_create(0, &like);
+	h = _hash_set3(h, (uword) "key", triple, 0);
+	CU_ASSERT_EQUAL(hash_get_mem(h, "key")[2], 3);
+	hash_free(h);
+	CU_ASSERT_PTR_NULL(hash_create(0, 1ULL << 40));
+	CU_ASSERT_PTR_NULL(hash_create(1ULL << 40, 8));
+	heap_end();
+}
+
+/* The body of hash_foreach_pair is left by break and goes on after continue; the bodies of the
+ * others end for one pair, as VPP's do.  Commas and loops in them are no matter. */
+static void
+bodies_of_loops_break_as_in_vpp(void)
+{
+	uword *h, key, value, n = 0;
+	hash_pair_t *p;
+
+	heap_begin(MiB(1));
+	h = hash_of(100);
+	hash_foreach_pair (p, h, ({
+				   if (++n == 10)
+					   break;
+			   }))
+		;
+	CU_ASSERT_EQUAL(n, 10);
+	n = 0;
+	hash_foreach_pair (p, h, {
+		uword both[2] = { p->key, p->value[0] }, i;
+
+		for (i = 0; i < 2; i++)
+			if (both[i] == 1000)
+				break;
+		if (i == 2)
+			continue;
+		n++;
+	})
+		;
+	CU_ASSERT_EQUAL(n, 0);
+	hash_foreach(key, value, h, ({
+			     n++;
+			     if (key % 2)
+				     break;
+			     if (value % 20)
+				     continue;
+			     n += 100, n += 1000;
+		     }));
+	CU_ASSERT_EQUAL(n, 100 + 50 * 1100);
+	hash_free(h);
+	heap_end();
+}
+
+/* A body may unset any key and set new ones: every pair that stays is seen once. */
+static void
+bodies_may_change_the_table(void)
+{
+	uword *h, key, value, n = 0;
+	hash_next_t next = { 0 };
+	hash_pair_t *p;
+
+	heap_begin(MiB(4));
+	h = hash_of(1000);
+	hash_foreach(key, value, h, ({
+			     if (key < 1000) {
+				     n++;
+				     hash_set(h, key + 1000, value);
+				     hash_unset(h, key);
+			     }
+		     }));
+	CU_ASSERT_EQUAL(n, 1000);
+	CU_ASSERT_EQUAL(hash_elts(h), 1000);
+	CU_ASSERT_EQUAL(hash_check(h), 0);
+	while ((p = hash_next(h, &next)))
+		hash_unset(h, p->key);
+	CU_ASSERT_EQUAL(hash_elts(h), 0);
+	CU_ASSERT_EQUAL(hash_check(h), 0);
+	/* Only heads shrink, and not below what 33 pairs want. */
+	CU_ASSERT_EQUAL(hash_capacity(h), 128);
+	hash_free(h);
+	heap_end();
+}
+
+/* hash_next sees the pairs in the order of the loops. */
+static void
+next_goes_the_way_of_the_loops(void)
+{
+	uword *h;
+	hash_next_t next = { 0 };
+	hash_pair_t *p;
+
+	heap_begin(MiB(1));
+	h = hash_of(300);
+	for (uword i = 0; i < 300; i += 3)
+		hash_unset(h, i);
+	hash_foreach_pair (p, h)
+		CU_ASSERT_PTR_EQUAL(p, hash_next(h, &next));
+	CU_ASSERT_PTR_NULL(hash_next(h, &next));
+	CU_ASSERT_EQUAL(next.i + next.j + next.f0, 0);
+	hash_free(h);
+	heap_end();
+}
+
+/* What does not agree is an error to report, not the end of the process. */
+static void
+validate_returns_an_error(void)
+{
+	uword *h;
+	clib_error_t *error;
+
+	heap_begin(MiB(1));
+	h = hash_of(10);
+	CU_ASSERT_PTR_NULL(hash_validate(h));
+	hash_header(h)->elts++;
+	error = hash_validate(h);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+	CU_ASSERT_EQUAL(clib_error_get_code(error), (any)-EUCLEAN);
+	clib_error_free(error);
+	hash_header(h)->elts--;
+	hash_free(h);
+	heap_end();
+}
+
+/* Bob Jenkins' hash of a string, lookup3's hashlittle(), built of the macros. */
+static u32
+lookup3(const char *s, u32 n, u32 initial)
+{
+	u32 a, b, c, k[3];
+
+	a = b = c = 0xdeadbeef + n + initial;
+	for (; n > 12; n -= 12, s += 12) {
+		memcpy(k, s, 12);
+		a += k[0], b += k[1], c += k[2];
+		hash_v3_mix32(a, b, c);
+	}
+	if (!n)
+		return c;
+	memset(k, 0, sizeof(k));
+	memcpy(k, s, n);
+	a += k[0], b += k[1], c += k[2];
+	hash_v3_finalize32(a, b, c);
+	return c;
+}
+
+/* The published figures of lookup3; lookup2's and lookup8's mixing as its author writes them out.
+ */
+static void
+mixing_is_jenkins(void)
+{
+	const char *text = "Four score and seven years ago";
+	u32 a = 1, b = 2, c = 3, x = 1, y = 2, z = 3;
+	u64 a64 = 1, b64 = 2, c64 = 3, x64 = 1, y64 = 2, z64 = 3;
+
+	CU_ASSERT_EQUAL(lookup3("", 0, 0), 0xdeadbeef);
+	CU_ASSERT_EQUAL(lookup3("", 0, 0xdeadbeef), 0xbd5b7dde);
+	CU_ASSERT_EQUAL(lookup3(text, 30, 0), 0x17770551);
+	CU_ASSERT_EQUAL(lookup3(text, 30, 1), 0xcd628161);
+
+#define LINE(x, y, z, shifted) x -= y, x -= z, x ^= (shifted)
+	hash_mix32(a, b, c);
+	LINE(x, y, z, z >> 13), LINE(y, z, x, x << 8), LINE(z, x, y, y >> 13);
+	LINE(x, y, z, z >> 12), LINE(y, z, x, x << 16), LINE(z, x, y, y >> 5);
+	LINE(x, y, z, z >> 3), LINE(y, z, x, x << 10), LINE(z, x, y, y >> 15);
+	CU_ASSERT_TRUE(a == x && b == y && c == z);
+
+	hash_mix64(a64, b64, c64);
+	LINE(x64, y64, z64, z64 >> 43), LINE(y64, z64, x64, x64 << 9);
+	LINE(z64, x64, y64, y64 >> 8), LINE(x64, y64, z64, z64 >> 38);
+	LINE(y64, z64, x64, x64 << 23), LINE(z64, x64, y64, y64 >> 5);
+	LINE(x64, y64, z64, z64 >> 35), LINE(y64, z64, x64, x64 << 49);
+	LINE(z64, x64, y64, y64 >> 11), LINE(x64, y64, z64, z64 >> 12);
+	LINE(y64, z64, x64, x64 << 18), LINE(z64, x64, y64, y64 >> 22);
+	CU_ASSERT_TRUE(a64 == x64 && b64 == y64 && c64 == z64);
+}
+
+/* Keys of 1 to 40 bytes that differ in one bit are told apart, and no byte beside them is read: the
+ * keys end where the memory does. */
+static void
+keys_of_every_length(void)
+{
+	heap_begin(MiB(1));
+	for (uword n = 1; n <= 40; n++) {
+		u8 *key = malloc(n), *other = malloc(n);
+		uword *h = hash_create_mem(0, n, sizeof(uword));
+
+		memset(key, 0x5a, n);
+		hash_set_mem(h, key, n);
+		memcpy(other, key, n);
+		CU_ASSERT_EQUAL(*hash_get_mem(h, other), n);
+		for (uword bit = 0; bit < 8 * n; bit++) {
+			other[bit / 8] ^= 1 << bit % 8;
+			CU_ASSERT_PTR_NULL(hash_get_mem(h, other));
+			CU_ASSERT_FALSE(mem_key_equal(hash_header(h), (uword)key, (uword)other));
+			other[bit / 8] ^= 1 << bit % 8;
+		}
+		hash_free(h);
+		free(key);
+		free(other);
+	}
 	heap_end();
 }
 
@@ -551,106 +822,6 @@ exhaustion_is_told(void)
 	heap_end();
 }
 
-/* ---- random operations beside an array of values by key ---- */
-
-#define N_KEYS 4096
-
-static u64 model[N_KEYS]; /* 0: not there */
-static u64 model_n;
-
-/* Keys of both kinds: numbers far apart, and the bytes of such numbers. */
-static u64 key_bytes[N_KEYS];
-
-static void
-compare_with_model(uword *h, int is_mem)
-{
-	uword key, value, n = 0;
-
-	CU_ASSERT_EQUAL_FATAL(hash_check(h), 0);
-	CU_ASSERT_EQUAL_FATAL(hash_elts(h), model_n);
-	for (uword i = 0; i < N_KEYS; i++) {
-		uword *v = is_mem ? hash_get_mem(h, &key_bytes[i]) : hash_get(h, key_bytes[i]);
-
-		CU_ASSERT_EQUAL_FATAL(v ? *v : 0, model[i]);
-	}
-	hash_foreach(key, value, h, ({
-			     CU_ASSERT_TRUE(key != 0 || value != 0);
-			     n++;
-		     }));
-	CU_ASSERT_EQUAL_FATAL(n, model_n);
-}
-
-static void
-random_operations(int is_mem, u64 n_ops, u64 *seed)
-{
-	uword *h = 0;
-	u64 favour = 8, n_refused = 0, range = N_KEYS;
-
-	heap_begin(MiB(16));
-	memset(model, 0, sizeof(model));
-	model_n = 0;
-	for (u64 i = 0; i < N_KEYS; i++)
-		key_bytes[i] = i * 0x100000001ull << (i % 3 ? 0 : 20);
-	h = is_mem ? hash_create_mem(0, sizeof(u64), sizeof(uword)) : NULL;
-	for (u64 op = 0; op < n_ops; op++) {
-		u64 i = unit_random_below(seed, range), key = key_bytes[i], old = 0;
-		/* Another copy of the bytes than the one the table points at. */
-		uword *found;
-		int error;
-
-		if (op % 5000 == 0) {
-			favour = 2 + unit_random_below(seed, 12);
-			range = 16 + unit_random_below(seed, N_KEYS - 16);
-		}
-		if (unit_random_below(seed, 16) < favour) {
-			if (unit_random_below(seed, 8) == 0)
-				mheap_fail_get_after(1 + unit_random_below(seed, 2));
-			error = is_mem ? hash_set3(h, (uword)&key_bytes[i], op + 1, &old)
-				       : hash_set3(h, key, op + 1, &old);
-			mheap_fail_get_after(0);
-			CU_ASSERT_TRUE(error == 0 || (error == -ENOMEM && model[i] == 0));
-			n_refused += error != 0;
-			if (!error) {
-				CU_ASSERT_EQUAL(old, model[i]);
-				model_n += model[i] == 0;
-				model[i] = op + 1;
-			}
-		} else {
-			error = is_mem ? hash_unset3(h, (uword)&key, &old)
-				       : hash_unset3(h, key, &old);
-			CU_ASSERT_EQUAL(error, model[i] ? 0 : -ENOENT);
-			CU_ASSERT_EQUAL(old, model[i]);
-			model_n -= model[i] != 0;
-			model[i] = 0;
-		}
-		i = unit_random_below(seed, range);
-		key = key_bytes[i];
-		found = is_mem ? hash_get_mem(h, &key) : hash_get(h, key);
-		CU_ASSERT_EQUAL_FATAL(found ? *found : 0, model[i]);
-		if (op % 1000 == 0)
-			compare_with_model(h, is_mem);
-		if (unit_random_below(seed, 8000) == 0) {
-			hash_free(h);
-			memset(model, 0, sizeof(model));
-			model_n = 0;
-			h = is_mem ? hash_create_mem(0, sizeof(u64), sizeof(uword)) : NULL;
-		}
-	}
-	CU_ASSERT_TRUE(n_refused > 0);
-	compare_with_model(h, is_mem);
-	hash_free(h);
-	heap_end();
-}
-
-static void
-random_operations_match_an_array(void)
-{
-	u64 seed = unit_seed();
-
-	random_operations(0, unit_n_ops(1500000), &seed);
-	random_operations(1, unit_n_ops(1500000), &seed);
-}
-
 static const unit_test_t tests[] = {
 	UNIT(null_is_an_empty_table),
 	UNIT(set_get_unset),
@@ -661,12 +832,19 @@ static const unit_test_t tests[] = {
 	UNIT(loops_visit_every_pair),
 	UNIT(dup_and_resize),
 	UNIT(owned_keys_are_copied_and_freed),
+	UNIT(key_functions_by_name),
+	UNIT(tables_of_a_header),
+	UNIT(bodies_of_loops_break_as_in_vpp),
+	UNIT(bodies_may_change_the_table),
+	UNIT(next_goes_the_way_of_the_loops),
+	UNIT(validate_returns_an_error),
+	UNIT(mixing_is_jenkins),
+	UNIT(keys_of_every_length),
 	UNIT(sums_depend_on_every_bit),
 	UNIT(regular_keys_spread),
 	UNIT(every_failed_allocation_leaves_the_table_whole),
 	UNIT(the_check_sees_what_is_broken),
 	UNIT(exhaustion_is_told),
-	UNIT(random_operations_match_an_array),
 };
 
 int
