@@ -392,7 +392,13 @@ _hash_unset(void *v, uword key, void *old_value)
 }
 
 /* A macro that needs a variable of its own gets its name from outside, so that it can stand in an
- * argument, or in the body, of itself. */
+ * argument, or in the body, of itself; and its value is a call's, which clang lets pass unused
+ * wherever it stands. */
+always_inline int
+_hash_value(int error)
+{
+	return error;
+}
 
 /** Set; the macro's value is 0 or -ENOMEM.  `value` is a word: longer values are given by pointer
  *  to _hash_set3(), or written through hash_get(). */
@@ -403,7 +409,7 @@ _hash_unset(void *v, uword key, void *old_value)
 		int error;                                                                         \
 		(h) = (__typeof__(h))_hash_set_word((h), (uword)(key), (uword)(value),             \
 						    (void *)(old_value), &error);                  \
-		error;                                                                             \
+		_hash_value(error);                                                                \
 	})
 #define hash_set(h, key, value) hash_set3(h, key, value, 0)
 #define hash_set_mem(h, key, value) hash_set3(h, pointer_to_uword(key), (value), 0)
@@ -414,7 +420,7 @@ _hash_unset(void *v, uword key, void *old_value)
 	({                                                                                         \
 		int error;                                                                         \
 		(h) = (__typeof__(h))_hash_set((h), (uword)(key), 0, 0, &error);                   \
-		error;                                                                             \
+		_hash_value(error);                                                                \
 	})
 #define hash_set1_mem(h, key) hash_set1(h, pointer_to_uword(key))
 
@@ -424,7 +430,7 @@ _hash_unset(void *v, uword key, void *old_value)
 	({                                                                                         \
 		int error;                                                                         \
 		(h) = (__typeof__(h))_hash_remove((h), (uword)(key), (void *)(old_value), &error); \
-		error;                                                                             \
+		_hash_value(error);                                                                \
 	})
 #define hash_unset(h, key) hash_unset3(h, key, 0)
 #define hash_unset_mem(h, key) hash_unset3(h, pointer_to_uword(key), 0)

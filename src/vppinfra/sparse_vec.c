@@ -97,13 +97,13 @@ place_of(const sparse_vec_header_t *h, uword sparse_index)
 }
 
 void *
-_sparse_vec_validate(void *v, uword sparse_index, uword elt_bytes, uword *at)
+_sparse_vec_validate(void *v, uword sparse_index, uword elt_bytes, void **elt)
 {
 	int is_first = !v;
 	u32 is_new;
 	void *w;
 
-	*at = SPARSE_VEC_INVALID_INDEX;
+	*elt = NULL;
 	if (is_first)
 		v = sparse_vec_new(elt_bytes, SPARSE_VEC_MAX_INDEX_BITS);
 	if (!v)
@@ -115,7 +115,7 @@ _sparse_vec_validate(void *v, uword sparse_index, uword elt_bytes, uword *at)
 		w = make_room(v, place_of(sparse_vec_header(v), sparse_index), elt_bytes);
 	if (!w)
 		goto refused;
-	*at = sparse_vec_index_internal(w, sparse_index, 0, &is_new);
+	*elt = (u8 *)w + sparse_vec_index_internal(w, sparse_index, 0, &is_new) * elt_bytes;
 	return w;
 
 refused:

@@ -141,15 +141,15 @@ sparse_vec_index2(const void *v, u32 si0, u32 si1, u32 *i0_return, u32 *i1_retur
 /** Make sparse index i a member, its element zero when new; NULL becomes a sparse vector of 16-bit
  *  indices.  Value: pointer to the element; NULL without memory or for an index that cannot be,
  *  with v as it was. */
-#define sparse_vec_validate(v, i) _sparse_vec_validate_as(v, i, CLIB_UNIQUE(_sparse_vec_at))
-#define _sparse_vec_validate_as(v, i, at)                                                          \
+#define sparse_vec_validate(v, i) _sparse_vec_validate_as(v, i, CLIB_UNIQUE(_sparse_vec_elt))
+#define _sparse_vec_validate_as(v, i, elt)                                                         \
 	({                                                                                         \
-		uword at;                                                                          \
-		(v) = (__typeof__(v))_sparse_vec_validate((v), (i), sizeof((v)[0]), &at);          \
-		at ? (v) + at : 0;                                                                 \
+		void *elt;                                                                         \
+		(v) = (__typeof__(v))_sparse_vec_validate((v), (i), sizeof((v)[0]), &elt);         \
+		(__typeof__((v) + 0))elt;                                                          \
 	})
-/** @param[out] at  the element's place, 0: none  @return the vector */
-CLIB_EXPORT void *_sparse_vec_validate(void *v, uword sparse_index, uword elt_bytes, uword *at);
+/** @param[out] elt  the element, or NULL  @return the vector */
+CLIB_EXPORT void *_sparse_vec_validate(void *v, uword sparse_index, uword elt_bytes, void **elt);
 
 /** Compare counts and bits.  @return 0 or -EUCLEAN.  Cost: a walk. */
 CLIB_EXPORT int sparse_vec_check(const void *v);

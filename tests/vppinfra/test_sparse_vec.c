@@ -71,7 +71,7 @@ every_index_may_be_a_member(void)
 	u32 *v = 0, n_wrong = 0, i0, i1;
 
 	heap_begin(MiB(4));
-	for (u32 i = 65536; i-- > 0;)
+	for (u32 i = 0; i < 65536; i++)
 		*sparse_vec_validate(v, i) = i;
 	CU_ASSERT_EQUAL(vec_len(v), 65537);
 	CU_ASSERT_EQUAL(sparse_vec_check(v), 0);

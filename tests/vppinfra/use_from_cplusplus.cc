@@ -6,9 +6,12 @@
 #include <vppinfra/error.h>
 #include <vppinfra/format_table.h>
 #include <vppinfra/hash.h>
+#include <vppinfra/heap.h>
 #include <vppinfra/lock.h>
 #include <vppinfra/mem.h>
+#include <vppinfra/mhash.h>
 #include <vppinfra/pool.h>
+#include <vppinfra/sparse_vec.h>
 
 static int n_wrong;
 
@@ -82,6 +85,50 @@ use_pool_bitmap_hash_and_lock()
 	clib_spinlock_free(&lock);
 }
 
+static void
+use_hashes_heap_and_sparse_vector()
+{
+	uword *hash = nullptr, key, value, sum = 0, offset, len;
+	u8 *ranges = nullptr, *range;
+	session *ports = nullptr;
+	hash_pair_t *pair;
+	const char *name;
+	uword *found;
+	u32 handle;
+	mhash_t names;
+
+	hash = (uword *)hash_create_mem(0, sizeof(u64), sizeof(uword));
+	CHECK(hash_set_mem_alloc(&hash, "12345678", 7) == 0);
+	CHECK(*hash_get_mem(hash, "12345678") == 7);
+	hash_foreach(key, value, hash, ({ sum += value + (key != 0); }));
+	hash_foreach_mem(name, value, hash, ({ sum += name[0] == '1'; }));
+	hash_foreach_pair (pair, hash)
+		sum += pair->value[0];
+	hash_foreach_pair(pair, hash, { sum += pair->value[0]; });
+	CHECK(sum == 23);
+	CHECK(hash_validate(hash) == nullptr);
+	CHECK(hash_unset_mem_free(&hash, "12345678") == 0);
+	hash_free(hash);
+
+	mhash_init_c_string(&names, sizeof(uword));
+	mhash_set(&names, "eth0", 3, nullptr);
+	CHECK(*mhash_get(&names, "eth0") == 3);
+	mhash_foreach(name, found, &names, ({ sum += *found + (name[0] == 'e'); }));
+	CHECK(sum == 27 && mhash_unset(&names, "eth0", nullptr) == 1);
+	mhash_free(&names);
+
+	offset = heap_alloc(ranges, 10, handle);
+	CHECK(offset == 0 && heap_len(ranges, handle) == 10);
+	heap_foreach(range, len, ranges, ({ sum += len + (range == ranges); }));
+	CHECK(sum == 38 && heap_elt_with_handle(ranges, handle) == ranges);
+	heap_dealloc(ranges, handle);
+	heap_free(ranges);
+
+	sparse_vec_validate(ports, 80)->port = 80;
+	CHECK(sparse_vec_elt_at_index(ports, 80)->port == 80 && sparse_vec_index(ports, 81) == 0);
+	sparse_vec_free(ports);
+}
+
 static clib_error_t *
 fails()
 {
@@ -119,6 +166,7 @@ main()
 	clib_mem_free(p);
 	use_vectors();
 	use_pool_bitmap_hash_and_lock();
+	use_hashes_heap_and_sparse_vector();
 	use_text_and_errors();
 	return n_wrong != 0;
 }
