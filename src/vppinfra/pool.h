@@ -199,7 +199,7 @@ _pool_index_from(const void *p, uword i)
 		if (PREDICT_FALSE(i == ~0ULL) &&                                                   \
 		    !_vec_take(P, _pool_grow((P), 1, sizeof((P)[0]), _vec_align(P, A), (HEAP))))   \
 			i = _vec_find(P)->len++;                                                   \
-		(E) = PREDICT_TRUE(i != ~0ULL) ? (P) + i : 0;                                      \
+		(E) = PREDICT_TRUE(i != ~0ULL) ? (P) + i : (__typeof__((P) + 0))_vec_null();       \
 		i == ~0ULL ? -ENOMEM : 0;                                                          \
 	})
 #define _pool_get_zero(P, E, A, HEAP)                                                              \

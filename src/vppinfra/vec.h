@@ -259,7 +259,7 @@ _vec_is_full(const void *v, uword elt_bytes)
 			(PTR) = (V) + _vec_find(V)->len;                                           \
 			_vec_find(V)->len += n;                                                    \
 		} else                                                                             \
-			(PTR) = 0;                                                                 \
+			(PTR) = (__typeof__(PTR))_vec_null();                                      \
 		error;                                                                             \
 	})
 #define vec_add2(V, PTR, N) vec_add2_hap(V, PTR, N, 0, 0, 0)
