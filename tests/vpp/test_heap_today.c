@@ -36,7 +36,8 @@ add_rewrite(test_main_t *tm, u32 len)
 	offset = heap_alloc(tm->heap, len, handle);
 	if (offset == ~0)
 		return -1;
-	pool_get_zero(tm->rewrites, r);
+	pool_get(tm->rewrites, r);
+	clib_memset(r, 0, sizeof(*r));
 	r->offset = offset;
 	r->handle = handle;
 	r->len = len;
