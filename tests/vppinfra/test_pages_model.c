@@ -178,6 +178,13 @@ alternating_requests_equal_the_shadow(void)
 
 static pages_t *shared;
 
+/* A thread's mark in a page that it holds. */
+static u64
+name_of(u64 me, const page_t *page)
+{
+	return me << 48 | (pointer_to_uword(page) & pow2_mask(48));
+}
+
 /* Each writes its name into every page of what it holds, and finds it there. */
 static void *
 own_and_check(void *arg)
@@ -197,8 +204,7 @@ own_and_check(void *arg)
 			if (!page)
 				continue;
 			for (u32 k = 0; k < 1u << order; k++)
-				*(u64 *)clib_page_address(page + k) =
-					me << 32 | (u64)(page - (page_t *)0);
+				*(u64 *)clib_page_address(page + k) = name_of(me, page);
 			held[n].page = page;
 			held[n++].order = order;
 		} else {
@@ -206,8 +212,8 @@ own_and_check(void *arg)
 			page_t *page = held[k].page;
 
 			for (u32 j = 0; j < 1u << held[k].order; j++)
-				n_wrong += *(u64 *)clib_page_address(page + j) !=
-					   (me << 32 | (u64)(page - (page_t *)0));
+				n_wrong +=
+					*(u64 *)clib_page_address(page + j) != (name_of(me, page));
 			n_wrong += pages_free(page, held[k].order) != 0;
 			held[k] = held[--n];
 		}
