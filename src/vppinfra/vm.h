@@ -52,6 +52,9 @@ typedef enum {
 #define VM_RANGE_WINDOW                                                                            \
 	(1 << 4) /* inside the process-wide 256 GiB buffer window, so that                         \
 		    any 64-byte unit in it has a 32-bit index */
+#define VM_RANGE_IN_RESERVATION                                                                    \
+	(1 << 5) /* base lies in address space that the caller holds, PROT_NONE and                \
+		    private: it is mapped over, and is PROT_NONE again after vm_release() */
 
 typedef struct {
 	/** Shown in `show memory map`; copied, at most 63 bytes.  NULL is "". */

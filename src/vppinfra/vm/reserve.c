@@ -15,7 +15,7 @@
 
 #define KNOWN_FLAGS                                                                                \
 	(VM_RANGE_SHARED | VM_RANGE_THP | VM_RANGE_EXACT_PAGE | VM_RANGE_STRICT_NODE |             \
-	 VM_RANGE_WINDOW)
+	 VM_RANGE_WINDOW | VM_RANGE_IN_RESERVATION)
 
 /* What page a range may be given. */
 typedef struct {
@@ -56,6 +56,8 @@ check_params(const vm_range_params_t *p)
 	if (p->file && (!(p->flags & VM_RANGE_SHARED) || strlen(p->file) >= vm_system_page_bytes()))
 		return -EINVAL;
 	if (p->base % vm_system_page_bytes())
+		return -EINVAL;
+	if ((p->flags & VM_RANGE_IN_RESERVATION) && (!p->base || (p->flags & VM_RANGE_WINDOW)))
 		return -EINVAL;
 	/* Half the address space: what rounding up cannot overflow, and nobody can map. */
 	if (p->reserve_bytes >> 63 || p->expect_bytes >> 63)
@@ -217,7 +219,9 @@ place(vm_range_t *r, uword wanted_base)
 		r->is_in_window = !rv;
 		return rv;
 	}
-	if (wanted_base) {
+	if (r->flags & VM_RANGE_IN_RESERVATION) {
+		p = (void *)wanted_base;
+	} else if (wanted_base) {
 		p = mmap((void *)wanted_base, r->reserve_bytes, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 		if (p == MAP_FAILED)
@@ -240,11 +244,11 @@ place(vm_range_t *r, uword wanted_base)
 	return 0;
 }
 
-/* Give addresses back: to the kernel, or to the window, which stays reserved. */
+/* Give addresses back: to the kernel, or to the window or the caller's reservation, which stay. */
 static void
 unplace(const vm_range_t *r)
 {
-	if (r->is_in_window)
+	if (r->is_in_window || (r->base && (r->flags & VM_RANGE_IN_RESERVATION)))
 		(void)!mmap((void *)r->base, r->reserve_bytes, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	else if (r->base)
