@@ -237,6 +237,8 @@ CLIB_EXPORT int mheap_region_mmap(uword size, mheap_region_t *region);
 /** Release the region if the heap owns it, set v to NULL.  NULL-safe. */
 #define mheap_free(v) (mheap_destroy(v), (v) = 0)
 CLIB_EXPORT void mheap_destroy(void *v);
+/** Whether that gives memory back: not where it is the caller's, nor for a stranger. */
+CLIB_EXPORT int mheap_owns_region(const void *v);
 
 /* ---- get and put ---- */
 

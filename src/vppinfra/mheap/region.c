@@ -106,6 +106,14 @@ mheap_region_of(const mheap_t *h)
 	return e ? &e->region : NULL;
 }
 
+int
+mheap_owns_region(const void *v)
+{
+	const mheap_region_t *region = v ? mheap_region_of(mheap_header(v)) : NULL;
+
+	return region && region->release;
+}
+
 /* Word by word, so that a gigabyte of 4 KiB pages costs 4096 steps. */
 static void
 set_holes(const mheap_t *h, u64 *holes, uword lo, uword hi, int is_hole)
