@@ -12,12 +12,14 @@
 #define N_NUMA_NODES 64
 
 __thread clib_mem_heap_t *clib_mem_current_heap;
+void *clib_per_cpu_mheaps[CLIB_MAX_MHEAPS];
+clib_mem_main_t clib_mem_main;
 
 static struct {
 	pthread_mutex_t lock;
-	_Atomic(clib_mem_heap_t *) main_heap;
-	/* Made here, so clib_mem_exit() ends it. */
+	/* Made here, so clib_mem_exit() ends it; its range where the page size was chosen. */
 	clib_mem_heap_t *own_heap;
+	vm_range_t *own_range;
 	_Atomic(clib_mem_heap_t *) numa_heaps[N_NUMA_NODES];
 	_Atomic(clib_mem_oom_function_t *) oom_handler;
 	_Atomic u64 n_oom, n_bad_frees;
@@ -25,59 +27,140 @@ static struct {
 
 /* ---- heaps ---- */
 
-static clib_mem_heap_t *
-make_main_heap(void *base, uword size)
+/* The calling thread's entry in old VPP's array; NULL beyond its end. */
+static void **
+own_entry(void)
 {
-	return clib_mem_make_heap(base, size, MHEAP_FLAG_THREAD_SAFE, "main heap");
+	u16 i = clib_thread_index();
+
+	return i < CLIB_MAX_MHEAPS ? &clib_per_cpu_mheaps[i] : NULL;
+}
+
+static void
+set_current(clib_mem_heap_t *heap)
+{
+	void **entry = own_entry();
+
+	clib_mem_current_heap = heap;
+	if (entry)
+		clib_atomic_store_relax_n(entry, heap);
+}
+
+/* Entries that name a heap which is no more, or no longer the main one. */
+static void
+replace_in_entries(clib_mem_heap_t *old, clib_mem_heap_t *heap)
+{
+	for (u32 i = 0; old && i < CLIB_MAX_MHEAPS; i++)
+		if (clib_atomic_load_relax_n(&clib_per_cpu_mheaps[i]) == old)
+			clib_atomic_store_relax_n(&clib_per_cpu_mheaps[i], heap);
+}
+
+void
+clib_mem_forget_heap(clib_mem_heap_t *heap)
+{
+	replace_in_entries(heap, NULL);
+}
+
+/* The next thread with this index starts without a heap of its own. */
+static void
+forget_thread(void *CLIB_UNUSED(arg), u16 thread_index)
+{
+	if (thread_index < CLIB_MAX_MHEAPS)
+		clib_atomic_store_relax_n(&clib_per_cpu_mheaps[thread_index], NULL);
+}
+
+__clib_constructor static void
+watch_threads(void)
+{
+	clib_thread_at_exit(forget_thread, NULL);
 }
 
 static clib_mem_heap_t *
-make_main_heap_of_default_size(void)
+make_main_heap(void *base, uword size, const char *name)
 {
-	clib_mem_heap_t *heap = make_main_heap(NULL, DEFAULT_MAIN_BYTES);
+	return clib_mem_make_heap(base, size, MHEAP_FLAG_THREAD_SAFE, name);
+}
 
-	return heap ? heap : make_main_heap(NULL, DEFAULT_MAIN_BYTES_IF_TIGHT);
+static clib_mem_heap_t *
+make_main_heap_of_default_size(const char *name)
+{
+	clib_mem_heap_t *heap = make_main_heap(NULL, DEFAULT_MAIN_BYTES, name);
+
+	return heap ? heap : make_main_heap(NULL, DEFAULT_MAIN_BYTES_IF_TIGHT, name);
+}
+
+clib_mem_heap_t *
+clib_mem_init_ex(const clib_mem_init_ex_args_t *args)
+{
+	const char *name = args->name ? args->name : "main heap";
+	vm_range_t *range = NULL;
+	clib_mem_heap_t *heap;
+
+	if (!args->base && args->log2_page_sz != CLIB_MEM_PAGE_SZ_UNKNOWN)
+		heap = clib_mem_make_heap_of_pages(args->size, args->log2_page_sz, name, &range);
+	else if (args->base || args->size)
+		heap = make_main_heap(args->base, args->size, name);
+	else
+		heap = make_main_heap_of_default_size(name);
+	if (!heap)
+		return NULL;
+	pthread_mutex_lock(&mem_main.lock);
+	mem_main.own_heap = heap;
+	mem_main.own_range = range;
+	/* Release: the heap's header is seen by whoever loads the pointer with acquire. */
+	atomic_store_explicit(&clib_mem_main.main_heap, heap, memory_order_release);
+	pthread_mutex_unlock(&mem_main.lock);
+	set_current(heap);
+	return heap;
 }
 
 clib_mem_heap_t *
 clib_mem_init(void *base, uword size)
 {
-	clib_mem_heap_t *heap;
+	clib_mem_init_ex_args_t args = { .base = base, .size = size };
 
-	if (base || size)
-		heap = make_main_heap(base, size);
-	else
-		heap = make_main_heap_of_default_size();
-	if (!heap)
-		return NULL;
-	pthread_mutex_lock(&mem_main.lock);
-	mem_main.own_heap = heap;
-	/* Release: the heap's header is seen by whoever loads the pointer with acquire. */
-	atomic_store_explicit(&mem_main.main_heap, heap, memory_order_release);
-	pthread_mutex_unlock(&mem_main.lock);
-	clib_mem_current_heap = heap;
-	return heap;
+	return clib_mem_init_ex(&args);
+}
+
+clib_mem_heap_t *
+clib_mem_init_thread_safe(void *base, uword size)
+{
+	return clib_mem_init(base, size);
+}
+
+clib_mem_heap_t *
+clib_mem_init_with_page_size(uword size, clib_mem_page_sz_t log2_page_sz)
+{
+	clib_mem_init_ex_args_t args = { .size = size, .log2_page_sz = log2_page_sz };
+
+	return clib_mem_init_ex(&args);
 }
 
 void
 clib_mem_set_main_heap(clib_mem_heap_t *heap)
 {
-	/* Release: as in clib_mem_init(). */
-	atomic_store_explicit(&mem_main.main_heap, heap, memory_order_release);
+	/* Release: as in clib_mem_init_ex(). */
+	replace_in_entries(
+		atomic_exchange_explicit(&clib_mem_main.main_heap, heap, memory_order_release),
+		heap);
 }
 
 static never_inline clib_mem_heap_t *
 make_lazy_main_heap(void)
 {
 	clib_mem_heap_t *heap;
+	void **entry = own_entry();
 
 	pthread_mutex_lock(&mem_main.lock);
-	heap = atomic_load_explicit(&mem_main.main_heap, memory_order_relaxed);
+	heap = atomic_load_explicit(&clib_mem_main.main_heap, memory_order_relaxed);
 	if (!heap) {
-		heap = make_main_heap_of_default_size();
+		heap = make_main_heap_of_default_size("main heap");
 		mem_main.own_heap = heap;
-		/* Release: as in clib_mem_init(). */
-		atomic_store_explicit(&mem_main.main_heap, heap, memory_order_release);
+		mem_main.own_range = NULL;
+		if (entry)
+			clib_atomic_store_relax_n(entry, heap);
+		/* Release: as in clib_mem_init_ex(). */
+		atomic_store_explicit(&clib_mem_main.main_heap, heap, memory_order_release);
 	}
 	pthread_mutex_unlock(&mem_main.lock);
 	return heap;
@@ -87,25 +170,51 @@ clib_mem_heap_t *
 clib_mem_main_heap(void)
 {
 	/* Acquire: pairs with the releases above. */
-	clib_mem_heap_t *heap = atomic_load_explicit(&mem_main.main_heap, memory_order_acquire);
+	clib_mem_heap_t *heap =
+		atomic_load_explicit(&clib_mem_main.main_heap, memory_order_acquire);
 
 	return PREDICT_TRUE(heap != NULL) ? heap : make_lazy_main_heap();
+}
+
+void
+clib_mem_thread_init(void)
+{
+	set_current(clib_mem_main_heap());
 }
 
 void
 clib_mem_exit(void)
 {
 	clib_mem_heap_t *own;
+	vm_range_t *range;
 
 	pthread_mutex_lock(&mem_main.lock);
 	own = mem_main.own_heap;
+	range = mem_main.own_range;
 	mem_main.own_heap = NULL;
-	atomic_store_explicit(&mem_main.main_heap, NULL, memory_order_relaxed);
+	mem_main.own_range = NULL;
+	replace_in_entries(atomic_load_explicit(&clib_mem_main.main_heap, memory_order_relaxed),
+			   NULL);
+	atomic_store_explicit(&clib_mem_main.main_heap, NULL, memory_order_relaxed);
 	for (u32 i = 0; i < N_NUMA_NODES; i++)
 		atomic_store_explicit(&mem_main.numa_heaps[i], NULL, memory_order_relaxed);
 	pthread_mutex_unlock(&mem_main.lock);
-	clib_mem_current_heap = NULL;
-	mheap_destroy(own);
+	set_current(NULL);
+	clib_mem_destroy_heap(own);
+	if (range)
+		vm_release(range);
+}
+
+/* Where the thread set no heap: what another wrote into its entry, else the main one. */
+static never_inline clib_mem_heap_t *
+get_heap_of_thread(void)
+{
+	u32 i = clib_thread_index_plus_1;
+	void *heap = NULL;
+
+	if (i && i <= CLIB_MAX_MHEAPS)
+		heap = clib_atomic_load_relax_n(&clib_per_cpu_mheaps[i - 1]);
+	return heap ? heap : clib_mem_main_heap();
 }
 
 clib_mem_heap_t *
@@ -113,7 +222,7 @@ clib_mem_get_heap(void)
 {
 	clib_mem_heap_t *heap = clib_mem_current_heap;
 
-	return PREDICT_TRUE(heap != NULL) ? heap : clib_mem_main_heap();
+	return PREDICT_TRUE(heap != NULL) ? heap : get_heap_of_thread();
 }
 
 clib_mem_heap_t *
@@ -121,7 +230,7 @@ clib_mem_set_heap(clib_mem_heap_t *heap)
 {
 	clib_mem_heap_t *old = clib_mem_get_heap();
 
-	clib_mem_current_heap = heap;
+	set_current(heap);
 	return old;
 }
 
@@ -142,6 +251,16 @@ clib_mem_set_numa_heap(u32 node, clib_mem_heap_t *heap)
 	/* Release: the heap's header is seen by whoever gets the pointer. */
 	atomic_store_explicit(&mem_main.numa_heaps[node], heap, memory_order_release);
 	return 0;
+}
+
+void *
+clib_mem_set_per_numa_heap(void *heap)
+{
+	u32 node = (u32)vm_current_numa_node();
+	void *old = clib_mem_get_numa_heap(node);
+
+	clib_mem_set_numa_heap(node, heap);
+	return old;
 }
 
 clib_mem_heap_t *
@@ -171,7 +290,17 @@ heap_get(clib_mem_heap_t *heap, uword n_bytes, uword align, uword align_offset)
 	return PREDICT_TRUE(offset != ~(uword)0) ? (u8 *)heap + offset : NULL;
 }
 
-/* Count, and let the handler make room as often as it says that it did. */
+int
+clib_mem_out_of_memory(clib_mem_heap_t *heap, uword n_bytes)
+{
+	clib_mem_oom_function_t *fn =
+		atomic_load_explicit(&mem_main.oom_handler, memory_order_relaxed);
+
+	atomic_fetch_add_explicit(&mem_main.n_oom, 1, memory_order_relaxed);
+	return fn && fn(heap, n_bytes);
+}
+
+/* Count once, and let the handler make room as often as it says that it did. */
 static never_inline void *
 out_of_memory(clib_mem_heap_t *heap, uword n_bytes, uword align, uword align_offset,
 	      int may_call_handler)
@@ -242,8 +371,8 @@ heap_spans(clib_mem_heap_t *heap, const void *p)
 	return heap && (uword)p - (uword)heap < mheap_header(heap)->max_size;
 }
 
-static never_inline void
-report_bad_pointer(clib_mem_heap_t *heap, const void *p, const char *what, const void *caller)
+void
+clib_mem_report_bad_free(clib_mem_heap_t *heap, const void *p, const char *what, const void *caller)
 {
 	atomic_fetch_add_explicit(&mem_main.n_bad_frees, 1, memory_order_relaxed);
 	mheap_report(what, heap, (uword)p - (uword)heap, caller);
@@ -273,8 +402,8 @@ clib_mem_free(void *p)
 	if (PREDICT_FALSE(!heap_spans(heap, p))) {
 		heap = mheap_of_address(p);
 		if (!heap) {
-			report_bad_pointer(NULL, p, "free of an address that is in no heap",
-					   __builtin_return_address(0));
+			clib_mem_report_bad_free(NULL, p, "free of an address that is in no heap",
+						 __builtin_return_address(0));
 			return;
 		}
 	}
@@ -308,7 +437,8 @@ resize(clib_mem_heap_t *heap, void *p, uword n_bytes, uword align, const void *c
 		return alloc_inline(heap, n_bytes, align, 0, 1);
 	n_now = clib_mem_heap_size(heap, p);
 	if (!n_now) {
-		report_bad_pointer(heap, p, "realloc of what is no object of this heap", caller);
+		clib_mem_report_bad_free(heap, p, "realloc of what is no object of this heap",
+					 caller);
 		return NULL;
 	}
 	if ((align < 2 || (uword)p % min_pow2(align) == 0) &&
@@ -330,8 +460,9 @@ clib_mem_realloc_aligned(void *p, uword n_bytes, uword align)
 	if (p && !heap_spans(heap, p)) {
 		heap = mheap_of_address(p);
 		if (!heap) {
-			report_bad_pointer(NULL, p, "realloc of an address that is in no heap",
-					   __builtin_return_address(0));
+			clib_mem_report_bad_free(NULL, p,
+						 "realloc of an address that is in no heap",
+						 __builtin_return_address(0));
 			return NULL;
 		}
 	}

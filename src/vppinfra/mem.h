@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mem: the current heap of each thread, one main heap, one heap per NUMA node.
  *
- * A heap handle is the mheap's vector v.  Without clib_mem_init() the first allocation makes a
+ * A heap handle is the mheap's vector v.  Today's VPP has a struct there, with fields that its own
+ * files alone read; the calls below give the same (clib_mem_get_heap_base() and its neighbours).
+ * Mappings are mem_vm.h's, chunks of one size mem_bulk.h's; both come with this header.
+ *
+ * Without clib_mem_init() the first allocation makes a
  * default heap by itself.  clib_mem_alloc() of new VPP's semantics stops the process when memory
  * ends; here it calls the handler of clib_mem_set_oom_handler() (none: returns NULL), as the
  * _or_null forms always do.  Exhaustion is counted either way. */
@@ -13,9 +17,45 @@
 #include <vppinfra/thread.h>
 #include <vppinfra/vm.h>
 #include <vppinfra/mheap.h>
+#include <vppinfra/mem_vm.h>
 
 /** A heap handle.  Old VPP says void *, new VPP clib_mem_heap_t *: both are v. */
 typedef void clib_mem_heap_t;
+
+/** clib_mem_get_heap_flags() */
+typedef enum {
+	CLIB_MEM_HEAP_F_LOCKED = (1 << 0),
+	CLIB_MEM_HEAP_F_UNMAP_ON_DESTROY = (1 << 1),
+	CLIB_MEM_HEAP_F_TRACED = (1 << 2),
+} clib_mem_heap_flag_t;
+
+/** Threads with an entry in clib_per_cpu_mheaps, and heaps in clib_mem_main.heaps. */
+#define CLIB_MAX_MHEAPS 256
+#define CLIB_MEM_MAX_HEAPS 4096
+
+/** What VPP's programs look up.  Read only: the calls below change it. */
+typedef struct {
+	/** The system's page, the default huge page (0: none) as set and as the system has it. */
+	clib_mem_page_sz_t log2_page_sz;
+	clib_mem_page_sz_t log2_default_hugepage_sz;
+	clib_mem_page_sz_t log2_sys_default_hugepage_sz;
+	/** Nodes with memory, the first 32. */
+	u32 numa_node_bitmap;
+	/** NULL until one is made. */
+	CLIB_ATOMIC(clib_mem_heap_t *) main_heap;
+	/** A vector: heaps that were made by the calls below, in no order. */
+	clib_mem_heap_t **heaps;
+	/** Mappings in address order, see clib_mem_vm_get_next_map_hdr(). */
+	clib_mem_vm_map_hdr_t *first_map, *last_map;
+	/** clib_mem_get_last_error() */
+	clib_error_t *error;
+} clib_mem_main_t;
+CLIB_EXPORT_EXTERN clib_mem_main_t clib_mem_main;
+
+/** Old VPP's array, by os_get_thread_index(): the heap that the thread made current, or the main
+ *  heap where its first allocation made one; 0: the main heap.  What is written here for a thread
+ *  that never set a heap is current in it. */
+CLIB_EXPORT_EXTERN void *clib_per_cpu_mheaps[CLIB_MAX_MHEAPS];
 
 /** The heap the calling thread allocates from; NULL: the main heap, made when first
  *  needed.  initial-exec: read without a call on every alloc and free. */
@@ -25,11 +65,31 @@ CLIB_EXPORT_EXTERN __thread clib_mem_heap_t *clib_mem_current_heap
 /** Make the main heap: `size` bytes at `base` (0: a fresh mapping of its own).
  *  @return the heap, also current; NULL with nothing changed. */
 CLIB_EXPORT clib_mem_heap_t *clib_mem_init(void *base, uword size);
+/** The same; every main heap has a lock here. */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_init_thread_safe(void *base, uword size);
+/** A main heap of its own in pages of exactly this size, committed as it grows: NULL and
+ *  clib_mem_get_last_error() when the first of them is not to be had. */
+CLIB_EXPORT clib_mem_heap_t *clib_mem_init_with_page_size(uword size,
+							  clib_mem_page_sz_t log2_page_sz);
+
+/** All zero: clib_mem_init(0, 0). */
+typedef struct {
+	void *base;                      /* the caller's memory; NULL: a mapping of its own */
+	uword size;                      /* bytes; 0 with base NULL: the default */
+	clib_mem_page_sz_t log2_page_sz; /* without base; UNKNOWN: the system's */
+	const char *name;                /* NULL: "main heap" */
+} clib_mem_init_ex_args_t;
+CLIB_EXPORT clib_mem_heap_t *clib_mem_init_ex(const clib_mem_init_ex_args_t *args);
+
+/** The main heap is the calling thread's current one from now on (threads that never call this
+ *  use it too, and follow clib_mem_set_main_heap()). */
+CLIB_EXPORT void clib_mem_thread_init(void);
 /** The main heap is `heap` from now on (one made in an arena, say). */
 CLIB_EXPORT void clib_mem_set_main_heap(clib_mem_heap_t *heap);
 CLIB_EXPORT clib_mem_heap_t *clib_mem_main_heap(void);
 /** Forget heaps; objects of the lazily made one become invalid. */
 CLIB_EXPORT void clib_mem_exit(void);
+#define clib_mem_destroy() clib_mem_exit()
 
 CLIB_EXPORT clib_mem_heap_t *clib_mem_get_heap(void);
 /** @return the heap that was current. */
@@ -39,6 +99,28 @@ CLIB_EXPORT clib_mem_heap_t *clib_mem_set_heap(clib_mem_heap_t *heap);
 CLIB_EXPORT clib_mem_heap_t *clib_mem_get_numa_heap(u32 node);
 CLIB_EXPORT int clib_mem_set_numa_heap(u32 node, clib_mem_heap_t *heap);
 
+/* Old VPP's names for the same, and today's for the heap of a node. */
+always_inline void *
+clib_mem_get_per_cpu_heap(void)
+{
+	return clib_mem_get_heap();
+}
+
+always_inline void *
+clib_mem_set_per_cpu_heap(void *heap)
+{
+	return clib_mem_set_heap(heap);
+}
+
+always_inline void *
+clib_mem_get_per_numa_heap(u32 node)
+{
+	return clib_mem_get_numa_heap(node);
+}
+
+/** For the node that the thread runs on.  @return the heap that was announced for it */
+CLIB_EXPORT void *clib_mem_set_per_numa_heap(void *heap);
+
 /* n bytes from the current heap, 16-byte aligned, contents undefined. */
 CLIB_EXPORT void *clib_mem_alloc(uword n_bytes);
 CLIB_EXPORT void *clib_mem_alloc_aligned(uword n_bytes, uword align);
@@ -47,10 +129,28 @@ CLIB_EXPORT void *clib_mem_alloc_aligned_or_null(uword n_bytes, uword align);
 /** (address + align_offset) mod align = 0. */
 CLIB_EXPORT void *clib_mem_alloc_aligned_at_offset(uword n_bytes, uword align, uword align_offset,
 						   int os_out_of_memory_on_failure);
-/** Returns p's heap whatever is current; NULL ignored, a stranger's pointer reported. */
+
+/** For callers that cannot do without: as above, and when there is no memory os_out_of_memory(),
+ *  which says so and stops unless the program has its own. */
+always_inline void *
+_clib_mem_no_fail(void *p)
+{
+	if (PREDICT_FALSE(!p))
+		os_out_of_memory();
+	return p;
+}
+#define clib_mem_alloc_no_fail(n_bytes) _clib_mem_no_fail(clib_mem_alloc(n_bytes))
+#define clib_mem_alloc_aligned_no_fail(n_bytes, align)                                             \
+	_clib_mem_no_fail(clib_mem_alloc_aligned((n_bytes), (align)))
+
+/** Bytes of the calling function's stack frame. */
+#define clib_mem_alloc_stack(n_bytes) __builtin_alloca(n_bytes)
+
+/** Frees p to its heap whatever is current; NULL ignored, a stranger's pointer reported. */
 CLIB_EXPORT void clib_mem_free(void *p);
 /** Usable bytes of an object; 0 for a stranger. */
 CLIB_EXPORT uword clib_mem_size(const void *p);
+#define clib_mem_size_nocheck(p) clib_mem_size(p)
 /** Whether p is a live object of the current heap. */
 CLIB_EXPORT uword clib_mem_is_heap_object(const void *p);
 
@@ -91,10 +191,10 @@ CLIB_EXPORT clib_mem_heap_t *clib_mem_heap_of(const void *p);
 CLIB_EXPORT void clib_mem_foreach_heap(int (*fn)(clib_mem_heap_t *heap, void *arg), void *arg);
 
 /** A heap of its own, of `size` bytes at `base` (0: a fresh mapping), with a lock if is_locked;
- *  the name is made as printf would.  @return NULL when it cannot be had */
+ *  the name is made as format() would, so `%U' and `%v' work.  @return NULL when it cannot be had
+ */
 CLIB_EXPORT clib_mem_heap_t *clib_mem_create_heap(void *base, uword size, int is_locked,
-						  const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+						  const char *fmt, ...);
 /** Not the main heap: that one ends with clib_mem_exit(). */
 CLIB_EXPORT void clib_mem_destroy_heap(clib_mem_heap_t *heap);
 CLIB_EXPORT void clib_mem_get_heap_usage(clib_mem_heap_t *heap, clib_mem_usage_t *usage);
@@ -104,6 +204,11 @@ CLIB_EXPORT void *clib_mem_get_heap_base(clib_mem_heap_t *heap);
  *  space; 0 for NULL). */
 CLIB_EXPORT uword clib_mem_get_heap_size(clib_mem_heap_t *heap);
 CLIB_EXPORT uword clib_mem_get_heap_free_space(clib_mem_heap_t *heap);
+
+/** CLIB_MEM_HEAP_F_*, page size and name of a heap; 0, UNKNOWN and "" for NULL. */
+CLIB_EXPORT u32 clib_mem_get_heap_flags(clib_mem_heap_t *heap);
+CLIB_EXPORT clib_mem_page_sz_t clib_mem_get_heap_log2_page_size(clib_mem_heap_t *heap);
+CLIB_EXPORT const char *clib_mem_get_heap_name(clib_mem_heap_t *heap);
 
 /* ---- traces: who holds what (mheap.h has the whole of it) ---- */
 
@@ -126,7 +231,26 @@ CLIB_EXPORT void clib_mem_validate(void);
 typedef int(clib_mem_oom_function_t)(clib_mem_heap_t *heap, uword n_bytes);
 CLIB_EXPORT void clib_mem_set_oom_handler(clib_mem_oom_function_t *fn);
 CLIB_EXPORT u64 clib_mem_n_oom(void);
+/** For allocators above that ran out themselves: counts, and asks the handler.  heap may be NULL.
+ *  @return 1: there may be room now, try again */
+CLIB_EXPORT int clib_mem_out_of_memory(clib_mem_heap_t *heap, uword n_bytes);
 /** Frees that were refused: not an object, or free already. */
 CLIB_EXPORT u64 clib_mem_n_bad_frees(void);
+
+/* ---- text; these live above format, in mem_format.c ---- */
+
+/** Make a name as format() would, cut to n bytes with the NUL; fmt NULL is "".  Before there is a
+ *  heap it makes none; when memory ends the name is fmt as it stands. */
+CLIB_EXPORT void clib_mem_make_name(char *name, uword n, const char *fmt, __builtin_va_list *va);
+
+/** (int verbose): the current heap, as format_mheap. */
+CLIB_EXPORT u8 *format_clib_mem_usage(u8 *s, __builtin_va_list *va);
+/** (clib_mem_heap_t *, int verbose), NULL the current one: its address, size, flags and name, its
+ *  pages by node, and what is used and free; verbose: format_mheap as well. */
+CLIB_EXPORT u8 *format_clib_mem_heap(u8 *s, __builtin_va_list *va);
+/** (clib_mem_page_stats_t *): a line, and one for each node. */
+CLIB_EXPORT u8 *format_clib_mem_page_stats(u8 *s, __builtin_va_list *va);
+
+#include <vppinfra/mem_bulk.h>
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
 #include <sys/mman.h>
+#include <vppinfra/format.h>
 #include <vppinfra/mem.h>
 #include "unit.h"
 
@@ -339,6 +340,199 @@ heaps_are_created_and_destroyed(void)
 	memory[0] = 1;
 }
 
+/* Names are made as format() makes text, before there is any heap and when memory ends. */
+static void
+heaps_are_named_by_format(void)
+{
+	clib_mem_heap_t *a, *b;
+	uword n_before;
+	u8 *v;
+
+	/* Naming the first heap makes no other. */
+	CU_ASSERT_PTR_NULL(clib_mem_main.main_heap);
+	a = clib_mem_create_heap(NULL, MiB(1), 0, "%U heap %s", format_memory_size, (uword)MiB(3),
+				 "x");
+	CU_ASSERT_PTR_NULL(clib_mem_main.main_heap);
+	CU_ASSERT_STRING_EQUAL(clib_mem_get_heap_name(a), "3m heap x");
+	clib_mem_init(NULL, MiB(1));
+	n_before = mheap_elts(clib_mem_get_heap());
+	v = format(0, "vector");
+	b = clib_mem_create_heap(NULL, MiB(1), 1, "a %v and %036u", v, 1);
+	/* 39 bytes. */
+	CU_ASSERT_STRING_EQUAL(clib_mem_get_heap_name(b),
+			       "a vector and 00000000000000000000000000");
+	vec_free(v);
+	CU_ASSERT_EQUAL(mheap_elts(clib_mem_get_heap()), n_before);
+	clib_mem_destroy_heap(b);
+	mheap_fail_get_after(1);
+	b = clib_mem_create_heap(NULL, MiB(1), 1, "%d", 7);
+	mheap_fail_get_after(0);
+	CU_ASSERT_STRING_EQUAL(clib_mem_get_heap_name(b), "%d");
+	CU_ASSERT_STRING_EQUAL(clib_mem_get_heap_name(NULL), "");
+	clib_mem_destroy_heap(a);
+	clib_mem_destroy_heap(b);
+	clib_mem_exit();
+}
+
+/* What VPP's struct says of a heap the calls say of ours; in words, too. */
+static void
+heaps_tell_about_themselves(void)
+{
+	static u8 memory[KiB(64)];
+	clib_mem_heap_t *a = clib_mem_init(NULL, MiB(4)),
+			*b = clib_mem_create_heap(memory, sizeof(memory), 0, "plain");
+	u8 *s;
+
+	CU_ASSERT_EQUAL(clib_mem_get_heap_flags(a),
+			CLIB_MEM_HEAP_F_LOCKED | CLIB_MEM_HEAP_F_UNMAP_ON_DESTROY);
+	CU_ASSERT_EQUAL(clib_mem_get_heap_flags(b), 0);
+	CU_ASSERT_EQUAL(clib_mem_get_heap_flags(NULL), 0);
+	CU_ASSERT_EQUAL(clib_mem_get_heap_log2_page_size(a), clib_mem_get_log2_page_size());
+	clib_mem_alloc(KiB(100));
+	s = format(0, "%U%c", format_clib_mem_heap, NULL, 0, 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, ", size 4m, locked, unmap-on-destroy, name "
+						 "'main heap'\n  page stats: page-size 4K, "
+						 "total 1024, populated "));
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "\n  total: 4.00M, used: 10"));
+	vec_free(s);
+	s = format(0, "%U%c", format_clib_mem_heap, b, 1, 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, ", size 64k, name 'plain'\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "\n  0 objects, "));
+	vec_free(s);
+	s = format(0, "%U%c", format_clib_mem_usage, 0, 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, " objects, "));
+	vec_free(s);
+	clib_mem_destroy_heap(b);
+	clib_mem_exit();
+}
+
+/* ---- VPP's tables ---- */
+
+static int
+is_listed(clib_mem_heap_t *heap)
+{
+	for (u32 i = 0; i < vec_len(clib_mem_main.heaps); i++)
+		if (clib_mem_main.heaps[i] == heap)
+			return 1;
+	return 0;
+}
+
+/* clib_mem_main lists the heaps that live; one that ended by mheap_free() as well. */
+static void
+clib_mem_main_lists_heaps(void)
+{
+	clib_mem_heap_t *a = clib_mem_init(NULL, MiB(1)),
+			*b = clib_mem_create_heap(NULL, MiB(1), 0, "b"), *c;
+
+	CU_ASSERT_PTR_EQUAL(clib_mem_main.main_heap, a);
+	CU_ASSERT(is_listed(a) && is_listed(b));
+	mheap_free(b);
+	c = clib_mem_create_heap(NULL, MiB(1), 0, "c");
+	CU_ASSERT(is_listed(a) && is_listed(c));
+	CU_ASSERT_EQUAL(vec_len(clib_mem_main.heaps), 2);
+	clib_mem_destroy_heap(c);
+	CU_ASSERT(is_listed(a) && !is_listed(c));
+	clib_mem_exit();
+	CU_ASSERT_EQUAL(vec_len(clib_mem_main.heaps), 0);
+	CU_ASSERT_PTR_NULL(clib_mem_main.main_heap);
+}
+
+static void *
+allocate_in_old_thread(void *arg)
+{
+	void **heap_of = arg;
+	u16 i = clib_thread_index();
+	void *p;
+
+	/* Before it runs nobody knows its index; old VPP's threads write their own entry. */
+	clib_per_cpu_mheaps[i] = heap_of[0];
+	p = clib_mem_alloc(10);
+	heap_of[1] = clib_mem_heap_of(p);
+	heap_of[2] = clib_mem_get_per_cpu_heap();
+	clib_mem_free(p);
+	heap_of[3] = (void *)(uword)i;
+	return NULL;
+}
+
+/* Old VPP's array shows what is current, and decides for a thread that set no heap; the next
+ * thread with the same index starts without. */
+static void
+per_cpu_heaps_are_seen_and_used(void)
+{
+	u16 i = clib_thread_index();
+	void *heap_of[4] = {};
+	pthread_t thread;
+	void *p;
+
+	/* The first allocation makes the entry. */
+	clib_mem_exit();
+	CU_ASSERT_PTR_NULL(clib_per_cpu_mheaps[i]);
+	p = clib_mem_alloc(10);
+	CU_ASSERT_PTR_EQUAL(clib_per_cpu_mheaps[i], clib_mem_main_heap());
+	clib_mem_free(p);
+	clib_mem_exit();
+	CU_ASSERT_PTR_NULL(clib_per_cpu_mheaps[i]);
+
+	clib_mem_init(NULL, MiB(1));
+	CU_ASSERT_PTR_EQUAL(clib_per_cpu_mheaps[i], clib_mem_main_heap());
+	heap_of[0] = clib_mem_create_heap(NULL, MiB(1), 1, "worker");
+	CU_ASSERT_PTR_EQUAL(clib_mem_set_per_cpu_heap(heap_of[0]), clib_mem_main_heap());
+	CU_ASSERT_PTR_EQUAL(clib_per_cpu_mheaps[i], heap_of[0]);
+	clib_mem_thread_init();
+	CU_ASSERT_PTR_EQUAL(clib_per_cpu_mheaps[i], clib_mem_main_heap());
+
+	pthread_create(&thread, NULL, allocate_in_old_thread, heap_of);
+	pthread_join(thread, NULL);
+	CU_ASSERT_PTR_EQUAL(heap_of[1], heap_of[0]);
+	CU_ASSERT_PTR_EQUAL(heap_of[2], heap_of[0]);
+	CU_ASSERT_PTR_NULL(clib_per_cpu_mheaps[(uword)heap_of[3]]);
+	clib_mem_destroy_heap(heap_of[0]);
+	clib_mem_exit();
+}
+
+/* A heap for the node we run on. */
+static void
+per_numa_heaps_by_name(void)
+{
+	u32 node = (u32)vm_current_numa_node();
+	clib_mem_heap_t *heap = clib_mem_init(NULL, MiB(1));
+
+	CU_ASSERT_PTR_NULL(clib_mem_set_per_numa_heap(heap));
+	CU_ASSERT_PTR_EQUAL(clib_mem_get_per_numa_heap(node), heap);
+	CU_ASSERT_PTR_EQUAL(clib_mem_set_per_numa_heap(NULL), heap);
+	clib_mem_exit();
+}
+
+/* The program's own: it is called instead of the library's, which stops. */
+static int n_os_out_of_memory;
+
+void
+os_out_of_memory(void)
+{
+	n_os_out_of_memory++;
+}
+
+/* Memory for callers that cannot do without: they never go on after os_out_of_memory() unless it
+ * returns, as here; and memory on the stack. */
+static void
+no_fail_forms_return_memory(void)
+{
+	u8 *p, *on_stack = clib_mem_alloc_stack(100);
+
+	memset(on_stack, 1, 100);
+	CU_ASSERT_PTR_NOT_NULL(clib_mem_init_thread_safe(NULL, MiB(1)));
+	p = clib_mem_alloc_no_fail(100);
+	CU_ASSERT_EQUAL(clib_mem_size_nocheck(p), 112);
+	p = clib_mem_alloc_aligned_no_fail(100, 256);
+	CU_ASSERT_EQUAL((uword)p % 256, 0);
+	CU_ASSERT_EQUAL(n_os_out_of_memory, 0);
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_no_fail(MiB(2)));
+	CU_ASSERT_PTR_NULL(clib_mem_alloc_aligned_no_fail(MiB(2), 64));
+	CU_ASSERT_EQUAL(n_os_out_of_memory, 2);
+	CU_ASSERT_EQUAL(on_stack[99], 1);
+	clib_mem_destroy();
+}
+
 /* ---- NUMA heaps, the list, usage ---- */
 
 static int
@@ -469,6 +663,12 @@ static const unit_test_t tests[] = {
 	UNIT(realloc_keeps_bytes_and_heap),
 	UNIT(free_s_wipes),
 	UNIT(heaps_are_created_and_destroyed),
+	UNIT(heaps_are_named_by_format),
+	UNIT(heaps_tell_about_themselves),
+	UNIT(clib_mem_main_lists_heaps),
+	UNIT(per_cpu_heaps_are_seen_and_used),
+	UNIT(per_numa_heaps_by_name),
+	UNIT(no_fail_forms_return_memory),
 	UNIT(numa_heaps_and_the_list),
 	UNIT(the_main_heap_can_be_brought_along),
 	UNIT(usage_is_the_current_heaps),
