@@ -112,7 +112,7 @@ CLIB_EXPORT void *clib_mem_vm_map_internal(void *start, clib_mem_page_sz_t log2_
 CLIB_EXPORT int clib_mem_vm_unmap(void *base);
 
 /** Reserve address space, nothing accessible: `size` bytes at `start` (0: anywhere), aligned to
- *  the page.  @return its address; ~0 when it cannot be had */
+ *  the page, or to any power of two above it.  @return its address; ~0 when it cannot be had */
 CLIB_EXPORT uword clib_mem_vm_reserve(uword start, uword size, clib_mem_page_sz_t log2_page_sz);
 /** Give it back.  @return 0; CLIB_MEM_ERROR: no reservation starts there, or a mapping is in it */
 CLIB_EXPORT int clib_mem_vm_unreserve(uword start);

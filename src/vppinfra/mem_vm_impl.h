@@ -36,6 +36,10 @@ const char *mem_vm_page_size_name(u32 log2_page_size, char name[16]);
  *  @param[out] range  untouched on error  @return 0 or a negative errno, explained */
 int mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm_error_t *e);
 
+/** Words for what vm_reserve() or vm_commit() said of a range in pages of 2^log2 bytes.  @return rv
+ */
+int mem_vm_explain_range(const vm_range_params_t *params, u8 log2, int rv, mem_vm_error_t *e);
+
 /** Whether size fits fd from offset on, page by page: 0 or a negative errno, explained. */
 int mem_vm_check_fd(int fd, uword offset, uword size, mem_vm_error_t *e);
 

@@ -233,10 +233,21 @@ reserve_at(uword start, uword n_bytes)
 	return -EEXIST;
 }
 
+/* Alignment of a reservation: a page that exists, or any other logarithm at least as great. */
+static uword
+alignment(clib_mem_page_sz_t log2)
+{
+	uword page_bytes = clib_mem_page_bytes(log2);
+
+	if (!page_bytes && log2 > clib_mem_main.log2_page_sz && (u32)log2 < 47)
+		page_bytes = 1ULL << log2;
+	return page_bytes;
+}
+
 uword
 clib_mem_vm_reserve(uword start, uword size, clib_mem_page_sz_t log2_page_sz)
 {
-	uword page_bytes = clib_mem_page_bytes(log2_page_sz), base = start;
+	uword page_bytes = alignment(log2_page_sz), base = start;
 	mem_vm_error_t e;
 	int rv = 0;
 
@@ -300,8 +311,8 @@ clib_mem_vm_unreserve(uword start)
 /* ---- making a mapping ---- */
 
 /* Words for what vm_reserve() or vm_commit() of huge pages said. */
-static int
-explain_vm(const vm_range_params_t *p, u8 log2, int rv, mem_vm_error_t *e)
+int
+mem_vm_explain_range(const vm_range_params_t *p, u8 log2, int rv, mem_vm_error_t *e)
 {
 	uword n_pages = round_pow2(p->reserve_bytes, 1ULL << log2) >> log2;
 	char size[16], node[24] = "";
@@ -341,11 +352,11 @@ mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm
 	p.expect_bytes = p.reserve_bytes;
 	rv = vm_reserve(&p, &r);
 	if (rv)
-		return explain_vm(&p, log2, rv, e);
+		return mem_vm_explain_range(&p, log2, rv, e);
 	rv = vm_commit(r, 0, p.reserve_bytes);
 	if (rv) {
 		vm_release(r);
-		return explain_vm(&p, log2, rv, e);
+		return mem_vm_explain_range(&p, log2, rv, e);
 	}
 	*range = r;
 	return 0;
