@@ -116,13 +116,15 @@ show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 	mheap_usage(heap, &u);
 	used = clib_min(u.bytes_max, u.bytes_used + u.bytes_overhead);
 	cli_list_item_begin(out, "heaps");
-	cli_text(out, "base 0x%lx, size %U%s%s, name '%s'", base, format_memory_size,
+	cli_text(out, "base 0x%lx, size %U%s%s%s, name '%s'", base, format_memory_size,
 		 h->vm_alloc_size, h->flags & MHEAP_FLAG_THREAD_SAFE ? ", locked" : "",
+		 mheap_owns_region(heap) ? ", unmap-on-destroy" : "",
 		 h->flags & MHEAP_FLAG_TRACE ? ", traced" : "", h->name);
 	cli_field_string(out, "name", "%s", h->name);
 	cli_field_string(out, "base", "0x%lx", base);
 	cli_field_u64(out, "size_bytes", h->vm_alloc_size);
 	cli_field_bool(out, "locked", h->flags & MHEAP_FLAG_THREAD_SAFE);
+	cli_field_bool(out, "unmap_on_destroy", mheap_owns_region(heap));
 	cli_field_bool(out, "traced", h->flags & MHEAP_FLAG_TRACE);
 	cli_field_i64(out, "numa_node", h->numa_node);
 	show_heap_pages(out, base, h->vm_alloc_size, mappings);
@@ -165,9 +167,20 @@ static const cli_column_t account_columns[] = {
 	{ "arenas_bytes", "Root arenas", 12, CLI_RIGHT },
 	{ "vm_bytes", "vm", 12, CLI_RIGHT },
 	{ "eal_bytes", "EAL", 12, CLI_RIGHT },
+	{ "file_bytes", "Files", 12, CLI_RIGHT },
 	{ "kernel_bytes", "Kernel", 12, CLI_RIGHT },
 	{ "unexplained_bytes", "Unexplained", 12, CLI_RIGHT },
 };
+
+/* A figure that only huge pages have. */
+static void
+huge_bytes(cli_table_t *table, const memory_account_t *a, u64 n_bytes)
+{
+	if (a->is_huge)
+		cli_bytes(table, n_bytes);
+	else
+		cli_none(table);
+}
 
 static void
 show_totals(cli_output_t *out)
@@ -181,16 +194,15 @@ show_totals(cli_output_t *out)
 	cli_object_begin(out, "totals");
 	table = cli_table(out, "by_page_size", account_columns, ARRAY_LEN(account_columns));
 	vec_foreach (a, t.by_size) {
-		if (!table || (a->is_huge && !a->arenas && !a->vm && !a->eal && !a->kernel))
+		if (!table ||
+		    (a->is_huge && !a->arenas && !a->vm && !a->eal && !a->files && !a->kernel))
 			continue;
 		cli_row(table);
 		cli_string(table, "%U", format_log2_page_size, (int)a->log2_page_size);
 		cli_bytes(table, a->arenas);
 		cli_bytes(table, a->vm);
-		if (a->is_huge)
-			cli_bytes(table, a->eal);
-		else
-			cli_none(table);
+		huge_bytes(table, a, a->eal);
+		huge_bytes(table, a, a->files);
 		cli_bytes(table, a->kernel);
 		cli_i64(table, a->unexplained);
 	}
@@ -198,6 +210,7 @@ show_totals(cli_output_t *out)
 	cli_field_u64(out, "vm_committed_bytes", t.vm_committed_bytes);
 	cli_field_u64(out, "vm_hugetlb_bytes", t.vm_hugetlb_bytes);
 	cli_field_u64(out, "eal_hugepage_bytes", t.eal_hugepage_bytes);
+	cli_field_u64(out, "file_hugepage_bytes", t.file_hugepage_bytes);
 	cli_field_u64(out, "smaps_hugetlb_bytes", t.smaps_hugetlb_bytes);
 	cli_field_i64(out, "unexplained_bytes", t.unexplained_bytes);
 	cli_end(out);
@@ -209,9 +222,11 @@ show_totals(cli_output_t *out)
 	if (t.smaps_error)
 		cli_text(out, "/proc/self/smaps: %s", strerror(-t.smaps_error));
 	else
-		cli_text(out, "huge pages: vm %U + EAL %U = smaps %U + %Ld bytes unexplained",
+		cli_text(out,
+			 "huge pages: vm %U + EAL %U + files %U = smaps %U + %Ld bytes unexplained",
 			 format_memory_size, (uword)t.vm_hugetlb_bytes, format_memory_size,
 			 (uword)t.eal_hugepage_bytes, format_memory_size,
+			 (uword)t.file_hugepage_bytes, format_memory_size,
 			 (uword)t.smaps_hugetlb_bytes, t.unexplained_bytes);
 	memory_totals_free(&t);
 }
@@ -243,15 +258,14 @@ map_columns(cli_column_t *columns, char titles[MEMORY_MAX_NODES][2][16], u32 n_n
 }
 
 static void
-map_row(cli_table_t *t, const vm_range_info_t *r, const memory_mapping_t *mappings, u32 n_nodes)
+map_row(cli_table_t *t, const memory_map_row_t *r, const memory_mapping_t *mappings, u32 n_nodes)
 {
-	uword page_bytes = 1ull << r->log2_page_size;
 	memory_pages_t pages;
 
-	memory_map_count_pages(mappings, r->base, r->reserve_bytes, page_bytes, &pages);
+	memory_map_count_pages(mappings, r->start, r->n_bytes, 1ull << r->log2_page_size, &pages);
 	cli_row(t);
-	cli_string(t, "%016lx", r->base);
-	cli_bytes(t, r->reserve_bytes);
+	cli_string(t, "%016lx", r->start);
+	cli_bytes(t, r->n_bytes);
 	if (r->fd >= 0)
 		cli_i64(t, r->fd);
 	else
@@ -265,6 +279,19 @@ map_row(cli_table_t *t, const vm_range_info_t *r, const memory_mapping_t *mappin
 	cli_string(t, "%s", r->name);
 }
 
+/* What is worse than it could be, under the table. */
+static int
+map_remarks(const vm_range_info_t *r, void *arg)
+{
+	cli_output_t *out = arg;
+
+	if (r->fallback[0])
+		cli_text(out, "%s: %s", r->name, r->fallback);
+	if (r->n_misplaced_pages)
+		cli_text(out, "%s: %Lu pages lie on another node", r->name, r->n_misplaced_pages);
+	return 0;
+}
+
 static void
 show_map(cli_output_t *out)
 {
@@ -272,7 +299,7 @@ show_map(cli_output_t *out)
 	u32 n_nodes = clib_min(vm_n_numa_nodes(), (u32)MEMORY_MAX_NODES), n_columns;
 	/* Static: the table's columns point here until the answer is rendered. */
 	static char titles[MEMORY_MAX_NODES][2][16];
-	vm_range_info_t *ranges = memory_map_ranges(), *r;
+	memory_map_row_t *rows = memory_map_rows(), *r;
 	memory_mapping_t *mappings;
 	cli_table_t *t;
 	int rv;
@@ -280,22 +307,16 @@ show_map(cli_output_t *out)
 	n_columns = map_columns(columns, titles, n_nodes);
 	t = cli_table(out, "map", columns, n_columns);
 	rv = memory_map_read(&mappings);
-	vec_foreach (r, ranges) {
+	vec_foreach (r, rows) {
 		if (t)
 			map_row(t, r, mappings, n_nodes);
 	}
 	if (rv)
 		cli_text(out, "/proc/self/smaps: %s; what is populated is not known",
 			 strerror(-rv));
-	vec_foreach (r, ranges) {
-		if (r->fallback[0])
-			cli_text(out, "%s: %s", r->name, r->fallback);
-		if (r->n_misplaced_pages)
-			cli_text(out, "%s: %Lu pages lie on another node", r->name,
-				 r->n_misplaced_pages);
-	}
+	vm_foreach_range(map_remarks, out);
 	vec_free(mappings);
-	vec_free(ranges);
+	vec_free(rows);
 }
 
 static clib_error_t *
@@ -347,12 +368,12 @@ VMHEAP_CLI_COMMAND(show_memory) = {
 	.long_help =
 		"The heaps with their pages by NUMA node, and the committed memory of each page\n"
 		"size: what root arenas hold, what vm committed for them, what EAL mapped itself,\n"
-		"and what the kernel says.  Of heaps that are traced (memory-trace) the sites "
-		"that\n"
-		"hold most.  A heap is named main-heap, numa-heap N, base ADDRESS, or by its NAME\n"
-		"(with hyphens for blanks).  map: one row for each reserved range.  verbose: each\n"
-		"heap's own figures; verbose 2 adds a histogram of sizes and where the objects\n"
-		"are.",
+		"huge pages of mapped files, and what the kernel says.  Of heaps that are traced\n"
+		"(memory-trace) the sites that hold most.  A heap is named main-heap, numa-heap "
+		"N,\n"
+		"base ADDRESS, or by its NAME (with hyphens for blanks).  map: one row for each\n"
+		"reserved range and each mapping.  verbose: each heap's own figures; verbose 2\n"
+		"adds a histogram of sizes and where the objects are.",
 	.words = CLI_HEAP_WORDS " map verbose",
 	.function = show_memory_fn,
 };

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* show version, show hugepages, show physmem: the program, and what the machine gave it. */
+/* show version, show hugepages: the program, and what the machine gave it. */
 #include <cli/commands.h>
 #include <cli/memory_map.h>
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <rte_version.h>
-#include <vppinfra/arena.h>
 #include <vppinfra/vec.h>
 #include "build_info.h"
 
@@ -140,119 +138,4 @@ VMHEAP_CLI_COMMAND(show_hugepages) = {
 		     "mappings\n"
 		     "not yet populated, surplus) and how many of them our arenas and EAL hold.",
 	.function = show_hugepages_fn,
-};
-
-/* ---- show physmem ---- */
-
-/* Pages listed for each arena. */
-#define PHYSMEM_ROWS 4
-#define PHYSMEM_ROWS_VERBOSE 64
-
-typedef struct {
-	cli_output_t *out;
-	cli_table_t *table;
-	const memory_mapping_t *mappings;
-	u32 n_rows;
-	u8 is_unreadable; /* pagemap did not tell a physical address */
-} physmem_t;
-
-static void
-physmem_page(physmem_t *p, const vm_range_info_t *r, uword va)
-{
-	u64 pa;
-	int rv = vm_va_to_pa((void *)va, &pa);
-
-	if (rv == -ENOENT)
-		return;
-	cli_row(p->table);
-	cli_string(p->table, "%s", r->name);
-	if (r->numa_node >= 0)
-		cli_i64(p->table, r->numa_node);
-	else
-		cli_none(p->table);
-	cli_hex(p->table, va);
-	if (rv) {
-		p->is_unreadable = 1;
-		cli_string(p->table, "unknown");
-	} else {
-		cli_hex(p->table, pa);
-	}
-	cli_string(p->table, "%U", format_log2_page_size, (int)r->log2_page_size);
-}
-
-static int
-physmem_arena(clib_arena_t *arena, void *arg)
-{
-	physmem_t *p = arg;
-	uword page_bytes = vm_range_page_bytes(clib_arena_range(arena));
-	vm_range_info_t r;
-
-	vm_range_get_info(clib_arena_range(arena), &r);
-	cli_text(p->out, "arena '%s' pages %Lu page-size %U numa-node %d%s", r.name,
-		 (u64)(clib_arena_committed_bytes(arena) / page_bytes), format_log2_page_size,
-		 (int)r.log2_page_size, r.numa_node, r.fd >= 0 ? " shared" : "");
-	return 0;
-}
-
-static int
-physmem_pages(clib_arena_t *arena, void *arg)
-{
-	physmem_t *p = arg;
-	uword page_bytes = vm_range_page_bytes(clib_arena_range(arena));
-	const memory_mapping_t *m;
-	vm_range_info_t r;
-	u32 n_left = p->n_rows;
-
-	vm_range_get_info(clib_arena_range(arena), &r);
-	vec_foreach (m, p->mappings) {
-		uword va = clib_max(m->start, r.base),
-		      end = clib_min(m->end, r.base + r.reserve_bytes);
-
-		for (; m->is_accessible && va < end && n_left; va += page_bytes, n_left--)
-			physmem_page(p, &r, va);
-	}
-	return 0;
-}
-
-static clib_error_t *
-show_physmem_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
-{
-	static const cli_column_t columns[] = {
-		{ "arena", "Arena", 24, CLI_LEFT },
-		{ "numa_node", "NUMA", 4, CLI_RIGHT },
-		{ "va", "Virtual address", 18, CLI_RIGHT },
-		{ "pa", "Physical address", 18, CLI_RIGHT },
-		{ "page_size", "Size", 5, CLI_RIGHT },
-	};
-	physmem_t p = { .out = out, .n_rows = PHYSMEM_ROWS };
-	memory_mapping_t *mappings;
-
-	while (unformat_check_input(input) != UNFORMAT_END_OF_INPUT) {
-		if (unformat(input, "verbose"))
-			p.n_rows = PHYSMEM_ROWS_VERBOSE;
-		else
-			return vmheap_config_unknown(input, "verbose");
-	}
-	if (memory_map_read(&mappings))
-		cli_text(out, "/proc/self/smaps cannot be read; no page is listed");
-	p.mappings = mappings;
-	clib_arena_foreach(physmem_arena, &p);
-	p.table = cli_table(out, "pages", columns, ARRAY_LEN(columns));
-	if (p.table)
-		clib_arena_foreach(physmem_pages, &p);
-	if (p.is_unreadable)
-		cli_text(out, "physical addresses are hidden from this process; root "
-			      "(CAP_SYS_ADMIN) sees them");
-	vec_free(mappings);
-	return 0;
-}
-
-VMHEAP_CLI_COMMAND(show_physmem) = {
-	.path = "show physmem",
-	.short_help = "show physmem [verbose]",
-	.long_help =
-		"The arenas of committed memory and the physical addresses of their first pages,\n"
-		"4 each, with verbose 64; unknown where the kernel hides them.",
-	.words = "verbose",
-	.function = show_physmem_fn,
 };

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <rte_memory.h>
 #include <vppinfra/arena.h>
+#include <vppinfra/physmem.h>
 #include <vppinfra/vec.h>
 
 /* ---- /proc/self/smaps ---- */
@@ -73,6 +74,53 @@ memory_map_ranges(void)
 	vm_range_info_t *v = 0;
 
 	vm_foreach_range(add_range, &v);
+	return v;
+}
+
+/* ---- rows of the map ---- */
+
+static int
+add_range_row(const vm_range_info_t *info, void *arg)
+{
+	memory_map_row_t **v = arg, row = { .start = info->base,
+					    .n_bytes = info->reserve_bytes,
+					    .fd = info->fd,
+					    .log2_page_size = info->log2_page_size,
+					    .is_thp = info->is_thp };
+
+	memcpy(row.name, info->name, sizeof(row.name));
+	vec_add1(*v, row);
+	return 0;
+}
+
+static int
+compare_rows(void *a, void *b)
+{
+	uword x = ((memory_map_row_t *)a)->start, y = ((memory_map_row_t *)b)->start;
+
+	return (x > y) - (x < y);
+}
+
+memory_map_row_t *
+memory_map_rows(void)
+{
+	clib_mem_vm_map_hdr_t *h = NULL;
+	memory_map_row_t *v = 0;
+
+	vm_foreach_range(add_range_row, &v);
+	while ((h = clib_mem_vm_get_next_map_hdr(h))) {
+		memory_map_row_t row = { .start = h->base_addr,
+					 .n_bytes = h->num_pages << h->log2_page_sz,
+					 .fd = h->fd,
+					 .log2_page_size = (u8)h->log2_page_sz };
+
+		/* Huge pages are vm's, and listed. */
+		if (vm_range_of((void *)h->base_addr))
+			continue;
+		memcpy(row.name, h->name, sizeof(row.name));
+		vec_add1(v, row);
+	}
+	vec_sort_with_function(v, compare_rows);
 	return v;
 }
 
@@ -188,6 +236,37 @@ add_arena(clib_arena_t *arena, void *arg)
 	return 0;
 }
 
+/* What is committed for nobody's arena: vmem's own heap, physmem, mappings. */
+static void
+add_other_roots(memory_totals_t *t)
+{
+	memory_account_t *a;
+
+	account_of(t, 12)->arenas += vmem_mmap_committed_bytes();
+	t->arenas_committed_bytes += vmem_mmap_committed_bytes();
+	vec_foreach (a, t->by_size) {
+		u64 n = clib_physmem_committed_bytes(a->log2_page_size) +
+			clib_mem_vm_committed_bytes(a->log2_page_size);
+
+		a->arenas += n;
+		t->arenas_committed_bytes += n;
+	}
+}
+
+/* Huge pages of descriptors that somebody else holds. */
+static void
+add_mapped_files(memory_totals_t *t)
+{
+	clib_mem_vm_map_hdr_t *h = NULL;
+	memory_account_t *a;
+
+	while ((h = clib_mem_vm_get_next_map_hdr(h))) {
+		a = account_of(t, (u8)h->log2_page_sz);
+		if (h->fd >= 0 && a && a->is_huge)
+			a->files += h->num_pages << h->log2_page_sz;
+	}
+}
+
 /* Resident bytes of [start, end), which is mapped. */
 static u64
 resident_bytes(uword start, uword end)
@@ -246,8 +325,8 @@ take_totals(memory_totals_t *t)
 	ranges = memory_map_ranges();
 	t->smaps_error = memory_map_read(&mappings);
 	clib_arena_foreach(add_arena, t);
-	account_of(t, 12)->arenas += vmem_mmap_committed_bytes();
-	t->arenas_committed_bytes += vmem_mmap_committed_bytes();
+	add_other_roots(t);
+	add_mapped_files(t);
 	add_kernel(t, mappings, ranges);
 	vec_foreach (a, t->by_size) {
 		a->vm = vm_committed_bytes(a->log2_page_size);
@@ -257,10 +336,11 @@ take_totals(memory_totals_t *t)
 			t->eal_hugepage_bytes += a->eal;
 			t->vm_hugetlb_bytes += a->vm;
 		}
-		a->unexplained = (i64)a->kernel - (i64)a->vm - (i64)a->eal;
+		t->file_hugepage_bytes += a->files;
+		a->unexplained = (i64)a->kernel - (i64)a->vm - (i64)a->eal - (i64)a->files;
 	}
-	t->unexplained_bytes =
-		(i64)t->smaps_hugetlb_bytes - (i64)t->vm_hugetlb_bytes - (i64)t->eal_hugepage_bytes;
+	t->unexplained_bytes = (i64)t->smaps_hugetlb_bytes - (i64)t->vm_hugetlb_bytes -
+			       (i64)t->eal_hugepage_bytes - (i64)t->file_hugepage_bytes;
 	vec_free(ranges);
 	vec_free(mappings);
 }

@@ -4,11 +4,14 @@
  * The identity that `show memory` prints, for each huge page size and for their sum:
  *
  *   committed by root arenas = committed by vm
- *   committed by vm + mapped by EAL itself = hugetlb in /proc/self/smaps + unexplained
+ *   committed by vm + mapped by EAL itself + mapped files
+ *                          = hugetlb in /proc/self/smaps + unexplained
  *
- * and unexplained is 0.  Root arenas are the clib arenas and the heap that vmem keeps its own tags
- * in.  For 4K pages (THP ranges among them) the kernel's side is what mincore(2) finds resident in
- * vm's ranges: a process has code, stacks and a malloc heap besides.
+ * and unexplained is 0.  Root arenas are the clib arenas, the heap that vmem keeps its own tags
+ * in, physmem, and what clib_mem_vm_map() populated.  Mapped files are the huge pages of others'
+ * descriptors (clib_mem_vm_map_shared()).  For 4K pages (THP ranges among them) the kernel's side
+ * is what mincore(2) finds resident in vm's ranges: a process has code, stacks and a malloc heap
+ * besides.
  *
  * Threads: main lcore.  Cost: one read of /proc/self/smaps, some 10 us a mapping. */
 #ifndef included_cli_memory_map_h
@@ -31,6 +34,17 @@ int memory_map_read(memory_mapping_t **mappings);
 /** Snapshots of all vm ranges in address order: a vector, the caller's. */
 vm_range_info_t *memory_map_ranges(void);
 
+/** A row of `show memory map`: a vm range, or a mapping of clib_mem_vm_map() that lies in none. */
+typedef struct {
+	uword start, n_bytes;
+	int fd; /* -1: private */
+	u8 log2_page_size, is_thp;
+	char name[64];
+} memory_map_row_t;
+
+/** All of them in address order: a vector, the caller's. */
+memory_map_row_t *memory_map_rows(void);
+
 #define MEMORY_MAX_NODES 8
 
 /** Where the pages of [start, start + n_bytes) lie. */
@@ -49,14 +63,14 @@ void memory_map_count_pages(const memory_mapping_t *mappings, uword start, uword
 typedef struct {
 	u8 log2_page_size;
 	u8 is_huge;
-	u64 arenas, vm, eal, kernel;
-	i64 unexplained; /* kernel - vm - eal */
+	u64 arenas, vm, eal, files, kernel;
+	i64 unexplained; /* kernel - vm - eal - files */
 } memory_account_t;
 
 typedef struct {
 	memory_account_t *by_size; /* vector, ascending page size; 4K first */
 	/* Sums over all sizes, and over huge ones alone. */
-	u64 arenas_committed_bytes, vm_committed_bytes, eal_hugepage_bytes;
+	u64 arenas_committed_bytes, vm_committed_bytes, eal_hugepage_bytes, file_hugepage_bytes;
 	u64 vm_hugetlb_bytes, smaps_hugetlb_bytes;
 	i64 unexplained_bytes;
 	int smaps_error; /* negative errno when the kernel's side is missing */

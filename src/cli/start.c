@@ -23,6 +23,7 @@
 #include <vppinfra/format.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/mem_setup.h>
+#include <vppinfra/physmem.h>
 #include <vppinfra/segment.h>
 #include <vppinfra/vec.h>
 #include <plugins/framework/framework.h>
@@ -286,12 +287,17 @@ memory_up(daemon_t *m)
 static void
 memory_down(daemon_t *m)
 {
+	u64 n_physmem = clib_physmem_n_allocations();
 	char what[512] = "";
 	int rv;
 
 	clib_segment_foreach(remove_segment, NULL);
+	if (n_physmem) {
+		m->has_leaked = 1;
+		daemon_log("leaked: %Lu allocations of physmem", n_physmem);
+	}
+	clib_physmem_exit();
 	rv = clib_mem_teardown(what, sizeof(what));
-
 	if (rv) {
 		m->has_leaked = 1;
 		daemon_log("leaked: %s", what[0] ? what : strerror(-rv));

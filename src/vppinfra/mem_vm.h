@@ -165,6 +165,10 @@ CLIB_EXPORT int clib_mem_set_default_numa_affinity(void);
  *  overwritten by the next. */
 CLIB_EXPORT clib_error_t *clib_mem_get_last_error(void);
 
+/** Bytes that the calls of this header hold in vm ranges of a page size (of all for 0): huge pages
+ *  of clib_mem_vm_map(), and what clib_mem_vm_ext_alloc() populated. */
+CLIB_EXPORT uword clib_mem_vm_committed_bytes(u8 log2_page_size);
+
 /* ---- the old generation ---- */
 
 /** Private memory of whole pages; 0 when there is none. */

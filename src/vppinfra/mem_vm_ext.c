@@ -78,7 +78,7 @@ alloc_populated(clib_mem_vm_alloc_t *a, mem_vm_error_t *e)
 	else if (info.fd >= 0 && (fd = fcntl(info.fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		rv = mem_vm_explain(e, -errno, "no descriptor: %s", strerror(errno));
 	if (rv) {
-		vm_release(range);
+		mem_vm_release_populated(range);
 		return rv;
 	}
 	a->addr = (void *)info.base;
@@ -159,7 +159,7 @@ clib_mem_vm_ext_free(clib_mem_vm_alloc_t *a)
 	if (!a->addr)
 		return;
 	if (range)
-		vm_release(range);
+		mem_vm_release_populated(range);
 	else
 		munmap(a->addr, (uword)a->n_pages << a->log2_page_size);
 	if (a->fd >= 0)

@@ -36,6 +36,9 @@ const char *mem_vm_page_size_name(u32 log2_page_size, char name[16]);
  *  @param[out] range  untouched on error  @return 0 or a negative errno, explained */
 int mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm_error_t *e);
 
+/** The opposite. */
+void mem_vm_release_populated(vm_range_t *range);
+
 /** Words for what vm_reserve() or vm_commit() said of a range in pages of 2^log2 bytes.  @return rv
  */
 int mem_vm_explain_range(const vm_range_params_t *params, u8 log2, int rv, mem_vm_error_t *e);

@@ -340,6 +340,38 @@ mem_vm_explain_range(const vm_range_params_t *p, u8 log2, int rv, mem_vm_error_t
 			      strerror(-rv));
 }
 
+/* Bytes by page size, counted here and not by vm: `show memory` compares the two. */
+static _Atomic uword n_populated[64];
+
+uword
+clib_mem_vm_committed_bytes(u8 log2_page_size)
+{
+	uword n = 0;
+
+	for (u32 i = 0; i < ARRAY_LEN(n_populated); i++)
+		if (!log2_page_size || i == log2_page_size)
+			n += atomic_load_explicit(&n_populated[i], memory_order_relaxed);
+	return n;
+}
+
+static void
+count_populated(const vm_range_t *range, int is_released)
+{
+	vm_range_info_t info;
+	uword n;
+
+	vm_range_get_info(range, &info);
+	n = is_released ? -info.reserve_bytes : info.reserve_bytes;
+	atomic_fetch_add_explicit(&n_populated[info.log2_page_size], n, memory_order_relaxed);
+}
+
+void
+mem_vm_release_populated(vm_range_t *range)
+{
+	count_populated(range, 1);
+	vm_release(range);
+}
+
 int
 mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm_error_t *e)
 {
@@ -358,6 +390,7 @@ mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm
 		vm_release(r);
 		return mem_vm_explain_range(&p, log2, rv, e);
 	}
+	count_populated(r, 0);
 	*range = r;
 	return 0;
 }
@@ -585,7 +618,7 @@ int(clib_mem_vm_unmap)(void *base)
 		take_out(i);
 		/* Under the lock: in a reservation the next may be mapped there at once. */
 		if (r->range)
-			vm_release(r->range);
+			mem_vm_release_populated(r->range);
 		else
 			unmap_plain(r);
 		return_record(r);

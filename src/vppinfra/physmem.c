@@ -188,6 +188,17 @@ clib_physmem_last_error(void)
 	return clib_pmalloc_last_error(&physmem.pm);
 }
 
+u64
+clib_physmem_n_allocations(void)
+{
+	u64 n;
+
+	pthread_mutex_lock(&physmem.lock);
+	n = hash_elts(physmem.pm.chunk_index_by_va);
+	pthread_mutex_unlock(&physmem.lock);
+	return n;
+}
+
 uword
 clib_physmem_committed_bytes(u8 log2_page_size)
 {

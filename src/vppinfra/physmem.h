@@ -69,6 +69,9 @@ CLIB_EXPORT clib_physmem_map_t *clib_physmem_get_map(u32 map_index);
 /** Why the last call failed, in any thread; physmem's, until the next. */
 CLIB_EXPORT clib_error_t *clib_physmem_last_error(void);
 
+/** Allocations that were not freed. */
+CLIB_EXPORT u64 clib_physmem_n_allocations(void);
+
 /** Bytes committed in pages of a size; of all sizes for 0. */
 CLIB_EXPORT uword clib_physmem_committed_bytes(u8 log2_page_size);
 

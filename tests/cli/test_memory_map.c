@@ -2,7 +2,9 @@
 /* Where every committed byte of a process is: the layers' accounts and the kernel's agree. */
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <vppinfra/mem_setup.h>
+#include <vppinfra/physmem.h>
 #include <vppinfra/vec.h>
 #include <cli/memory_map.h>
 #include "unit.h"
@@ -95,6 +97,83 @@ accounts_balance_on_huge_pages(void)
 	accounts_balance(0);
 }
 
+/* What programs map by themselves is accounted for, page by page, and so is physmem. */
+static void
+mappings_and_physmem_balance(void)
+{
+	static const u32 flags[] = { 0, CLIB_MEM_VM_F_LOCKED,
+				     CLIB_MEM_VM_F_HUGETLB | CLIB_MEM_VM_F_SHARED };
+	clib_mem_vm_alloc_t a[ARRAY_LEN(flags)] = {};
+	void *maps[3], *p;
+	int fd = -1;
+
+	set_up(0);
+	for (u32 i = 0; i < ARRAY_LEN(flags); i++) {
+		clib_error_t *error;
+
+		a[i] = (clib_mem_vm_alloc_t){ .name = "ext", .size = MiB(2), .flags = flags[i] };
+		error = clib_mem_vm_ext_alloc(&a[i]);
+		clib_error_free(error);
+		expect_balance();
+	}
+	maps[0] = clib_mem_vm_map(0, MiB(1), CLIB_MEM_PAGE_SZ_DEFAULT, "small");
+	memset(maps[0], 1, KiB(100));
+	maps[1] = clib_mem_vm_map(0, MiB(2), CLIB_MEM_PAGE_SZ_DEFAULT_HUGE, "huge");
+	maps[2] = CLIB_MEM_VM_MAP_FAILED;
+	fd = clib_mem_vm_create_fd(CLIB_MEM_PAGE_SZ_DEFAULT_HUGE, "file");
+	if (fd >= 0 && !ftruncate(fd, MiB(4)))
+		maps[2] = clib_mem_vm_map_shared(0, MiB(4), fd, 0, "file");
+	p = clib_physmem_alloc(MiB(3));
+	expect_balance();
+	clib_physmem_free(p);
+	CU_ASSERT_PTR_NOT_NULL(p);
+	for (u32 i = 0; i < ARRAY_LEN(maps); i++)
+		if (maps[i] != CLIB_MEM_VM_MAP_FAILED)
+			CU_ASSERT_EQUAL(clib_mem_vm_unmap(maps[i]), 0);
+	for (u32 i = 0; i < ARRAY_LEN(flags); i++)
+		clib_mem_vm_ext_free(&a[i]);
+	clib_physmem_exit();
+	close(fd);
+	expect_balance();
+	CU_ASSERT_EQUAL(clib_mem_vm_committed_bytes(0), 0);
+	CU_ASSERT_EQUAL(clib_mem_teardown(NULL, 0), 0);
+}
+
+/* The map has a row for each range and each mapping, once, in address order. */
+static void
+rows_are_ranges_and_mappings(void)
+{
+	memory_map_row_t *rows, *r;
+	u32 n_main = 0, n_mine = 0;
+	uword last = 0;
+	void *p;
+	int fd;
+
+	set_up(CLIB_MEM_SETUP_NO_HUGE);
+	fd = clib_mem_vm_create_fd(CLIB_MEM_PAGE_SZ_DEFAULT, "file");
+	CU_ASSERT_EQUAL(ftruncate(fd, KiB(12)), 0);
+	p = clib_mem_vm_map_shared(0, KiB(12), fd, 0, "mine %d", 7);
+	rows = memory_map_rows();
+	vec_foreach (r, rows) {
+		CU_ASSERT(r->start > last);
+		last = r->start;
+		n_main += !strcmp(r->name, "main");
+		if (strcmp(r->name, "mine 7"))
+			continue;
+		n_mine++;
+		CU_ASSERT_EQUAL(r->start, (uword)p);
+		CU_ASSERT_EQUAL(r->n_bytes, KiB(12));
+		CU_ASSERT_EQUAL(r->fd, fd);
+		CU_ASSERT_EQUAL(r->log2_page_size, 12);
+	}
+	CU_ASSERT_EQUAL(n_main, 1);
+	CU_ASSERT_EQUAL(n_mine, 1);
+	vec_free(rows);
+	CU_ASSERT_EQUAL(clib_mem_vm_unmap(p), 0);
+	close(fd);
+	CU_ASSERT_EQUAL(clib_mem_teardown(NULL, 0), 0);
+}
+
 /* A huge page that nobody accounts for is found: the sum shows it, to the byte. */
 static void
 strangers_are_unexplained(void)
@@ -148,10 +227,9 @@ pages_are_counted(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(accounts_balance_on_small_pages),
-	UNIT(accounts_balance_on_huge_pages),
-	UNIT(strangers_are_unexplained),
-	UNIT(pages_are_counted),
+	UNIT(accounts_balance_on_small_pages), UNIT(accounts_balance_on_huge_pages),
+	UNIT(mappings_and_physmem_balance),    UNIT(rows_are_ranges_and_mappings),
+	UNIT(strangers_are_unexplained),       UNIT(pages_are_counted),
 };
 
 int

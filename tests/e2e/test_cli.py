@@ -13,7 +13,7 @@ from harness import CLIENT, SOURCE, Daemon, main
 COMMANDS = """show version; show version verbose; show plugins; show interface; show lcores; show runtime
 show memory; show memory main-heap; show memory numa-heaps; show memory map; show memory verbose
 show memory main-heap verbose; show vmem; show vmem verbose; show hugepages; show buffers; show buffers detail
-show physmem; show errors; clear runtime; clear errors; clear interface; help; ?; show ?; help show memory
+show physmem; show physmem verbose; show physmem detail map; show errors; clear runtime; clear errors; clear interface; help; ?; show ?; help show memory
 show vmem numa-0; show vmem vmem_hash verbose; show xconnect; show cli"""
 COMMANDS = [c.strip() for c in re.split(r"[;\n]", COMMANDS) if c.strip()]
 

@@ -633,7 +633,9 @@ physmem_is_thin_over_pmalloc(void)
 	for (u32 i = 0; i < ARRAY_LEN(threads); i++)
 		pthread_join(threads[i], NULL);
 	CU_ASSERT_EQUAL(has_failed, 0);
+	CU_ASSERT_EQUAL(clib_physmem_n_allocations(), 3);
 	clib_physmem_exit();
+	CU_ASSERT_EQUAL(clib_physmem_n_allocations(), 0);
 	CU_ASSERT_EQUAL(vm_committed_bytes(0), committed);
 	CU_ASSERT_EQUAL(mheap_elts(clib_mem_main_heap()), 0);
 	CU_ASSERT_PTR_NULL(clib_physmem_init(0, 4 * PAGE));
