@@ -11,7 +11,7 @@ static struct {
 	clib_physmem_map_t maps[CLIB_PHYSMEM_MAX_MAPS];
 } physmem = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Start with the main heap current, whoever calls; the lock is held.  @return 0 or -errno */
+/* Start with the main heap current, whoever calls; the lock is held.  @return 0 or -1 */
 static int
 start(uword base_addr, uword size)
 {
@@ -37,13 +37,9 @@ clib_error_t *
 clib_physmem_init(uword base_addr, uword size)
 {
 	clib_error_t *error = NULL;
-	int rv;
 
 	pthread_mutex_lock(&physmem.lock);
-	rv = start(base_addr, size);
-	if (rv == -EALREADY)
-		error = clib_error_return_code(0, EALREADY, 0, "physmem is started already");
-	else if (rv)
+	if (start(base_addr, size))
 		error = last_error_copy();
 	pthread_mutex_unlock(&physmem.lock);
 	return error;

@@ -139,8 +139,8 @@ typedef struct {
  *
  * @param base_addr  a multiple of the page where it shall be, 0 anywhere
  * @param size       bytes, rounded up to the page; 0: 16 GiB, or what is to be had
- * @return 0; -EALREADY; -EINVAL; -EEXIST something is there; -ENOMEM.  pm->error tells more; else
- *         nothing is changed.
+ * @return 0; -1 and pm->error, whose code is EALREADY, EINVAL, EEXIST (something is there) or
+ *         ENOMEM.  Else nothing is changed.
  */
 CLIB_EXPORT int clib_pmalloc_init(clib_pmalloc_main_t *pm, uword base_addr, uword size);
 

@@ -425,43 +425,50 @@ reserve(clib_pmalloc_main_t *pm, uword base_addr, uword size)
 	return 0;
 }
 
+/* Zero, and taken where it is written.  @return 0 or -ENOMEM */
+static int
+make_books(clib_pmalloc_main_t *pm)
+{
+	void *table = mmap(NULL, pm->max_pages * sizeof(uword), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (table == MAP_FAILED)
+		return -ENOMEM;
+	pm->lookup_table = table;
+	pm->chunk_index_by_va = hash_create(0, sizeof(uword));
+	if (pm->chunk_index_by_va && pool_alloc(pm->arenas, 1) == 0)
+		return 0;
+	munmap(table, pm->max_pages * sizeof(uword));
+	pm->lookup_table = NULL;
+	hash_free(pm->chunk_index_by_va);
+	return -ENOMEM;
+}
+
 int
 clib_pmalloc_init(clib_pmalloc_main_t *pm, uword base_addr, uword size)
 {
 	clib_error_t *error = pm->error;
-	uword n_table_bytes;
-	void *table;
-	int rv;
 
-	if (pm->base)
-		return -EALREADY;
+	if (pm->base) {
+		pmalloc_fail(pm, -EALREADY, "clib_pmalloc_init() was called before");
+		return -1;
+	}
 	memset(pm, 0, sizeof(*pm));
 	pm->error = error;
 	pm->heap = clib_mem_get_heap();
 	pm->def_log2_page_sz = choose_page_size();
 	pm->lookup_log2_page_sz = pm->def_log2_page_sz;
 	pm->sys_log2_page_sz = clib_mem_main.log2_page_sz;
-	rv = reserve(pm, base_addr, size);
-	if (rv)
-		return rv;
-	/* Zero, and taken where it is written. */
-	n_table_bytes = pm->max_pages * sizeof(uword);
-	table = mmap(NULL, n_table_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		     0);
-	if (table != MAP_FAILED) {
-		pm->lookup_table = table;
-		pm->chunk_index_by_va = hash_create(0, sizeof(uword));
-		if (pm->chunk_index_by_va && pool_alloc(pm->arenas, 1) == 0) {
-			clib_error_free(pm->error);
-			return 0;
-		}
-		munmap(table, n_table_bytes);
+	if (reserve(pm, base_addr, size))
+		return -1;
+	if (make_books(pm)) {
+		clib_mem_vm_unreserve((uword)pm->base);
+		pm->base = NULL;
+		pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
+		return -1;
 	}
-	hash_free(pm->chunk_index_by_va);
-	clib_mem_vm_unreserve((uword)pm->base);
-	pm->base = NULL;
-	pm->lookup_table = NULL;
-	return pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
+	clib_error_free(pm->error);
+	return 0;
 }
 
 void
