@@ -2,6 +2,7 @@
 /* Mappings by VPP's names: what is promised where they succeed, and that nothing is left where
  * they fail. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -679,6 +680,53 @@ a_forked_child_maps(void)
 	CU_ASSERT_EQUAL(clib_mem_vm_unmap(p), 0);
 }
 
+static uword shared_reservation;
+
+static void *
+map_and_unmap(void *arg)
+{
+	u64 seed = (uword)&seed;
+	u8 *p[8] = {};
+
+	for (u64 k = unit_n_ops(2000); k > 0; k--) {
+		u32 i = (u32)unit_random_below(&seed, ARRAY_LEN(p));
+		void *wanted =
+			k % 3 ? NULL
+			      : (void *)(shared_reservation + unit_random_below(&seed, 64) * PAGE);
+
+		if (p[i] && clib_mem_vm_unmap(p[i]))
+			*(int *)arg = 1;
+		p[i] = clib_mem_vm_map(wanted, PAGE, CLIB_MEM_PAGE_SZ_4K, "t%u", i);
+		/* In the reservation another thread may have been there first. */
+		if (p[i] == CLIB_MEM_VM_MAP_FAILED)
+			p[i] = NULL;
+		else
+			p[i][7] = 1;
+	}
+	for (u32 i = 0; i < ARRAY_LEN(p); i++)
+		if (p[i] && clib_mem_vm_unmap(p[i]))
+			*(int *)arg = 1;
+	return NULL;
+}
+
+/* Threads map anywhere and in one reservation; nobody gets what another has. */
+static void
+threads_map_and_unmap(void)
+{
+	u32 n_before = n_maps();
+	pthread_t threads[3];
+	int has_failed = 0;
+
+	shared_reservation = clib_mem_vm_reserve(0, 64 * PAGE, CLIB_MEM_PAGE_SZ_4K);
+	for (u32 i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_create(&threads[i], NULL, map_and_unmap, &has_failed);
+	for (u32 i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	CU_ASSERT_EQUAL(has_failed, 0);
+	CU_ASSERT_EQUAL(n_maps(), n_before);
+	CU_ASSERT_EQUAL(clib_mem_vm_unreserve(shared_reservation), 0);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(page_sizes_are_resolved),
 	UNIT(a_mapping_is_recorded_and_guarded),
@@ -699,6 +747,7 @@ static const unit_test_t tests[] = {
 	UNIT(ext_alloc_refuses),
 	UNIT(a_main_heap_of_a_page_size),
 	UNIT(a_forked_child_maps),
+	UNIT(threads_map_and_unmap),
 };
 
 int
