@@ -8,6 +8,7 @@
 #define included_vppinfra_random_h
 
 #include <vppinfra/clib.h>
+#include <vppinfra/format.h>
 #include <vppinfra/vec.h>
 
 /** Advance the seed and return it. */
