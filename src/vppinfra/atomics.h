@@ -29,6 +29,7 @@ using std::memory_order_release;
 #define clib_atomic_fetch_nand(a, b) __atomic_fetch_nand((a), (b), __ATOMIC_SEQ_CST)
 #define clib_atomic_fetch_add_relax(a, b) __atomic_fetch_add((a), (b), __ATOMIC_RELAXED)
 #define clib_atomic_fetch_sub_relax(a, b) __atomic_fetch_sub((a), (b), __ATOMIC_RELAXED)
+#define clib_atomic_fetch_add_acq(a, b) __atomic_fetch_add((a), (b), __ATOMIC_ACQUIRE)
 #define clib_atomic_fetch_add_rel(a, b) __atomic_fetch_add((a), (b), __ATOMIC_RELEASE)
 #define clib_atomic_fetch_sub_rel(a, b) __atomic_fetch_sub((a), (b), __ATOMIC_RELEASE)
 
@@ -69,8 +70,11 @@ using std::memory_order_release;
 #define clib_atomic_store_seq_cst(a, b) __atomic_store_n((a), (b), __ATOMIC_SEQ_CST)
 #define clib_atomic_swap_acq_n(a, b) __atomic_exchange_n((a), (b), __ATOMIC_ACQUIRE)
 #define clib_atomic_swap_rel_n(a, b) __atomic_exchange_n((a), (b), __ATOMIC_RELEASE)
+#define clib_atomic_swap_acq_rel_n(a, b) __atomic_exchange_n((a), (b), __ATOMIC_ACQ_REL)
+#define clib_atomic_swap_relax_n(a, b) __atomic_exchange_n((a), (b), __ATOMIC_RELAXED)
 
 #define clib_atomic_fence_rel() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define clib_atomic_fence_acq() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define clib_atomic_fence_seq_cst() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 #endif

@@ -10,15 +10,44 @@
 #define included_vppinfra_lock_h
 
 #include <sched.h>
+#include <unistd.h>
 #include <vppinfra/atomics.h>
 #include <vppinfra/clib.h>
+#include <vppinfra/thread.h>
 
 /* 256 pauses are a few microseconds: longer than any section that a spinlock should guard. */
 #define CLIB_LOCK_N_SPINS 256
 
+/* Who holds a lock, and from where: written only in programs built with CLIB_DEBUG > 1, there for
+ * all, so that debug and other builds agree on the layout. */
+#define _CLIB_LOCK_OWNER                                                                           \
+	pid_t pid;                                                                                 \
+	uword thread_index;                                                                        \
+	void *frame_address;
+
+/** Note the caller as the owner of the lock at p, and that there is none; by the owner. */
+#if CLIB_DEBUG > 1
+#	define CLIB_LOCK_DBG(p)                                                                   \
+		do {                                                                               \
+			(*(p))->frame_address = __builtin_frame_address(0);                        \
+			(*(p))->pid = getpid();                                                    \
+			(*(p))->thread_index = os_get_thread_index();                              \
+		} while (0)
+#	define CLIB_LOCK_DBG_CLEAR(p)                                                             \
+		do {                                                                               \
+			(*(p))->frame_address = 0;                                                 \
+			(*(p))->pid = 0;                                                           \
+			(*(p))->thread_index = 0;                                                  \
+		} while (0)
+#else
+#	define CLIB_LOCK_DBG(p)
+#	define CLIB_LOCK_DBG_CLEAR(p)
+#endif
+
 struct clib_spinlock {
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline0);
 	CLIB_ATOMIC(u32) lock;
+	_CLIB_LOCK_OWNER
 };
 typedef struct clib_spinlock *clib_spinlock_t;
 
@@ -26,6 +55,8 @@ struct clib_rw_lock_ {
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline0);
 	/* -1: a writer; 0: free; n: so many readers. */
 	CLIB_ATOMIC(i32) rw_cnt;
+	/* The writer. */
+	_CLIB_LOCK_OWNER
 };
 typedef struct clib_rw_lock_ *clib_rwlock_t;
 
@@ -52,8 +83,11 @@ always_inline int
 clib_spinlock_trylock(clib_spinlock_t *p)
 {
 	/* Acquire: what the last owner wrote is seen; partner: the release in unlock. */
-	return !atomic_load_explicit(&(*p)->lock, memory_order_relaxed) &&
-	       !atomic_exchange_explicit(&(*p)->lock, 1, memory_order_acquire);
+	if (atomic_load_explicit(&(*p)->lock, memory_order_relaxed) ||
+	    atomic_exchange_explicit(&(*p)->lock, 1, memory_order_acquire))
+		return 0;
+	CLIB_LOCK_DBG(p);
+	return 1;
 }
 
 always_inline void
@@ -68,6 +102,7 @@ clib_spinlock_lock(clib_spinlock_t *p)
 always_inline void
 clib_spinlock_unlock(clib_spinlock_t *p)
 {
+	CLIB_LOCK_DBG_CLEAR(p);
 	/* Release: what we wrote is seen by the acquire of the next owner. */
 	atomic_store_explicit(&(*p)->lock, 0, memory_order_release);
 }
@@ -139,12 +174,14 @@ clib_rwlock_writer_lock(clib_rwlock_t *p)
 		_clib_lock_wait(&n);
 		nobody = 0;
 	}
+	CLIB_LOCK_DBG(p);
 }
 
 always_inline void
 clib_rwlock_writer_unlock(clib_rwlock_t *p)
 {
 	ASSERT(atomic_load_explicit(&(*p)->rw_cnt, memory_order_relaxed) == -1);
+	CLIB_LOCK_DBG_CLEAR(p);
 	/* Release: what we wrote is seen by the acquires of readers and writers. */
 	atomic_store_explicit(&(*p)->rw_cnt, 0, memory_order_release);
 }

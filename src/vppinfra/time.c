@@ -74,6 +74,8 @@ clib_time_init(clib_time_t *c)
 	c->verify_interval_clocks = (u64)(VERIFY_INTERVAL_SECONDS * c->clocks_per_second);
 	c->init_cpu_time = c->last_cpu_time = c->last_verify_cpu_time = read_both(&ns);
 	c->init_reference_time = (f64)ns * 1e-9;
+	c->log2_clocks_per_second = (u32)min_log2((uword)c->clocks_per_second);
+	c->log2_clocks_per_frequency_verify = (u32)min_log2(c->verify_interval_clocks);
 }
 
 void
@@ -138,4 +140,18 @@ unix_sleep(f64 dt)
 	ts.tv_sec = (time_t)dt;
 	ts.tv_nsec = (long)((dt - (f64)ts.tv_sec) * 1e9);
 	return nanosleep(&ts, &left) ? (f64)left.tv_sec + (f64)left.tv_nsec * 1e-9 : 0;
+}
+
+u8 *
+format_clib_time(u8 *s, va_list *args)
+{
+	clib_time_t *c = va_arg(*args, clib_time_t *);
+	int verbose = va_arg(*args, int);
+	f64 now = clib_time_now(c), reference;
+
+	if (!verbose)
+		return format(s, "Time now %.6f", now);
+	reference = (f64)clock_ns(CLOCK_MONOTONIC) * 1e-9 - c->init_reference_time;
+	return format(s, "Time now %.6f, reftime %.6f, error %.6f, clocks/sec %.6f", now, reference,
+		      reference - now, c->clocks_per_second);
 }

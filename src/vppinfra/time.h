@@ -9,6 +9,7 @@
 
 #include <vppinfra/clib.h>
 #include <vppinfra/cpu.h>
+#include <vppinfra/format.h>
 
 /** A clock of one thread. */
 typedef struct {
@@ -25,6 +26,8 @@ typedef struct {
 	u64 verify_interval_clocks;
 	/** The system's monotonic clock at init, and its distance from init at the last look. */
 	f64 init_reference_time, last_verify_reference_time;
+	/** Floors of the logarithms of the rate and of the cycles between two looks, as of init. */
+	u32 log2_clocks_per_second, log2_clocks_per_frequency_verify;
 } clib_time_t;
 
 /** Start a clock at 0 seconds.  Cost: the first call in a process measures for 5 ms. */
@@ -56,6 +59,30 @@ clib_time_now(clib_time_t *c)
 {
 	return clib_time_now_internal(c, clib_cpu_time_now());
 }
+
+/** Later than any clib_time_now(). */
+#define CLIB_TIME_MAX (1.7976931348623157e+308)
+
+/** Spin for n cycles, and for dt seconds. */
+always_inline void
+clib_cpu_time_wait(u64 n)
+{
+	u64 start = clib_cpu_time_now();
+
+	while (clib_cpu_time_now() - start < n)
+		CLIB_PAUSE();
+}
+
+always_inline void
+clib_local_pause(f64 dt)
+{
+	if (dt > 0)
+		clib_cpu_time_wait((u64)(dt * os_cpu_clock_frequency()));
+}
+
+/** (clib_time_t *c, int verbose): seconds now; verbose adds the system's clock, the difference
+ *  and the rate.  Verbose does not steer. */
+CLIB_EXPORT format_function_t format_clib_time;
 
 /** Seconds and nanoseconds since 1970; they jump when the system's clock is set. */
 CLIB_EXPORT f64 unix_time_now(void);
