@@ -357,13 +357,7 @@ flt_round_to_multiple(f64 x, f64 f)
  */
 CLIB_EXPORT uword clib_backtrace(uword *callers, uword max_callers, uword n_frames_to_skip);
 
-#define clib_memcpy(d, s, n) memcpy(d, s, n)
-#define clib_memcpy_fast(d, s, n) memcpy(d, s, n)
-#define clib_memset(p, v, n) memset(p, v, n)
-#define clib_memset_u8(p, v, n) memset(p, v, n)
-#define clib_memcmp(a, b, n) memcmp(a, b, n)
-#define clib_memmove(d, s, n) memmove(d, s, n)
-#define clib_strcmp(a, b) strcmp(a, b)
-#define clib_strncmp(a, b, n) strncmp(a, b, n)
+/* Memory and strings belong to what every header stands on. */
+#include <vppinfra/string.h>
 
 #endif
