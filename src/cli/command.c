@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <plugins/framework/event_log.h>
 #include <vppinfra/format.h>
 #include <vppinfra/vec.h>
 
@@ -287,16 +288,35 @@ find_leftover(const unformat_input_t *input, const u8 *args, uword n_args, cli_w
 	return cli_next_word(args, n_args, &at, word);
 }
 
+static void
+log_command_event(const vmheap_cli_command_t *c, u64 cycles, int has_failed)
+{
+	ELOG_TYPE_DECLARE(e) = { .format = "`%s' %s in %u us",
+				 .format_args = "T4t4i4",
+				 .n_enum_strings = 2,
+				 .enum_strings = { "done", "failed" } };
+	ELOG_TRACK(commands);
+	elog_main_t *em = vmheap_elog_main();
+	u32 *d, name = vmheap_elog_name(c->path);
+
+	d = ELOG_TRACK_DATA(em, e, commands);
+	d[0] = name;
+	d[1] = has_failed != 0;
+	d[2] = (u32)((f64)cycles * em->cpu_timer.seconds_per_clock * 1e6);
+}
+
 void
 cli_run_command(vmheap_cli_command_t *c, const u8 *line, uword n_bytes, uword at, cli_output_t *out,
 		cli_error_t *e)
 {
+	u64 start = clib_cpu_time_now();
 	unformat_input_t input;
 	clib_error_t *error;
 	cli_word_t left;
 
 	unformat_init_string(&input, (char *)line + at, n_bytes - at);
 	error = c->function(out, &input, c);
+	log_command_event(c, clib_cpu_time_now() - start, error != 0);
 	if (error) {
 		error_of_handler(e, error, c, at, n_bytes);
 	} else if (find_leftover(&input, line + at, n_bytes - at, &left)) {

@@ -26,6 +26,7 @@
 #include <vppinfra/physmem.h>
 #include <vppinfra/segment.h>
 #include <vppinfra/vec.h>
+#include <plugins/framework/event_log.h>
 #include <plugins/framework/framework.h>
 #include <cli/command_impl.h>
 
@@ -120,7 +121,16 @@ now_ms(void)
 static void
 give_pages_back(void *arg)
 {
-	clib_mem_trim();
+	ELOG_TYPE_DECLARE(e) = { .format = "trim gave %lu bytes back", .format_args = "i8" };
+	ELOG_TRACK(memory);
+	u64 n_bytes;
+
+	vmheap_elog_sample_memory();
+	n_bytes = clib_mem_trim();
+	if (!n_bytes)
+		return;
+	memcpy(ELOG_TRACK_DATA(vmheap_elog_main(), e, memory), &n_bytes, sizeof(n_bytes));
+	vmheap_elog_sample_memory();
 }
 
 #define TRIM_PERIOD_MS 5000
@@ -305,6 +315,23 @@ memory_down(daemon_t *m)
 		daemon_log("0 heap objects and 0 arena spans leaked");
 	}
 	clib_fault_uninstall();
+}
+
+/* ---- event log ---- */
+
+static clib_error_t *
+events_up(daemon_t *m)
+{
+	if (vmheap_elog_start(VMHEAP_ELOG_N_EVENTS))
+		daemon_log("no memory for the event log");
+	vmheap_elog_sample_memory();
+	return 0;
+}
+
+static void
+events_down(daemon_t *m)
+{
+	vmheap_elog_stop();
 }
 
 /* ---- plugins ---- */
@@ -640,23 +667,43 @@ console_down(daemon_t *m)
 /* ---- all of it ---- */
 
 static const struct {
+	const char *name;
 	clib_error_t *(*up)(daemon_t *m);
 	void (*down)(daemon_t *m);
 	/* A stage that fails half way is taken down too. */
 	u8 down_after_failure;
 } stages[] = {
-	{ pidfile_up, pidfile_down },
-	{ loop_up, loop_down },
-	{ server_up, server_down },
-	{ memory_up, memory_down },
-	{ plugins_up, plugins_down, .down_after_failure = 1 },
-	{ eal_up, eal_down },
-	{ ports_up },
-	{ init_up, init_down, .down_after_failure = 1 },
-	{ graphs_up, graphs_down },
-	{ workers_up, workers_down },
-	{ console_up, console_down },
+	{ "pid file", pidfile_up, pidfile_down },
+	{ "control loop", loop_up, loop_down },
+	{ "command server", server_up, server_down },
+	{ "memory", memory_up, memory_down },
+	{ "event log", events_up, events_down },
+	{ "plugins", plugins_up, plugins_down, .down_after_failure = 1 },
+	{ "EAL", eal_up, eal_down },
+	{ "ports", ports_up },
+	{ "init functions", init_up, init_down, .down_after_failure = 1 },
+	{ "graphs", graphs_up, graphs_down },
+	{ "workers", workers_up, workers_down },
+	{ "console", console_up, console_down },
 };
+
+/* What becomes of a stage, once there is a log to say it in. */
+enum { STAGE_UP, STAGE_FAILED };
+
+static void
+log_stage_event(u32 stage, u32 what)
+{
+	ELOG_TYPE_DECLARE(e) = { .format = "%s %s",
+				 .format_args = "T4t4",
+				 .n_enum_strings = 2,
+				 .enum_strings = { "up", "failed" } };
+	ELOG_TRACK_DECLARE(track) = { .name = (char *)"daemon" };
+	u32 *d, name = vmheap_elog_name(stages[stage].name);
+
+	d = ELOG_TRACK_DATA(vmheap_elog_main(), e, track);
+	d[0] = name;
+	d[1] = what;
+}
 
 static void
 run_startup_commands(const char *file)
@@ -698,8 +745,10 @@ daemon_run(daemon_t *m)
 	int status;
 
 	m->pidfile_fd = -1;
-	while (!error && n < ARRAY_LEN(stages))
+	while (!error && n < ARRAY_LEN(stages)) {
 		error = stages[n++].up(m);
+		log_stage_event(n - 1, error ? STAGE_FAILED : STAGE_UP);
+	}
 	status = error != 0;
 	if (error) {
 		daemon_log_error(error);

@@ -14,7 +14,8 @@ COMMANDS = """show version; show version verbose; show plugins; show interface; 
 show memory; show memory main-heap; show memory numa-heaps; show memory map; show memory verbose
 show memory main-heap verbose; show vmem; show vmem verbose; show hugepages; show buffers; show buffers detail
 show physmem; show physmem verbose; show physmem detail map; show errors; clear runtime; clear errors; clear interface; help; ?; show ?; help show memory
-show vmem numa-0; show vmem vmem_hash verbose; show xconnect; show cli"""
+ show vmem numa-0; show vmem vmem_hash verbose; show xconnect; show cli; show event-logger; show event-logger all; show segments
+ show zones; show zones named; show buddyinfo; show memory address 0x1000"""
 COMMANDS = [c.strip() for c in re.split(r"[;\n]", COMMANDS) if c.strip()]
 
 
@@ -149,6 +150,54 @@ def test_the_counters_move_and_clear():
         d.text("clear interface")
         assert received() < second
         assert "ethdev-rx" in d.text("show runtime")
+        d.stop()
+
+
+def test_the_event_logger():
+    """The log tells of the start in order; it clears, stops, restarts, resizes, and is saved."""
+    name = f"vmheap-test-{os.getpid()}"
+    with Daemon() as d:
+        d.wait_up()
+        events = d.json("show event-logger all")["events"]
+        said = [f"{e['track']}: {e['event']}" for e in events]
+        order = ["daemon: event log up", "plugins: buffer loaded", "daemon: plugins up", "daemon: EAL up",
+                 "functions: buffer_init done", "daemon: workers up"]
+        at = [next(i for i, line in enumerate(said) if line.startswith(wanted)) for wanted in order]
+        assert at == sorted(at), said
+        assert any(line.startswith("memory: committed 0 -> ") for line in said), said
+        times = [e["seconds"] for e in events]
+        assert times == sorted(times)
+        assert "running" in d.text("show event-logger 1")
+        assert len(d.json("show event-logger 3")["events"]) == 3
+
+        d.text("event-logger stop")
+        shown = d.json("show event-logger")
+        assert not shown["running"]
+        d.text("show version")
+        assert d.json("show event-logger")["total_events"] == shown["total_events"]
+        d.text("event-logger resize 33")
+        resized = d.json("show event-logger")
+        assert resized["capacity"] == 64 and not resized["running"], resized
+        d.text("event-logger restart")
+        d.text("show version")
+        assert "`show version' done" in d.text("show event-logger")
+        try:
+            assert f"/tmp/{name}" in d.text(f"event-logger save {name}")
+            with open(f"/tmp/{name}", "rb") as f:
+                saved = f.read()
+            assert saved.startswith(b"vmhelog1") and b"show version" in saved
+        finally:
+            os.unlink(f"/tmp/{name}")
+        os.symlink("/dev/null", f"/tmp/{name}")
+        try:
+            assert d.ctl(f"event-logger save {name}").returncode == 1
+        finally:
+            os.unlink(f"/tmp/{name}")
+        d.text("event-logger clear")
+        assert d.json("show event-logger")["events_in_buffer"] < 10
+        for bad in ("event-logger save a/b", "event-logger save ..", "event-logger resize 1", "event-logger resize",
+                    "event-logger save", "show event-logger x", "event-logger resize 99999999"):
+            assert d.ctl(bad).returncode == 1, bad
         d.stop()
 
 

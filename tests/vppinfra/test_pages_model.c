@@ -213,7 +213,7 @@ own_and_check(void *arg)
 
 			for (u32 j = 0; j < 1u << held[k].order; j++)
 				n_wrong +=
-					*(u64 *)clib_page_address(page + j) != (name_of(me, page));
+					*(u64 *)clib_page_address(page + j) != name_of(me, page);
 			n_wrong += pages_free(page, held[k].order) != 0;
 			held[k] = held[--n];
 		}

@@ -3,6 +3,7 @@
  * inside dlopen() for a plugin: nothing here may allocate at that time. */
 #include <plugins/framework/framework_impl.h>
 
+#include <plugins/framework/event_log.h>
 #include <vppinfra/vec.h>
 
 const char *framework_current_plugin;
@@ -214,16 +215,35 @@ done:
 	return error;
 }
 
+static void
+log_function_event(const vmheap_init_t *i, u64 cycles, int has_failed)
+{
+	ELOG_TYPE_DECLARE(e) = { .format = "%s %s in %u us",
+				 .format_args = "T4t4i4",
+				 .n_enum_strings = 2,
+				 .enum_strings = { "done", "failed" } };
+	ELOG_TRACK(functions);
+	elog_main_t *em = vmheap_elog_main();
+	u32 *d, name = vmheap_elog_name(i->name);
+
+	d = ELOG_TRACK_DATA(em, e, functions);
+	d[0] = name;
+	d[1] = has_failed != 0;
+	d[2] = (u32)((f64)cycles * em->cpu_timer.seconds_per_clock * 1e6);
+}
+
 static clib_error_t *
 run_one(vmheap_init_t *i)
 {
 	clib_error_t *error;
+	u64 start = clib_cpu_time_now();
 	u8 *reason;
 
 	i->done = 1;
 	framework_current_plugin = i->plugin;
 	error = ((vmheap_init_function_t *)i->function)();
 	framework_current_plugin = NULL;
+	log_function_event(i, clib_cpu_time_now() - start, error != 0);
 	if (!error || !i->plugin)
 		return error;
 	/* What did not come back is the daemon's affair, whoever required the plugin. */

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <plugins/framework/event_log.h>
 #include <vppinfra/vec.h>
 
 #define SUFFIX "_plugin.so"
@@ -60,6 +61,25 @@ framework_plugin_is_usable(const char *name)
 	return !p || p->state == VMHEAP_PLUGIN_LOADED;
 }
 
+/* ---- what became of it, for the event log ---- */
+
+static void
+log_plugin_event(const char *name, u32 what)
+{
+	ELOG_TYPE_DECLARE(e) = { .format = "%s %s",
+				 .format_args = "T4t4",
+				 .n_enum_strings = 3,
+				 .enum_strings = { "loaded", "refused", "failed" } };
+	ELOG_TRACK_DECLARE(track) = { .name = (char *)"plugins" };
+	u32 *d, name_offset = vmheap_elog_name(name);
+
+	d = ELOG_TRACK_DATA(vmheap_elog_main(), e, track);
+	d[0] = name_offset;
+	d[1] = what;
+}
+
+enum { EVENT_LOADED, EVENT_REFUSED, EVENT_FAILED };
+
 /* ---- refusing ---- */
 
 static void
@@ -73,6 +93,7 @@ refuse(vmheap_plugin_t *p, const char *fmt, ...)
 	p->reason = (char *)format((u8 *)p->reason, "%c", 0);
 	p->state = VMHEAP_PLUGIN_REFUSED;
 	vmheap_log("%s: refused: %s", p->path, p->reason);
+	log_plugin_event(p->name, EVENT_REFUSED);
 }
 
 static void
@@ -97,6 +118,7 @@ framework_plugin_fail(const char *name, const char *reason)
 		p = plugins + failed[i];
 		p->state = VMHEAP_PLUGIN_FAILED;
 		vmheap_log("plugin %s failed: %s", p->name, p->reason);
+		log_plugin_event(p->name, EVENT_FAILED);
 		framework_withdraw_commands(p->name);
 		framework_withdraw_timers(p->name);
 		framework_withdraw_nodes(p->name);
@@ -372,7 +394,9 @@ open_plugin(vmheap_plugin_t *p)
 	framework_current_plugin = p->name;
 	p->handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
 	framework_current_plugin = NULL;
-	if (!p->handle)
+	if (p->handle)
+		log_plugin_event(p->name, EVENT_LOADED);
+	else
 		refuse(p, "%s", dlerror());
 }
 
