@@ -4,6 +4,8 @@
 #include <vppinfra/error.h>
 #include <vppinfra/format.h>
 #include <vppinfra/random.h>
+#include <vppinfra/serialize.h>
+#include <vppinfra/unix.h>
 
 typedef struct
 {
