@@ -1,43 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Cells are vectors of vectors by c and r, headers included; every line is made as long as the cell
+ * just asked for needs, so lines end where VPP's do.  Widths are measured when a table is printed.
+ */
 #include <vppinfra/format_table.h>
 
-static const table_text_attr_t title_attr = { .flags = TTAF_BOLD, .align = TTAA_CENTER };
-static const table_text_attr_t header_attr = { .flags = TTAF_BOLD };
-static const table_text_attr_t body_attr = {};
+static const table_text_attr_t title_attr = { .flags = TTAF_FG_COLOR_SET | TTAF_BOLD,
+					      .fg_color = TTAC_YELLOW,
+					      .align = TTAA_CENTER };
+static const table_text_attr_t header_col_attr = { .flags = TTAF_FG_COLOR_SET,
+						   .fg_color = TTAC_YELLOW,
+						   .align = TTAA_RIGHT };
+static const table_text_attr_t header_row_attr = { .flags = TTAF_FG_COLOR_SET | TTAF_BOLD,
+						   .fg_color = TTAC_GREEN,
+						   .align = TTAA_LEFT };
+static const table_text_attr_t body_attr = { .align = TTAA_RIGHT };
 
 /* The cell, made if need be; NULL when there is no such header or no memory. */
 static table_cell_t *
 cell_at(table_t *t, int c, int r)
 {
-	word column = (word)c + t->n_header_cols, row = (word)r + t->n_header_rows;
-	uword n_before;
+	word col = (word)c + t->n_header_cols, row = (word)r + t->n_header_rows;
+	table_cell_t **line;
 
-	if (column < 0 || row < 0)
+	if (col < 0 || row < 0)
 		return NULL;
-	if (vec_validate(t->cells, column)) {
+	if (vec_validate(t->cells, col)) {
 		t->out_of_memory = 1;
 		return NULL;
 	}
-	n_before = vec_len64(t->cells[column]);
-	if (vec_validate(t->cells[column], row)) {
-		t->out_of_memory = 1;
-		return NULL;
-	}
-	for (; n_before < vec_len64(t->cells[column]); n_before++)
-		t->cells[column][n_before].attr =
-			c < 0 || (word)n_before < t->n_header_rows ? header_attr : body_attr;
-	return &t->cells[column][row];
-}
-
-static void
-va_format_cell(table_t *t, int c, int r, const char *fmt, va_list *va)
-{
-	table_cell_t *cell = cell_at(t, c, r);
-
-	if (!cell)
-		return;
-	vec_reset_length(cell->text);
-	cell->text = va_format(cell->text, fmt, va);
+	vec_foreach (line, t->cells)
+		if (vec_validate(*line, row)) {
+			t->out_of_memory = 1;
+			return NULL;
+		}
+	return &t->cells[col][row];
 }
 
 void
@@ -46,7 +42,6 @@ table_format_title(table_t *t, const char *fmt, ...)
 	va_list va;
 
 	va_start(va, fmt);
-	vec_reset_length(t->title);
 	t->title = va_format(t->title, fmt, &va);
 	va_end(va);
 }
@@ -54,10 +49,13 @@ table_format_title(table_t *t, const char *fmt, ...)
 void
 table_format_cell(table_t *t, int c, int r, const char *fmt, ...)
 {
+	table_cell_t *cell = cell_at(t, c, r);
 	va_list va;
 
+	if (!cell)
+		return;
 	va_start(va, fmt);
-	va_format_cell(t, c, r, fmt, &va);
+	cell->text = va_format(cell->text, fmt, &va);
 	va_end(va);
 }
 
@@ -92,35 +90,52 @@ table_set_cell_bg_color(table_t *t, int c, int r, table_text_attr_color_t v)
 	cell->attr.bg_color = (u8)v;
 }
 
-/* A blank cell in each column at the row where cells start.  Yields 0, or -ENOMEM with the table
- * as it was: room is made everywhere before anything moves. */
-static int
-insert_row(table_t *t)
+/* Cells of the longest line. */
+static uword
+longest_line(const table_t *t)
 {
-	uword row = (uword)t->n_header_rows;
-	table_cell_t **column;
+	table_cell_t **line;
+	uword n = 0;
 
-	vec_foreach (column, t->cells)
-		if (vec_alloc(*column, 1))
-			return -ENOMEM;
-	vec_foreach (column, t->cells) {
-		if (vec_len64(*column) < row)
-			continue;
-		vec_insert(*column, 1, row);
-		(*column)[row].attr = header_attr;
-	}
-	t->n_header_rows++;
-	return 0;
+	vec_foreach (line, t->cells)
+		n = clib_max(n, vec_len64(*line));
+	return n;
 }
 
-static int
-insert_column(table_t *t)
+void
+table_add_header_col(table_t *t, int n_strings, ...)
 {
-	uword column = (uword)t->n_header_cols;
+	uword col = (uword)t->n_header_cols;
+	va_list va;
 
-	if (vec_len64(t->cells) >= column && vec_insert(t->cells, 1, column))
-		return -ENOMEM;
+	if (vec_len64(t->cells) >= col && vec_insert(t->cells, 1, col)) {
+		t->out_of_memory = 1;
+		return;
+	}
 	t->n_header_cols++;
+	/* It is as long as the lines that there are. */
+	cell_at(t, -1, (int)longest_line(t) - t->n_header_rows - 1);
+	va_start(va, n_strings);
+	for (int r = 0; r < n_strings; r++)
+		table_format_cell(t, -1, r, "%s", va_arg(va, char *));
+	va_end(va);
+}
+
+/* A blank cell in each line where the cells start.  Yields 0, or -ENOMEM with the table as it was:
+ * room is made everywhere before anything moves. */
+static int
+insert_header_row(table_t *t)
+{
+	uword row = (uword)t->n_header_rows;
+	table_cell_t **line;
+
+	vec_foreach (line, t->cells)
+		if (vec_alloc(*line, 1))
+			return -ENOMEM;
+	vec_foreach (line, t->cells)
+		if (vec_len64(*line) >= row)
+			vec_insert(*line, 1, row);
+	t->n_header_rows++;
 	return 0;
 }
 
@@ -129,7 +144,7 @@ table_add_header_row(table_t *t, int n_strings, ...)
 {
 	va_list va;
 
-	if (insert_row(t)) {
+	if (insert_header_row(t)) {
 		t->out_of_memory = 1;
 		return;
 	}
@@ -140,29 +155,14 @@ table_add_header_row(table_t *t, int n_strings, ...)
 }
 
 void
-table_add_header_col(table_t *t, int n_strings, ...)
-{
-	va_list va;
-
-	if (insert_column(t)) {
-		t->out_of_memory = 1;
-		return;
-	}
-	va_start(va, n_strings);
-	for (int r = 0; r < n_strings; r++)
-		table_format_cell(t, -1, r, "%s", va_arg(va, char *));
-	va_end(va);
-}
-
-void
 table_free(table_t *t)
 {
-	table_cell_t **column, *cell;
+	table_cell_t **line, *cell;
 
-	vec_foreach (column, t->cells) {
-		vec_foreach (cell, *column)
+	vec_foreach (line, t->cells) {
+		vec_foreach (cell, *line)
 			vec_free(cell->text);
-		vec_free(*column);
+		vec_free(*line);
 	}
 	vec_free(t->cells);
 	vec_free(t->row_sizes);
@@ -170,103 +170,115 @@ table_free(table_t *t)
 	memset(t, 0, sizeof(*t));
 }
 
+/* The sequence that turns a on: the numbers of what it sets, with semicolons between. */
 static u8 *
 add_attr(u8 *s, const table_text_attr_t *a)
 {
-	s = format(s, "\x1b[0");
+	int codes[6], n = 0;
+
+	if (a->flags & TTAF_RESET)
+		codes[n++] = 0;
 	if (a->flags & TTAF_BOLD)
-		s = format(s, ";1");
+		codes[n++] = 1;
 	if (a->flags & TTAF_DIM)
-		s = format(s, ";2");
+		codes[n++] = 2;
 	if (a->flags & TTAF_UNDERLINE)
-		s = format(s, ";4");
+		codes[n++] = 4;
 	if (a->flags & TTAF_FG_COLOR_SET)
-		s = format(s, ";%d", (a->flags & TTAF_FG_COLOR_BRIGHT ? 90 : 30) + a->fg_color % 8);
+		codes[n++] = (a->flags & TTAF_FG_COLOR_BRIGHT ? 90 : 30) + a->fg_color % 8;
 	if (a->flags & TTAF_BG_COLOR_SET)
-		s = format(s, ";%d",
-			   (a->flags & TTAF_BG_COLOR_BRIGHT ? 100 : 40) + a->bg_color % 8);
-	return format(s, "m");
+		codes[n++] = (a->flags & TTAF_BG_COLOR_BRIGHT ? 100 : 40) + a->bg_color % 8;
+	for (int i = 0; i < n; i++)
+		s = format(s, i ? ";%d" : "\x1b[%d", codes[i]);
+	return n ? format(s, "m") : s;
 }
 
-/* Text in `width' columns, blanks where it does not reach; none at the end of a line. */
+/* A cell in `width' columns; what it does not say is as the default says. */
 static u8 *
-add_text(u8 *s, const table_t *t, const table_text_attr_t *a, uword align, const u8 *text,
-	 uword width, int is_last)
+add_cell(u8 *s, const table_t *t, const table_cell_t *cell, const table_text_attr_t *or_else,
+	 uword width)
 {
-	uword n_pad = width > vec_len64(text) ? width - vec_len64(text) : 0, n_left, n_right;
-	int has_ground = !t->no_ansi && a->flags & TTAF_BG_COLOR_SET;
-	int has_attr = has_ground || (!t->no_ansi && a->flags && vec_len64(text));
+	table_text_attr_t a = *or_else;
+	/* The title may be wider than its table.  (And a width of 0 is none.) */
+	int n = (int)clib_max(width, vec_len64(cell->text));
 
-	n_left = align == TTAA_LEFT ? 0 : align == TTAA_CENTER ? (n_pad + 1) / 2 : n_pad;
-	n_right = n_pad - n_left;
-	if (is_last && !has_ground)
-		n_right = 0;
-	if (has_attr)
-		s = add_attr(s, a);
-	s = format(s, "%U%v%U", format_white_space, (u32)n_left, text, format_white_space,
-		   (u32)n_right);
-	return has_attr ? format(s, "\x1b[0m") : s;
+	a.flags |= cell->attr.flags;
+	if (cell->attr.flags & TTAF_FG_COLOR_SET)
+		a.fg_color = cell->attr.fg_color;
+	if (cell->attr.flags & TTAF_BG_COLOR_SET)
+		a.bg_color = cell->attr.bg_color;
+	if (cell->attr.align != TTAA_DEFAULT)
+		a.align = cell->attr.align;
+	if (!t->no_ansi)
+		s = add_attr(s, &a);
+	s = format(s,
+		   a.align == TTAA_LEFT     ? "%-*v"
+		   : a.align == TTAA_CENTER ? "%=*v"
+					    : "%*v",
+		   n, cell->text);
+	return t->no_ansi ? s : format(s, "\x1b[0m");
 }
 
 static u8 *
-add_row(u8 *s, const table_t *t, uword row)
+add_line(u8 *s, const table_t *t, uword c)
 {
-	static const table_cell_t blank = {};
-	uword n_columns = vec_len64(t->row_sizes), c, start = vec_len64(s);
+	int is_header = (word)c < t->n_header_cols;
+	const table_cell_t *line = t->cells[c];
+	uword r;
 
-	for (c = 0; c < n_columns; c++) {
-		const table_cell_t *cell =
-			row < vec_len64(t->cells[c]) ? &t->cells[c][row] : &blank;
-		uword align = cell->attr.align != TTAA_DEFAULT   ? cell->attr.align
-			      : (word)c < (word)t->n_header_cols ? TTAA_LEFT
-								 : TTAA_RIGHT;
+	vec_foreach_index (r, line) {
+		const table_text_attr_t *a = is_header                    ? &header_col_attr
+					     : (word)r < t->n_header_rows ? &header_row_attr
+									  : &body_attr;
 
-		if (c > 0)
+		if (r > 0)
 			s = format(s, " ");
-		s = add_text(s, t, &cell->attr, align, cell->text, (uword)t->row_sizes[c],
-			     c + 1 == n_columns);
+		s = add_cell(s, t, &line[r], a,
+			     r < vec_len64(t->row_sizes) ? (uword)t->row_sizes[r] : 0);
 	}
-	while (vec_len64(s) > start && s[vec_len64(s) - 1] == ' ')
-		vec_dec_len(s, 1);
 	return s;
 }
 
-/* Widths of columns and, as values, that of the table and the number of rows. */
+/* Find the widths.  Returns the sum of them. */
 static uword
-measure(table_t *t, uword *n_rows)
+measure(table_t *t)
 {
-	uword c, width = 0;
-	table_cell_t *cell;
+	table_cell_t **line;
+	uword r, sum = 0;
 
-	*n_rows = (uword)t->n_header_rows;
 	vec_reset_length(t->row_sizes);
-	if (vec_resize(t->row_sizes, vec_len64(t->cells)))
+	if (vec_resize(t->row_sizes, longest_line(t))) {
 		t->out_of_memory = 1;
-	vec_foreach_index (c, t->row_sizes) {
-		t->row_sizes[c] = 0;
-		vec_foreach (cell, t->cells[c])
-			t->row_sizes[c] = clib_max(t->row_sizes[c], (int)vec_len(cell->text));
-		*n_rows = clib_max(*n_rows, vec_len64(t->cells[c]));
-		width += (uword)t->row_sizes[c] + (c > 0);
+		return 0;
 	}
-	return width;
+	vec_foreach_index (r, t->row_sizes) {
+		int width = 0;
+
+		vec_foreach (line, t->cells)
+			if (r < vec_len64(*line))
+				width = clib_max(width, (int)vec_len((*line)[r].text));
+		t->row_sizes[r] = width;
+		sum += (uword)width;
+	}
+	return sum;
 }
 
 u8 *
 format_table(u8 *s, va_list *va)
 {
 	table_t *t = va_arg(*va, table_t *);
+	table_cell_t title = { .text = t->title };
+	uword c, n_lines = 0, width = measure(t);
 	u32 indent = format_get_indent(s);
-	uword n_rows, width = measure(t, &n_rows), n_lines = 0;
 
 	if (vec_len64(t->title)) {
-		s = add_text(s, t, &title_attr, TTAA_CENTER, t->title, width, 1);
+		s = add_cell(s, t, &title, &title_attr, width);
 		n_lines++;
 	}
-	for (uword row = 0; row < n_rows; row++) {
+	vec_foreach_index (c, t->cells) {
 		if (n_lines++ > 0)
 			s = format(s, "\n%U", format_white_space, indent);
-		s = add_row(s, t, row);
+		s = add_line(s, t, c);
 	}
 	if (t->out_of_memory)
 		s = format(s, "%s(out of memory: cells are missing)", n_lines ? "\n" : "");

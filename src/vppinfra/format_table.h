@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format_table: columns as wide as their widest cell.
+/* format_table: text in columns as wide as their widest cell.
  *
  *   table_t table = {}, *t = &table;
- *   table_add_header_row(t, 2, "Name", "Size");
- *   table_format_cell(t, 0, 0, "%v", name);           column 0, row 0
- *   table_format_cell(t, 1, 0, "%U", format_memory_size, n_bytes);
+ *   table_add_header_col(t, 2, "Name", "Size");
+ *   table_format_cell(t, 0, 0, "%v", name);           line 0, first column
+ *   table_format_cell(t, 0, 1, "%U", format_memory_size, n_bytes);
  *   s = format(s, "%U\n", format_table, t);
  *   table_free(t);
  *
- *                    c = -1        c = 0      c = 1
- *       r = -1                     header     header     n_header_rows = 1
- *       r =  0       header        cell       cell
- *       r =  1       header        cell       cell
- *               n_header_cols = 1
+ * A cell has two numbers, c and r, and VPP, whose interface this is, prints the cells of one c on
+ * one line: c counts lines down, r counts across.  A header "col" is thus a line above the cells,
+ * a header "row" what stands to the left of them:
  *
- * Columns and rows are numbered from the first that is no header; headers have negative numbers,
- * -1 next to the cells.  A table of zero bytes is an empty one.  Cells come in any order, and the
- * ones never set are blank; nothing is ever cut.
+ *                     r = -1      r = 0      r = 1
+ *       c = -1                    header     header       n_header_cols = 1
+ *       c =  0        header       cell       cell
+ *       c =  1        header       cell       cell
+ *                  n_header_rows = 1
+ *
+ * Both are numbered from the first that is no header; headers have negative numbers, -1 next to
+ * the cells.  A table of zero bytes is an empty one.  Cells come in any order, the ones never set
+ * are blank, and nothing is ever cut.
+ *
+ * Without no_ansi the title is bold yellow, header cols yellow, header rows bold green; each cell
+ * ends with the sequence that resets a terminal.
  *
  * Threads: one at a time.  Memory: the current heap; a table that lost cells because memory ended
  * says so in a last line. */
@@ -25,17 +32,19 @@
 
 #include <vppinfra/format.h>
 
+/** What a cell's text looks like: flags, */
 typedef enum {
-	TTAF_RESET = 0,
-	TTAF_BOLD = 1 << 0,
-	TTAF_DIM = 1 << 1,
-	TTAF_UNDERLINE = 1 << 2,
-	TTAF_FG_COLOR_SET = 1 << 3,
-	TTAF_BG_COLOR_SET = 1 << 4,
-	TTAF_FG_COLOR_BRIGHT = 1 << 5,
-	TTAF_BG_COLOR_BRIGHT = 1 << 6,
+	TTAF_RESET = 1 << 0,
+	TTAF_BOLD = 1 << 1,
+	TTAF_DIM = 1 << 2,
+	TTAF_UNDERLINE = 1 << 3,
+	TTAF_FG_COLOR_SET = 1 << 4,
+	TTAF_BG_COLOR_SET = 1 << 5,
+	TTAF_FG_COLOR_BRIGHT = 1 << 6,
+	TTAF_BG_COLOR_BRIGHT = 1 << 7,
 } table_text_attr_flags_t;
 
+/** colours, as terminals number them, */
 typedef enum {
 	TTAC_BLACK = 0,
 	TTAC_RED = 1,
@@ -47,8 +56,10 @@ typedef enum {
 	TTAC_WHITE = 7,
 } table_text_attr_color_t;
 
+/** and its place in the column.  Default: left in a header row, centred for the title, else
+ *  right. */
 typedef enum {
-	TTAA_DEFAULT = 0, /* right; left in a header column, centred for the title */
+	TTAA_DEFAULT = 0,
 	TTAA_LEFT = 1,
 	TTAA_RIGHT = 2,
 	TTAA_CENTER = 3,
@@ -71,30 +82,36 @@ typedef struct {
 	u8 out_of_memory; /* a cell was lost */
 	u8 *title;        /* vector; NULL: none */
 
-	/* By column, headers first, and in it by row, headers first; vectors. */
+	/* By c, headers first, and in it by r, headers first; vectors. */
 	table_cell_t **cells;
-	int *row_sizes; /* width of each column, as last printed; vector */
+	int *row_sizes; /* width of each r, as last printed; vector */
 	int n_header_cols;
 	int n_header_rows;
+	int n_footer_cols; /* VPP's; not looked at */
 } table_t;
 
+/** Append to the title, which is printed centred above the table. */
 CLIB_EXPORT void table_format_title(table_t *t, const char *fmt, ...);
 
-/** Set the text of a cell.  A negative c or r beyond the headers that there are is ignored. */
+/** Append to the text of a cell.  A negative c or r beyond the headers that there are is
+ *  ignored. */
 CLIB_EXPORT void table_format_cell(table_t *t, int c, int r, const char *fmt, ...);
+
+/** Where in its column a cell's text stands, and its colours. */
 CLIB_EXPORT void table_set_cell_align(table_t *t, int c, int r, table_text_attr_align_t a);
 CLIB_EXPORT void table_set_cell_fg_color(table_t *t, int c, int r, table_text_attr_color_t v);
 CLIB_EXPORT void table_set_cell_bg_color(table_t *t, int c, int r, table_text_attr_color_t v);
 
-/** Add a header next to the cells, which keep their numbers: n C strings for columns (rows) 0 and
- *  on.  n may be 0; its cells are then set one by one. */
-CLIB_EXPORT void table_add_header_row(table_t *t, int n_strings, ...);
+/** Add a header next to the cells, which keep their numbers: n C strings for its cells 0 and on.
+ *  n may be 0; its cells are then set one by one.  A col is a line above, a row stands on the
+ *  left. */
 CLIB_EXPORT void table_add_header_col(table_t *t, int n_strings, ...);
+CLIB_EXPORT void table_add_header_row(table_t *t, int n_strings, ...);
 
 /** Free what the table owns; it is empty again. */
 CLIB_EXPORT void table_free(table_t *t);
 
-/** (table_t *): no newline after the last row. */
+/** (table_t *): no newline after the last line. */
 CLIB_EXPORT format_function_t format_table;
 
 #endif

@@ -474,7 +474,8 @@ a_full_heap_stops_a_string(void)
 	heap_done(&h);
 }
 
-/* Columns are as wide as their widest cell; headers keep their place as cells are added. */
+/* Columns are as wide as their widest cell; headers keep their place as cells are added.  As in
+ * VPP the first number of a cell is its line. */
 static void
 a_table_lines_up(void)
 {
@@ -482,36 +483,38 @@ a_table_lines_up(void)
 
 	EXPECT("", "%U", format_table, t);
 	t->no_ansi = 1;
-	table_add_header_row(t, 2, "Name", "Size");
+	table_add_header_col(t, 2, "Name", "Size");
 	table_format_cell(t, 0, 0, "%s", "first");
-	table_format_cell(t, 1, 0, "%d", 1);
-	table_format_cell(t, 1, 2, "%d", 12345);
+	table_format_cell(t, 0, 1, "%d", 1);
+	table_format_cell(t, 2, 1, "%d", 12345);
 	EXPECT(" Name  Size\n"
 	       "first     1\n"
-	       "\n"
+	       "           \n"
 	       "      12345",
 	       "%U", format_table, t);
-	table_add_header_col(t, 2, "x", "row1");
-	table_set_cell_align(t, 0, -1, TTAA_LEFT);
-	table_set_cell_align(t, 1, 0, TTAA_LEFT);
-	table_set_cell_align(t, 1, -1, TTAA_CENTER);
+	table_add_header_row(t, 2, "x", "line1");
+	table_set_cell_align(t, -1, 0, TTAA_LEFT);
+	table_set_cell_align(t, 0, 1, TTAA_LEFT);
+	table_set_cell_align(t, -1, 1, TTAA_CENTER);
 	table_format_title(t, "T%d", 1);
-	EXPECT(">       T1\n"
-	       "      Name   Size\n"
-	       " x    first 1\n"
-	       " row1\n"
-	       "            12345",
+	EXPECT(">       T1      \n"
+	       "       Name   Size\n"
+	       " x     first 1    \n"
+	       " line1            \n"
+	       "             12345",
 	       ">%U", format_table, t);
-	table_add_header_row(t, 1, "under");
-	table_format_cell(t, 0, -3, "no such header");
-	table_format_cell(t, -2, 0, "no such header");
-	table_format_cell(t, 0, 0, "1st");
-	table_format_title(t, "");
-	EXPECT("     Name   Size\n"
-	       "     under\n"
-	       "x      1st 1\n"
-	       "row1\n"
-	       "           12345",
+	table_add_header_col(t, 1, "under");
+	table_format_cell(t, -3, 0, "no such header");
+	table_format_cell(t, 0, -2, "no such header");
+	/* Text is appended, as in VPP. */
+	table_format_cell(t, 0, 1, "st");
+	table_format_title(t, ", wider than the table");
+	EXPECT("T1, wider than the table\n"
+	       "      Name   Size\n"
+	       "      under      \n"
+	       "x     first 1st  \n"
+	       "line1            \n"
+	       "            12345",
 	       "%U", format_table, t);
 	table_free(t);
 	CU_ASSERT_PTR_NULL(t->cells);
@@ -525,15 +528,25 @@ a_table_has_colours(void)
 
 	table_format_cell(t, 0, 0, "r");
 	table_set_cell_fg_color(t, 0, 0, TTAC_RED);
-	table_format_cell(t, 1, 0, "b");
-	table_set_cell_bg_color(t, 1, 0, TTAC_BLUE);
+	table_format_cell(t, 0, 1, "b");
+	table_set_cell_bg_color(t, 0, 1, TTAC_BLUE);
 	table_format_cell(t, 1, 1, "wide");
-	EXPECT("\x1b[0;31mr\x1b[0m \x1b[0;44m   b\x1b[0m\n  wide", "%U", format_table, t);
-	table_add_header_row(t, 1, "h");
-	EXPECT("\x1b[0;1mh\x1b[0m\n\x1b[0;31mr\x1b[0m \x1b[0;44m   b\x1b[0m\n  wide", "%U",
-	       format_table, t);
+	EXPECT("\x1b[31mr\x1b[0m \x1b[44m   b\x1b[0m\n \x1b[0m wide\x1b[0m", "%U", format_table, t);
+	table_add_header_col(t, 1, "h");
+	table_add_header_row(t, 0);
+	table_format_cell(t, 1, -1, "row");
+	table_format_title(t, "t");
+	EXPECT("\x1b[1;33m    t   \x1b[0m\n"
+	       "\x1b[33m   \x1b[0m \x1b[33mh\x1b[0m \x1b[33m    \x1b[0m\n"
+	       "\x1b[1;32m   \x1b[0m \x1b[31mr\x1b[0m \x1b[44m   b\x1b[0m\n"
+	       "\x1b[1;32mrow\x1b[0m  \x1b[0m wide\x1b[0m",
+	       "%U", format_table, t);
 	t->no_ansi = 1;
-	EXPECT("h\nr    b\n  wide", "%U", format_table, t);
+	EXPECT("    t   \n"
+	       "    h     \n"
+	       "    r    b\n"
+	       "row   wide",
+	       "%U", format_table, t);
 	table_free(t);
 }
 
