@@ -34,7 +34,8 @@
  *   l ll L w    before these: long, long long, machine word; without one an int
  *   f           f64
  *   s           a word into a new NUL-terminated vector: up to a blank or the character that
- *               follows the conversion; {...} nests and loses its outer braces; \ quotes
+ *               follows the conversion; {...} nests and loses its outer braces; \ quotes.
+ *               The pointer may be NULL: the word is skipped
  *   v           the same without the NUL
  *   U           uword fn(unformat_input_t *input, va_list *va) and its arguments
  *   =           stores a constant: (int *, int).  As the last conversion it takes a number that
@@ -43,10 +44,10 @@
  *   _           from here on blanks count (and, next time, do not)
  *   %           a percent sign
  *
- * Before each conversion and word blanks are skipped.  A blank in the format matches any run of
- * blanks.  A format that ends in a word matches whole words only: "foo" does not match `food'.
- * An integer that does not fit its type does not match; d takes all that fits as signed or
- * unsigned, so ~0 can be written 4294967295.
+ * Before each conversion and word blanks are skipped (but not by a format that begins with %_).  A
+ * blank in the format matches any run of blanks.  A format that ends in a word matches whole words
+ * only: "foo" does not match `food'. An integer that does not fit its type does not match; d takes
+ * all that fits as signed or unsigned, so ~0 can be written 4294967295.
  *
  * Threads: any, each with its own vectors and inputs.  Memory: the current heap. */
 #ifndef included_format_h
@@ -72,7 +73,8 @@ CLIB_EXPORT word fdformat(int fd, const char *fmt, ...);
 /** Column where the next byte of s will stand: bytes after its last newline. */
 CLIB_EXPORT u32 format_get_indent(u8 *s);
 
-/* ---- format functions; the arguments that %U takes are in the comment ---- */
+/* ---- format functions; the arguments that %U takes are in the comment.  Those that print several
+ * lines keep the column they began in. ---- */
 
 /** (u32 n): n blanks. */
 CLIB_EXPORT format_function_t format_white_space;
@@ -80,10 +82,16 @@ CLIB_EXPORT format_function_t format_white_space;
 CLIB_EXPORT format_function_t format_hex_bytes;
 /** (u8 *bytes, int n_bytes): hex digits on one line, however many. */
 CLIB_EXPORT format_function_t format_hex_bytes_no_wrap;
-/** (u8 *bytes, int n_bytes): the bytes, `.' for those that do not print. */
+/** (u8 *bytes, int n_bytes): the bytes as they are. */
 CLIB_EXPORT format_function_t format_ascii_bytes;
 /** (u8 *data, uword n_bytes): lines of offset, 16 bytes in hex, and as text in brackets. */
 CLIB_EXPORT format_function_t format_hexdump;
+/** (u16, u32 or u64 *data, u32 n_elts): lines of offset and 16 bytes as such numbers. */
+CLIB_EXPORT format_function_t format_hexdump_u16;
+CLIB_EXPORT format_function_t format_hexdump_u32;
+CLIB_EXPORT format_function_t format_hexdump_u64;
+/** (uword *words, int n_words): bit numbers, then a line a word, the last first: 1 and `.'. */
+CLIB_EXPORT format_function_t format_uword_bitmap;
 /** (u32 *v, char *fmt): the elements of a vector, each by fmt, with commas between. */
 CLIB_EXPORT format_function_t format_vec32;
 /** (uword *v, char *fmt). */
@@ -94,17 +102,30 @@ CLIB_EXPORT format_function_t format_memory_size;
 CLIB_EXPORT format_function_t format_base10;
 /** (int log2_bytes): 4K, 2M, 1G; unknown (0), default (1), default-hugepage (2). */
 CLIB_EXPORT format_function_t format_log2_page_size;
-/** (char *fmt, f64 seconds): w weeks, d days, h hours, m minutes, s seconds, f milliseconds, u
- *  microseconds; the first of them takes all that is left, others stay below the unit before.
- *  Other characters stand for themselves: "h:m:s:u". */
+/** (char *fmt, f64 seconds): d days; h hours, m minutes and s seconds below the unit above, two
+ *  digits; f milliseconds and u microseconds of the second.  Other characters stand for
+ *  themselves: "d:h:m:s:f". */
 CLIB_EXPORT format_function_t format_time_interval;
-/** (char *fmt, struct timeval *tv): local time; y m d H M S, F milliseconds, f microseconds.
- *  fmt NULL: "y/m/d H:M:S:F"; tv NULL: now. */
+/** (char *fmt, struct timeval *tv): local time to the nearest millisecond: y m d H M S, F
+ *  milliseconds.  fmt NULL: "y/m/d H:M:S:F"; tv NULL: now. */
 CLIB_EXPORT format_function_t format_timeval;
-/** (char *string): letters and digits kept, all else `_'. */
+/** (char *fmt, f64 seconds since 1970): the same; 0 or less: now. */
+CLIB_EXPORT format_function_t format_time_float;
+/** (char *name): a C string or a vector of u8, with a blank for each `_'. */
 CLIB_EXPORT format_function_t format_c_identifier;
-/** (struct sockaddr *): 10.0.0.1:80, [::1]:80, a path. */
+/** (int family): INET, INET6, UNIX ... */
+CLIB_EXPORT format_function_t format_address_family;
+/** (int family, u8 *address): 10.0.0.1, ::1; AF_UNSPEC is ethernet, 02:fe:00:00:00:01. */
+CLIB_EXPORT format_function_t format_network_address;
+/** (struct sockaddr *): 10.0.0.1:80, [::1]:80, a path.  Ports are numbers always. */
 CLIB_EXPORT format_function_t format_sockaddr;
+/** (int number): SIGSEGV. */
+CLIB_EXPORT format_function_t format_signal;
+/** (ucontext_t *): the address at which a signal met the thread. */
+CLIB_EXPORT format_function_t format_ucontext_pc;
+/** (uword start, uword n_bytes): how many pages of that memory are on each NUMA node, and how many
+ *  are not there; a line each. */
+CLIB_EXPORT format_function_t format_page_map;
 /** (uword *callers, int n_callers): a line each, address and, where known, symbol + offset and
  *  source line. */
 CLIB_EXPORT format_function_t format_backtrace;
@@ -245,6 +266,16 @@ CLIB_EXPORT unformat_function_t unformat_log2_page_size;
 CLIB_EXPORT unformat_function_t unformat_hex_string;
 /** (u64 *n): decimal, then k, m or g in either case for powers of 1000. */
 CLIB_EXPORT unformat_function_t unformat_base10;
+/** (u64 *n_bytes): decimal, then K, M or G for powers of 1024, and perhaps a b. */
+CLIB_EXPORT unformat_function_t unformat_data_size;
+/** (char *array, u32 n_bytes): a word that fits with its NUL; the rest of the array is zero. */
+CLIB_EXPORT unformat_function_t unformat_c_string_array;
+/** (u8 **string): what stands between quotes, as a NUL-terminated vector; \ quotes, and a blank or
+ *  the end follows. */
+CLIB_EXPORT unformat_function_t unformat_single_quoted_string;
+CLIB_EXPORT unformat_function_t unformat_double_quoted_string;
+/** (gid_t *): a number, or the name of a group of this system. */
+CLIB_EXPORT unformat_function_t unformat_unix_gid;
 /** (u8 *), (u16 *): decimal that fits. */
 CLIB_EXPORT unformat_function_t unformat_u8;
 CLIB_EXPORT unformat_function_t unformat_u16;

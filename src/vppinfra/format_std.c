@@ -2,13 +2,7 @@
 /* Format functions that need no layer above the vectors.  None keeps anything between calls. */
 #include <vppinfra/format.h>
 
-#include <arpa/inet.h>
-#include <ctype.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <time.h>
+#include <vppinfra/mem.h>
 #include <vppinfra/vm.h>
 
 /* Past this many, format_hex_bytes breaks lines: 64 digits and an offset fit 80 columns. */
@@ -19,7 +13,12 @@
 u8 *
 format_white_space(u8 *s, va_list *va)
 {
-	return format(s, "%*s", (int)va_arg(*va, u32), "");
+	u32 n = va_arg(*va, u32);
+	u8 *p;
+
+	if (n > 0 && !vec_add2(s, p, n))
+		memset(p, ' ', n);
+	return s;
 }
 
 static u8 *
@@ -66,24 +65,27 @@ format_hex_bytes(u8 *s, va_list *va)
 	return s;
 }
 
-/* The C locale's printing characters, so that a dump is the same everywhere. */
-static u8
-printable(u8 c)
-{
-	return c >= ' ' && c <= '~' ? c : '.';
-}
-
 u8 *
 format_ascii_bytes(u8 *s, va_list *va)
 {
 	const u8 *bytes = va_arg(*va, const u8 *);
 	int n = va_arg(*va, int);
+
+	if (bytes && n > 0)
+		vec_add(s, bytes, (uword)n);
+	return s;
+}
+
+/* The C locale's printing characters, so that a dump is the same everywhere. */
+static u8 *
+add_printable(u8 *s, const u8 *bytes, uword n)
+{
 	u8 *p;
 
-	if (!bytes || n <= 0 || vec_add2(s, p, (uword)n))
+	if (vec_add2(s, p, n))
 		return s;
-	for (int i = 0; i < n; i++)
-		p[i] = printable(bytes[i]);
+	for (uword i = 0; i < n; i++)
+		p[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '.';
 	return s;
 }
 
@@ -102,7 +104,72 @@ format_hexdump(u8 *s, va_list *va)
 		s = format(s, "%05lx: ", at);
 		for (uword i = 0; i < HEXDUMP_BYTES_PER_LINE; i++)
 			s = i < n_line ? format(s, "%02x ", data[at + i]) : format(s, "   ");
-		s = format(s, "[%U]", format_ascii_bytes, data + at, (int)n_line);
+		s = format(s, "[");
+		s = add_printable(s, data + at, n_line);
+		s = format(s, "]");
+	}
+	return s;
+}
+
+/* Numbers of elt_bytes each, in lines of 16 bytes, each with its offset. */
+static u8 *
+add_hexdump_of(u8 *s, const void *data, u32 n_elts, uword elt_bytes)
+{
+	uword n_in_line = HEXDUMP_BYTES_PER_LINE / elt_bytes;
+	u32 indent = format_get_indent(s);
+
+	for (uword i = 0; data && i < n_elts; i++) {
+		u64 value = 0;
+
+		memcpy(&value, (const u8 *)data + i * elt_bytes, elt_bytes);
+		if (i > 0 && i % n_in_line == 0)
+			s = format(s, "\n%U", format_white_space, indent);
+		if (i % n_in_line == 0)
+			s = format(s, "%05lx: ", i * elt_bytes);
+		s = format(s, " %0*lx", (int)(2 * elt_bytes), value);
+	}
+	return s;
+}
+
+u8 *
+format_hexdump_u16(u8 *s, va_list *va)
+{
+	const u16 *data = va_arg(*va, const u16 *);
+
+	return add_hexdump_of(s, data, va_arg(*va, u32), sizeof(*data));
+}
+
+u8 *
+format_hexdump_u32(u8 *s, va_list *va)
+{
+	const u32 *data = va_arg(*va, const u32 *);
+
+	return add_hexdump_of(s, data, va_arg(*va, u32), sizeof(*data));
+}
+
+u8 *
+format_hexdump_u64(u8 *s, va_list *va)
+{
+	const u64 *data = va_arg(*va, const u64 *);
+
+	return add_hexdump_of(s, data, va_arg(*va, u32), sizeof(*data));
+}
+
+u8 *
+format_uword_bitmap(u8 *s, va_list *va)
+{
+	const uword *bitmap = va_arg(*va, const uword *);
+	int n_words = va_arg(*va, int);
+	u32 indent = format_get_indent(s);
+
+	s = format(s, "%6s", "");
+	for (int bit = uword_bits - 1; bit >= 0; bit -= 4)
+		s = format(s, "%5d", bit);
+	for (int i = n_words - 1; bitmap && i >= 0; i--) {
+		s = format(s, "\n%U%4d: ", format_white_space, indent, i);
+		for (int bit = uword_bits - 1; bit >= 0; bit--)
+			s = format(s, bit % 4 == 3 ? " %c" : "%c",
+				   bitmap[i] >> bit & 1 ? '1' : '.');
 	}
 	return s;
 }
@@ -187,146 +254,67 @@ format_log2_page_size(u8 *s, va_list *va)
 	return format(s, "%lu", 1UL << log2_bytes);
 }
 
-/* Microseconds in what a letter of an interval's format stands for; 0 for other characters. */
-static u64
-interval_unit(char letter, int *n_digits)
-{
-	static const struct {
-		char letter;
-		u8 n_digits; /* when it is not the first of the interval */
-		u64 us;
-	} units[] = {
-		{ 'w', 2, 604800000000ULL },
-		{ 'd', 1, 86400000000ULL },
-		{ 'h', 2, 3600000000ULL },
-		{ 'm', 2, 60000000ULL },
-		{ 's', 2, 1000000ULL },
-		{ 'f', 3, 1000ULL },
-		{ 'u', 6, 1ULL },
-	};
-
-	for (uword i = 0; i < ARRAY_LEN(units); i++)
-		if (units[i].letter == letter) {
-			*n_digits = units[i].n_digits;
-			return units[i].us;
-		}
-	return 0;
-}
-
 u8 *
 format_time_interval(u8 *s, va_list *va)
 {
 	const char *fmt = va_arg(*va, const char *);
 	f64 seconds = va_arg(*va, f64);
-	int n_digits = 0, is_first = 1;
-	u64 left, unit;
+	u64 us, n_seconds;
 
 	if (seconds < 0) {
 		s = format(s, "-");
 		seconds = -seconds;
 	}
-	/* An interval that 64 bits of microseconds cannot hold is printed as the longest, 584,542
-	 * years; what is no number as none. */
-	left = seconds >= 1.8e13 ? ~0ULL : seconds > 0 ? (u64)(seconds * 1e6 + 0.5) : 0;
-	for (; fmt && *fmt; fmt++) {
-		unit = interval_unit(*fmt, &n_digits);
-		if (unit == 0) {
+	/* The thousandth makes up for what is just below a whole microsecond only because it has
+	 * no finite binary fraction.  64 bits of microseconds are 584,542 years: what is longer is
+	 * printed as that, and what is no number as none. */
+	us = seconds >= 1.8e13 ? ~0ULL : seconds > 0 ? (u64)(seconds * 1e6 + 1e-3) : 0;
+	n_seconds = us / 1000000;
+	us %= 1000000;
+	for (; fmt && *fmt; fmt++)
+		switch (*fmt) {
+		case 'd':
+			s = format(s, "%lu", n_seconds / 86400);
+			break;
+		case 'h':
+			s = format(s, "%02lu", n_seconds / 3600 % 24);
+			break;
+		case 'm':
+			s = format(s, "%02lu", n_seconds / 60 % 60);
+			break;
+		case 's':
+			s = format(s, "%02lu", n_seconds % 60);
+			break;
+		case 'f':
+			s = format(s, "%03lu", us / 1000);
+			break;
+		case 'u':
+			s = format(s, "%06lu", us);
+			break;
+		default:
 			s = format(s, "%c", *fmt);
-			continue;
+			break;
 		}
-		s = format(s, "%0*lu", is_first ? 0 : n_digits, left / unit);
-		left %= unit;
-		is_first = 0;
-	}
 	return s;
 }
 
-static u8 *
-add_time_field(u8 *s, char letter, const struct tm *tm, const struct timeval *tv)
+/* Whether p is a vector's first element: the only memory looked at is an object of a heap. */
+static int
+is_vector(const void *p)
 {
-	switch (letter) {
-	case 'y':
-		return format(s, "%04d", 1900 + tm->tm_year);
-	case 'm':
-		return format(s, "%02d", 1 + tm->tm_mon);
-	case 'd':
-		return format(s, "%02d", tm->tm_mday);
-	case 'H':
-		return format(s, "%02d", tm->tm_hour);
-	case 'M':
-		return format(s, "%02d", tm->tm_min);
-	case 'S':
-		return format(s, "%02d", tm->tm_sec);
-	case 'F':
-		return format(s, "%03d", (int)(tv->tv_usec / 1000));
-	case 'f':
-		return format(s, "%06d", (int)tv->tv_usec);
-	default:
-		return format(s, "%c", letter);
-	}
-}
+	const vec_header_t *h = _vec_find(p);
 
-u8 *
-format_timeval(u8 *s, va_list *va)
-{
-	const char *fmt = va_arg(*va, const char *);
-	const struct timeval *tv = va_arg(*va, const struct timeval *);
-	struct timeval now;
-	struct tm tm;
-
-	if (!fmt)
-		fmt = "y/m/d H:M:S:F";
-	if (!tv) {
-		gettimeofday(&now, NULL);
-		tv = &now;
-	}
-	if (!localtime_r(&tv->tv_sec, &tm))
-		return format(s, "%ld.%06d", (i64)tv->tv_sec, (int)tv->tv_usec);
-	for (; *fmt; fmt++)
-		s = add_time_field(s, *fmt, &tm, tv);
-	return s;
+	return (uword)p % VEC_MIN_ALIGN == 0 && clib_mem_heap_of(h) && h->magic == VEC_HEADER_MAGIC;
 }
 
 u8 *
 format_c_identifier(u8 *s, va_list *va)
 {
 	const u8 *id = va_arg(*va, const u8 *);
+	uword n = id && is_vector(id) ? vec_len64(id) : ~0ULL;
 
-	for (; id && *id; id++)
-		if (vec_add1(s, *id < 128 && isalnum(*id) ? *id : '_'))
+	for (uword i = 0; id && i < n && id[i]; i++)
+		if (vec_add1(s, id[i] == '_' ? ' ' : id[i]))
 			break;
 	return s;
-}
-
-static u8 *
-add_unix_path(u8 *s, const struct sockaddr_un *un)
-{
-	/* A name in the abstract space starts with a NUL, printed as `@' as is usual. */
-	if (un->sun_path[0] == 0)
-		return format(s, "@%.*s", (int)sizeof(un->sun_path) - 1, un->sun_path + 1);
-	return format(s, "%.*s", (int)sizeof(un->sun_path), un->sun_path);
-}
-
-u8 *
-format_sockaddr(u8 *s, va_list *va)
-{
-	const struct sockaddr *sa = va_arg(*va, const struct sockaddr *);
-	const struct sockaddr_in *in = (const void *)sa;
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-	char text[INET6_ADDRSTRLEN];
-
-	if (!sa)
-		return format(s, "(nil)");
-	switch (sa->sa_family) {
-	case AF_INET:
-		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-		return format(s, "%s:%u", text, ntohs(in->sin_port));
-	case AF_INET6:
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-		return format(s, "[%s]:%u", text, ntohs(in6->sin6_port));
-	case AF_UNIX:
-		return add_unix_path(s, (const void *)sa);
-	default:
-		return format(s, "address family %u", sa->sa_family);
-	}
 }

@@ -34,7 +34,7 @@ drop_used_text(unformat_input_t *i)
 uword
 _unformat_fill_input(unformat_input_t *i)
 {
-	uword n_before;
+	uword n_before, index;
 
 	while (i->index != UNFORMAT_END_OF_INPUT && i->index >= vec_len64(i->buffer)) {
 		if (!i->fill_buffer) {
@@ -43,7 +43,9 @@ _unformat_fill_input(unformat_input_t *i)
 		}
 		drop_used_text(i);
 		n_before = vec_len64(i->buffer);
-		i->index = i->fill_buffer(i);
+		index = i->fill_buffer(i);
+		/* UNFORMAT_MORE_INPUT means that there is more behind what is kept for a mark. */
+		i->index = index == UNFORMAT_MORE_INPUT ? n_before : index;
 		/* A function that neither adds nor ends would be called for ever. */
 		if (vec_len64(i->buffer) <= n_before && i->index >= vec_len64(i->buffer))
 			i->index = UNFORMAT_END_OF_INPUT;
@@ -344,7 +346,8 @@ match_float(unformat_input_t *input, f64 *result)
 	return 1;
 }
 
-/* A word, or what stands in braces.  delimiter ends a word as a blank does. */
+/* A word, or what stands in braces; skipped when it is not wanted (result NULL).  delimiter ends a
+ * word as a blank does. */
 static uword
 match_string(unformat_input_t *input, uword delimiter, int add_nul, u8 **result)
 {
@@ -368,8 +371,11 @@ match_string(unformat_input_t *input, uword delimiter, int add_nul, u8 **result)
 			unformat_put_input(input);
 			break;
 		}
-		error |= vec_add1(s, (u8)c);
+		if (result)
+			error |= vec_add1(s, (u8)c);
 	}
+	if (!result)
+		return c != UNFORMAT_END_OF_INPUT || n > 0;
 	/* A brace that nothing follows is itself. */
 	if (c == UNFORMAT_END_OF_INPUT && in_braces && n == 1)
 		error |= vec_add1(s, '{');
@@ -521,8 +527,8 @@ match_format(unformat_input_t *input, const char *fmt, va_list *va)
 
 	for (;;) {
 		if (f[0] == '%' && f[1] == '_') {
-			/* What lies before the part where blanks count is still skipped. */
-			if (skips)
+			/* Between a part that skips and one that does not, blanks are skipped. */
+			if (skips && f > fmt && f[2])
 				unformat_skip_white_space(input);
 			skips = !skips;
 			f += 2;

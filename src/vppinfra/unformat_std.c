@@ -120,7 +120,7 @@ match_scaled(unformat_input_t *input, const char *units, u64 base, u64 *result)
 {
 	u64 n;
 
-	if (!unformat(input, "%_%lu", &n))
+	if (!unformat(input, "%lu%_", &n))
 		return 0;
 	for (uword i = match_unit(input, units); i > 0; i--)
 		if (__builtin_mul_overflow(n, base, &n))
@@ -189,12 +189,96 @@ unformat_hex_string(unformat_input_t *input, va_list *va)
 }
 
 uword
+unformat_data_size(unformat_input_t *input, va_list *va)
+{
+	u64 *result = va_arg(*va, u64 *), n;
+	uword c;
+
+	if (!unformat(input, "%lu%_", &n))
+		return 0;
+	c = unformat_peek_input(input);
+	if (c == 'K' || c == 'M' || c == 'G') {
+		uword log2_unit = c == 'K' ? 10 : c == 'M' ? 20 : 30;
+
+		if (n >> (64 - log2_unit))
+			return 0;
+		n <<= log2_unit;
+		input->index++;
+		if (unformat_peek_input(input) == 'b')
+			input->index++;
+	}
+	*result = n;
+	return 1;
+}
+
+uword
+unformat_c_string_array(unformat_input_t *input, va_list *va)
+{
+	char *array = va_arg(*va, char *);
+	u32 n_bytes = va_arg(*va, u32);
+	u8 *s = NULL;
+	uword n, fits;
+
+	if (!unformat(input, "%v", &s))
+		return 0;
+	n = vec_len64(s);
+	fits = n > 0 && n < n_bytes;
+	if (fits) {
+		memcpy(array, s, n);
+		memset(array + n, 0, n_bytes - n);
+	}
+	vec_free(s);
+	return fits;
+}
+
+static uword
+match_quoted(unformat_input_t *input, uword quote, u8 **result)
+{
+	u8 *s = NULL;
+	uword c;
+
+	unformat_skip_white_space(input);
+	if (unformat_get_input(input) != quote)
+		return 0;
+	while ((c = unformat_get_input(input)) != quote) {
+		if (c == '\\')
+			c = unformat_get_input(input);
+		if (c == UNFORMAT_END_OF_INPUT) {
+			vec_free(s);
+			return 0;
+		}
+		if (!keep(input, &s, (u8)c))
+			return 0;
+	}
+	if (!unformat_is_eof(input) && !is_white_space(unformat_peek_input(input))) {
+		vec_free(s);
+		return 0;
+	}
+	if (!keep(input, &s, 0))
+		return 0;
+	*result = s;
+	return 1;
+}
+
+uword
+unformat_single_quoted_string(unformat_input_t *input, va_list *va)
+{
+	return match_quoted(input, '\'', va_arg(*va, u8 **));
+}
+
+uword
+unformat_double_quoted_string(unformat_input_t *input, va_list *va)
+{
+	return match_quoted(input, '"', va_arg(*va, u8 **));
+}
+
+uword
 unformat_u8(unformat_input_t *input, va_list *va)
 {
 	u8 *result = va_arg(*va, u8 *);
 	u32 value;
 
-	if (!unformat(input, "%_%u", &value) || value > UINT8_MAX)
+	if (!unformat(input, "%u", &value) || value > UINT8_MAX)
 		return 0;
 	*result = (u8)value;
 	return 1;
@@ -206,7 +290,7 @@ unformat_u16(unformat_input_t *input, va_list *va)
 	u16 *result = va_arg(*va, u16 *);
 	u32 value;
 
-	if (!unformat(input, "%_%u", &value) || value > UINT16_MAX)
+	if (!unformat(input, "%u", &value) || value > UINT16_MAX)
 		return 0;
 	*result = (u16)value;
 	return 1;

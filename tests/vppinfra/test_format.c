@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <vppinfra/format_table.h>
 #include "text_test.h"
@@ -274,10 +277,61 @@ bytes_in_hex_and_text(void)
 	       "  %U", format_hex_bytes, bytes, 40);
 	EXPECT("00070e151c232a31383f464d545b626970777e858c939aa1a8afb6bdc4cbd2d9e0", "%U",
 	       format_hex_bytes_no_wrap, bytes, 33);
-	EXPECT(".....#*18?FMT[bipw~", "%U", format_ascii_bytes, bytes, 19);
+	EXPECT("plain\ttext", "%U", format_ascii_bytes, "plain\ttext and more", 10);
 	EXPECT("x 00000: 00 07 0e 15 1c 23 2a 31 38 3f 46 4d 54 5b 62 69 [.....#*18?FMT[bi]\n"
 	       "  00010: 70 77                                           [pw]",
 	       "x %U", format_hexdump, bytes, 18ul);
+	EXPECT("x 00000:  0700 150e 231c 312a 3f38 4d46 5b54 6962\n"
+	       "  00010:  7770",
+	       "x %U", format_hexdump_u16, bytes, 9);
+	EXPECT("00000:  150e0700 312a231c 4d463f38 69625b54\n"
+	       "00010:  857e7770",
+	       "%U", format_hexdump_u32, bytes, 5);
+	EXPECT("00000:  312a231c150e0700 69625b544d463f38|", "%U|%U", format_hexdump_u64, bytes, 2,
+	       format_hexdump_u64, bytes, 0);
+}
+
+/* Bits stand under their numbers, the last word first. */
+static void
+words_as_bits(void)
+{
+	uword words[2] = { 1ul << 63 | 5, 0 };
+	u8 *s = format(NULL, "%U%c", format_uword_bitmap, words, 2, 0), *line;
+
+	CU_ASSERT(!strncmp((char *)s, "         63   59   55", 21));
+	line = (u8 *)strchr((char *)s, '\n');
+	CU_ASSERT(!strncmp((char *)line, "\n   1:  .... .... ", 18));
+	line = (u8 *)strchr((char *)line + 1, '\n');
+	CU_ASSERT(!strncmp((char *)line, "\n   0:  1... .... ", 18));
+	CU_ASSERT_STRING_EQUAL(line + strlen((char *)line) - 10, " .... .1.1");
+	vec_free(s);
+}
+
+/* A page touched is on a node, one never touched is not there. */
+static void
+pages_of_a_mapping(void)
+{
+	uword page = (uword)sysconf(_SC_PAGESIZE);
+	u8 *p = mmap(NULL, 8 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char expected[200];
+	u8 *s;
+
+	for (int i = 0; i < 3; i++)
+		p[(uword)i * page] = 1;
+	s = format(NULL, "%U%c", format_page_map, (uword)p, 8 * page, 0);
+	snprintf(expected, sizeof(expected),
+		 "virtual memory start %p, size %luk, 8 pages, page size %luk\n", (void *)p,
+		 8 * page >> 10, page >> 10);
+	CU_ASSERT(!strncmp((char *)s, expected, strlen(expected)));
+	/* Where the kernel does not tell, it says so. */
+	snprintf(expected, sizeof(expected), ": 3 pages, %luk\n  not mapped: 5 pages, %luk",
+		 3 * page >> 10, 5 * page >> 10);
+	CU_ASSERT(strstr((char *)s, expected) || strstr((char *)s, "unknown: 8 pages"));
+	vec_free(s);
+	s = format(NULL, "%U%c", format_page_map, 0ul, 0ul, 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, " 0 pages"));
+	vec_free(s);
+	munmap(p, 8 * page);
 }
 
 static void
@@ -297,22 +351,47 @@ vectors_of_numbers(void)
 	vec_free(v);
 }
 
-/* The first unit of an interval takes all of it, each further one what is left. */
+/* Whether s, which is freed, is the time of day in UTC. */
+static void
+expect_now(int line, u8 *s)
+{
+	struct tm tm = {};
+	time_t t;
+
+	CU_ASSERT_PTR_NOT_NULL(strptime((char *)s, "%Y/%m/%d %H:%M:%S:", &tm));
+	t = timegm(&tm);
+	if (t < time(NULL) - 5 || t > time(NULL) + 1) {
+		printf("\nline %d: [%s] is not now\n", line, s);
+		CU_FAIL("not now");
+	}
+	vec_free(s);
+}
+
+/* Each letter of an interval is what is left below the unit above, days all there are; what has no
+ * finite binary fraction is not one microsecond short. */
 static void
 times_and_intervals(void)
 {
 	struct timeval tv = { .tv_sec = 1000000000, .tv_usec = 12345 };
+	struct timeval late = { .tv_sec = 1000000000, .tv_usec = 999500 };
 
-	EXPECT("1:01:01:500000", "%U", format_time_interval, "h:m:s:u", 3661.5);
-	EXPECT("61 01", "%U", format_time_interval, "m s", 3661.4);
-	EXPECT("3661.500", "%U", format_time_interval, "s.f", 3661.5);
-	EXPECT("1 3 00", "%U", format_time_interval, "w d h", 864000.0);
-	EXPECT("-2.000", "%U", format_time_interval, "s.f", -2.0);
-	EXPECT("0", "%U", format_time_interval, "s", (f64)NAN);
+	EXPECT("01:01:01:500:500000", "%U", format_time_interval, "h:m:s:f:u", 3661.5);
+	EXPECT("01 01", "%U", format_time_interval, "m s", 3661.9);
+	EXPECT("10:03", "%U", format_time_interval, "d:h", 10.0 * 86400 + 3 * 3600);
+	EXPECT("-02.000", "%U", format_time_interval, "s.f", -2.0);
+	EXPECT("00", "%U", format_time_interval, "s", (f64)NAN);
+	EXPECT("59.999999 00.000003 01.300000", "%U %U %U", format_time_interval, "s.u", 59.9999999,
+	       format_time_interval, "s.u", 0.000003, format_time_interval, "s.u", 1.3);
+	EXPECT("213503982", "%U", format_time_interval, "d", 1e300);
 	setenv("TZ", "UTC", 1);
 	tzset();
 	EXPECT("2001/09/09 01:46:40:012", "%U", format_timeval, NULL, &tv);
-	EXPECT("01h 012345", "%U", format_timeval, "Hh f", &tv);
+	EXPECT("2001/09/09 01:46:41:000", "%U", format_timeval, NULL, &late);
+	CU_ASSERT_EQUAL(late.tv_usec, 999500);
+	EXPECT("01h f", "%U", format_timeval, "Hh f", &tv);
+	EXPECT("2001/09/09 01:46:40:250", "%U", format_time_float, NULL, 1e9 + .25);
+	expect_now(__LINE__, format(NULL, "%U%c", format_timeval, NULL, NULL, 0));
+	expect_now(__LINE__, format(NULL, "%U%c", format_time_float, NULL, 0.0, 0));
 }
 
 static void
@@ -322,13 +401,27 @@ names_and_addresses(void)
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
 	struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "/run/x.sock" };
 	struct sockaddr other = { .sa_family = 77 };
+	ucontext_t context;
 	uword callers[2] = { (uword)&format_white_space + 4, 8 };
 	u8 *s;
 
 	inet_pton(AF_INET, "10.1.2.3", &in.sin_addr);
 	inet_pton(AF_INET6, "fe80::1", &in6.sin6_addr);
-	EXPECT("a_b_c9_", "%U", format_c_identifier, "a-b c9\xe9");
+	EXPECT("a name 9", "%U", format_c_identifier, "a_name_9");
 	EXPECT("", "%U", format_c_identifier, NULL);
+	/* A vector needs no NUL. */
+	s = format(NULL, "a_vector");
+	EXPECT("a vector", "%U", format_c_identifier, s);
+	vec_free(s);
+	EXPECT("10.1.2.3 fe80::1 02:fe:00:00:00:01", "%U %U %U", format_network_address, AF_INET,
+	       &in.sin_addr, format_network_address, AF_INET6, &in6.sin6_addr,
+	       format_network_address, AF_UNSPEC, "\x02\xfe\0\0\0\x01");
+	EXPECT("INET UNKNOWN SIGSEGV unknown 999", "%U %U %U %U", format_address_family, AF_INET,
+	       format_address_family, 4711, format_signal, SIGSEGV, format_signal, 999);
+	getcontext(&context);
+	s = format(NULL, "%U%c", format_ucontext_pc, &context, 0);
+	CU_ASSERT(!strncmp((char *)s, "0x", 2) && strtoul((char *)s, NULL, 0) > 0);
+	vec_free(s);
 	EXPECT("10.1.2.3:80 [fe80::1]:443", "%U %U", format_sockaddr, &in, format_sockaddr, &in6);
 	EXPECT("/run/x.sock (nil) address family 77", "%U %U %U", format_sockaddr, &un,
 	       format_sockaddr, NULL, format_sockaddr, &other);
@@ -603,6 +696,8 @@ static const unit_test_t tests[] = {
 	UNIT(indent_is_the_column),
 	UNIT(sizes_and_counts),
 	UNIT(bytes_in_hex_and_text),
+	UNIT(words_as_bits),
+	UNIT(pages_of_a_mapping),
 	UNIT(vectors_of_numbers),
 	UNIT(times_and_intervals),
 	UNIT(names_and_addresses),

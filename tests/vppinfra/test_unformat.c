@@ -186,6 +186,8 @@ blanks_count_where_asked(void)
 	REST("", 1, "1  2", "%_1 2");
 	REST("  x", 1, "1  x", "%_%d", &a);
 	REST("x", 1, "1  x", "%d", &a);
+	REST(" 1", 0, " 1", "%_%d", &a);
+	REST(" x", 1, "1 x", "%d%_", &a);
 }
 
 /* Strings end at a blank or at the character that follows in the format; braces nest. */
@@ -232,6 +234,10 @@ strings_and_braces(void)
 	}
 	REST("", 0, "", "%s", &s);
 	REST("  ", 0, "  ", "%s", &s);
+	/* A word that nobody wants is skipped. */
+	REST("two", 1, "one two", "%s", NULL);
+	REST("two", 1, "{one {or}} two", "%v", NULL);
+	REST("", 0, "", "%s", NULL);
 	s = (u8 *)1;
 	REST("", 1, "{}", "%v", &s);
 	CU_ASSERT_PTR_NULL(s);
@@ -337,6 +343,51 @@ sizes_and_small_integers(void)
 	REST("", 1, "65535", "%U", unformat_u16, &half);
 	REST("65536", 0, "65536", "%U", unformat_u16, &half);
 	CU_ASSERT_EQUAL(byte == 255 && half == 65535, 1);
+}
+
+/* Quotes hold blanks, arrays take what fits with its NUL, sizes are powers of 1024. */
+static void
+quotes_arrays_and_data_sizes(void)
+{
+	char array[6];
+	gid_t gid = 7;
+	u64 n = 1;
+	u8 *s;
+
+	REST("x", 1, "  \"a \\\"b\\\" c\" x", "%U", unformat_double_quoted_string, &s);
+	CU_ASSERT_STRING_EQUAL(s, "a \"b\" c");
+	CU_ASSERT_EQUAL(vec_len(s), 8);
+	vec_free(s);
+	REST("", 1, "''", "%U", unformat_single_quoted_string, &s);
+	CU_ASSERT_STRING_EQUAL(s, "");
+	vec_free(s);
+	REST("\"open", 0, "\"open", "%U", unformat_double_quoted_string, &s);
+	REST("'a'b", 0, "'a'b", "%U", unformat_single_quoted_string, &s);
+	REST("'a\\", 0, "'a\\", "%U", unformat_single_quoted_string, &s);
+	REST("a", 0, "a", "%U", unformat_single_quoted_string, &s);
+
+	memset(array, 'x', sizeof(array));
+	REST("more", 1, "abc more", "%U", unformat_c_string_array, array, (u32)sizeof(array));
+	CU_ASSERT(!memcmp(array, "abc\0\0\0", 6));
+	REST("", 1, "abcde", "%U", unformat_c_string_array, array, (u32)sizeof(array));
+	REST("abcdef", 0, "abcdef", "%U", unformat_c_string_array, array, (u32)sizeof(array));
+	CU_ASSERT_STRING_EQUAL(array, "abcde");
+
+	REST("", 1, "512", "%U", unformat_data_size, &n);
+	CU_ASSERT_EQUAL(n, 512);
+	REST("", 1, "3K", "%U", unformat_data_size, &n);
+	CU_ASSERT_EQUAL(n, KiB(3));
+	REST("", 1, "2Mb", "%U", unformat_data_size, &n);
+	CU_ASSERT_EQUAL(n, MiB(2));
+	REST("x", 1, "1G x", "%U", unformat_data_size, &n);
+	CU_ASSERT_EQUAL(n, GiB(1));
+	REST("18446744073709551615G", 0, "18446744073709551615G", "%U", unformat_data_size, &n);
+
+	REST("", 1, "gid 12", "gid %U", unformat_unix_gid, &gid);
+	CU_ASSERT_EQUAL(gid, 12);
+	REST("", 1, "gid root", "gid %U", unformat_unix_gid, &gid);
+	CU_ASSERT_EQUAL(gid, 0);
+	REST("gid no-such-group", 0, "gid no-such-group", "gid %U", unformat_unix_gid, &gid);
 }
 
 static void
@@ -469,6 +520,32 @@ fill_with_nothing(unformat_input_t *input)
 {
 	(*(int *)input->fill_buffer_arg)++;
 	return input->index;
+}
+
+static uword
+fill_and_say_more(unformat_input_t *input)
+{
+	return fill_from_pieces(input) == UNFORMAT_END_OF_INPUT ? UNFORMAT_END_OF_INPUT
+								: UNFORMAT_MORE_INPUT;
+}
+
+/* A function may say that there is more instead of where: the text it added is what follows, even
+ * while earlier text is kept to return to. */
+static void
+a_fill_may_say_that_there_is_more(void)
+{
+	pieces_t pieces = { .text = (const u8 *)"foo 12 foo 34", .n = 13, .n_piece = 3 };
+	unformat_input_t input;
+	int n = 0;
+
+	unformat_init(&input, fill_and_say_more, &pieces);
+	CU_ASSERT_EQUAL(unformat(&input, "foo bar"), 0);
+	CU_ASSERT_EQUAL(unformat(&input, "foo %d", &n), 1);
+	CU_ASSERT_EQUAL(n, 12);
+	CU_ASSERT_EQUAL(unformat(&input, "foo %d", &n), 1);
+	CU_ASSERT_EQUAL(n, 34);
+	CU_ASSERT(unformat_is_eof(&input));
+	unformat_free(&input);
 }
 
 /* A function that neither adds text nor ends it cannot keep the parser for ever. */
@@ -748,9 +825,11 @@ static const unit_test_t tests[] = {
 	UNIT(constants_and_what_may_follow),
 	UNIT(user_functions_are_rewound),
 	UNIT(sizes_and_small_integers),
+	UNIT(quotes_arrays_and_data_sizes),
 	UNIT(tokens_lines_and_bytes),
 	UNIT(bytes_are_taken_and_given_back),
 	UNIT(command_lines_environment_and_files),
+	UNIT(a_fill_may_say_that_there_is_more),
 	UNIT(a_fill_without_progress_is_the_end),
 	UNIT(pieces_parse_as_the_whole),
 	UNIT(values_survive_the_round_trip),
