@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A conversion first adds its whole text to the string, then the text is fitted to the width in
- * place: so %U needs no buffer of its own.  Every step that cannot get memory leaves the string as
- * it is, and the first such step ends the call. */
+/* What is known to its last byte, a number or a string, is put into the string with its padding at
+ * once; what other functions add (%U) is fitted to the width in place, so %U needs no buffer of its
+ * own.  Every step that cannot get memory leaves the string as it is, and the first such step ends
+ * the call. */
 #include <vppinfra/format.h>
 
 #include <locale.h>
 #include <math.h>
 #include <unistd.h>
+
+/* Longest text of a number that is made here: sign, 20 digits, point, 18 digits; or 64-bit octal.
+ */
+#define MAX_NUMBER_BYTES 48
+
+/* A string's first room beyond what it needs at once: small lines then grow once or not at all. */
+#define FIRST_BYTES 32
+
+/* 10^18 is the greatest power that a product with 63 bits of fraction leaves within 128 bits. */
+#define MAX_EXACT_PRECISION 18
 
 typedef struct {
 	char justify; /* - + = */
@@ -17,20 +28,35 @@ typedef struct {
 	word precision;  /* -1: none */
 } spec_t;
 
+/* The end of the string with room for n more bytes; NULL without memory.  A first vector gets a
+ * little more, in the hope that the line ends before it does. */
+static u8 *
+room(u8 **s, uword n)
+{
+	if (PREDICT_TRUE(_vec_fits(*s, n, 1)))
+		return *s + _vec_find(*s)->len;
+	if ((*s || vec_alloc(*s, n + FIRST_BYTES)) && vec_alloc(*s, n))
+		return NULL;
+	return *s + _vec_find(*s)->len;
+}
+
 /* n bytes at p, which may lie inside the string itself. */
 static int
 add_bytes(u8 **s, const void *p, uword n)
 {
 	uword offset = (uword)p - (uword)*s;
+	int is_inside;
+	u8 *to;
 
 	if (n == 0)
 		return 0;
-	if (*s && offset < vec_len64(*s)) {
-		if (vec_alloc(*s, n))
-			return -ENOMEM;
-		p = *s + offset;
-	}
-	return vec_add(*s, p, n);
+	is_inside = offset < vec_len64(*s);
+	to = room(s, n);
+	if (PREDICT_FALSE(!to))
+		return -ENOMEM;
+	memcpy(to, is_inside ? *s + offset : p, n);
+	_vec_find(*s)->len += n;
+	return 0;
 }
 
 static int
@@ -40,12 +66,43 @@ add_fill(u8 **s, u8 c, uword n)
 
 	if (n == 0)
 		return 0;
-	if (vec_add2(*s, p, n))
+	p = room(s, n);
+	if (!p)
 		return -ENOMEM;
 	memset(p, c, n);
+	_vec_find(*s)->len += n;
 	return 0;
 }
 
+/* n bytes at p, in as many columns as the width says; zeros go behind the first n_prefix. */
+static int
+add_text(u8 **s, const spec_t *spec, const void *p, uword n, uword n_prefix)
+{
+	uword width = (uword)spec->width, n_left, n_right, offset = (uword)p - (uword)*s;
+	u8 *to;
+
+	if (PREDICT_TRUE(width <= n))
+		return add_bytes(s, p, width ? width : n);
+	n_right = spec->justify == '-' ? width - n : spec->justify == '=' ? (width - n) / 2 : 0;
+	n_left = width - n - n_right;
+	if (!(offset < vec_len64(*s)))
+		offset = ~0ULL;
+	to = room(s, width);
+	if (PREDICT_FALSE(!to))
+		return -ENOMEM;
+	if (offset != ~0ULL)
+		p = *s + offset;
+	if (!spec->zero)
+		n_prefix = 0;
+	memcpy(to, p, n_prefix);
+	memset(to + n_prefix, spec->zero ? '0' : ' ', n_left);
+	memcpy(to + n_prefix + n_left, (const u8 *)p + n_prefix, n - n_prefix);
+	memset(to + n_left + n, ' ', n_right);
+	_vec_find(*s)->len += width;
+	return 0;
+}
+
+/* Open n bytes of c at index `at'. */
 static int
 insert_fill(u8 **s, u8 c, uword n, uword at)
 {
@@ -76,26 +133,72 @@ fit(u8 **s, const spec_t *spec, uword start, uword n_prefix)
 	return error ? error : add_fill(s, ' ', n_right);
 }
 
-static int
-add_integer(u8 **s, spec_t *spec, u64 value, const char *prefix, uword base, int upper)
+/* ---- numbers ---- */
+
+/* Digits of value in front of end; yields where they begin. */
+static char *
+put_decimal(char *end, u64 value)
 {
-	const char *digit = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-	char text[64];
-	uword at = sizeof(text), start = vec_len64(*s), n_digits, n_prefix = strlen(prefix);
+	static const char pairs[201] = "00010203040506070809101112131415161718192021222324"
+				       "25262728293031323334353637383940414243444546474849"
+				       "50515253545556575859606162636465666768697071727374"
+				       "75767778798081828384858687888990919293949596979899";
+
+	for (; value >= 100; value /= 100)
+		memcpy(end -= 2, &pairs[value % 100 * 2], 2);
+	if (value >= 10)
+		return memcpy(end - 2, &pairs[value * 2], 2);
+	*--end = (char)('0' + value);
+	return end;
+}
+
+/* The same with 2^log2_base digits. */
+static char *
+put_binary(char *end, u64 value, uword log2_base, const char *digits)
+{
+	do
+		*--end = digits[value & pow2_mask(log2_base)];
+	while (value >>= log2_base);
+	return end;
+}
+
+/* The digits in [digits, end), with room for the prefix before them.  More of them where the
+ * precision asks for more. */
+static int
+add_number(u8 **s, spec_t *spec, const char *prefix, char *digits, const char *end)
+{
+	uword n_prefix = strlen(prefix), n = (uword)(end - digits), start = vec_len64(*s);
 	int error;
 
-	do
-		text[--at] = digit[value % base];
-	while (value /= base);
-	n_digits = sizeof(text) - at;
-	error = add_bytes(s, prefix, n_prefix);
-	if (!error && spec->precision > (word)n_digits)
-		error = add_fill(s, '0', (uword)spec->precision - n_digits);
-	if (!error)
-		error = add_bytes(s, text + at, n_digits);
 	if (spec->precision >= 0)
 		spec->zero = 0;
+	if (PREDICT_TRUE(spec->precision <= (word)n)) {
+		memcpy(digits - n_prefix, prefix, n_prefix);
+		return add_text(s, spec, digits - n_prefix, n_prefix + n, n_prefix);
+	}
+	error = add_bytes(s, prefix, n_prefix);
+	if (!error)
+		error = add_fill(s, '0', (uword)spec->precision - n);
+	if (!error)
+		error = add_bytes(s, digits, n);
 	return error ? error : fit(s, spec, start, n_prefix);
+}
+
+static int
+add_decimal(u8 **s, spec_t *spec, u64 value, const char *sign)
+{
+	char text[MAX_NUMBER_BYTES], *end = text + sizeof(text);
+
+	return add_number(s, spec, sign, put_decimal(end, value), end);
+}
+
+static int
+add_binary(u8 **s, spec_t *spec, u64 value, uword log2_base, const char *prefix)
+{
+	const char *digits = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+	char text[MAX_NUMBER_BYTES], *end = text + sizeof(text);
+
+	return add_number(s, spec, prefix, put_binary(end, value, log2_base, digits), end);
 }
 
 static u64
@@ -109,8 +212,68 @@ add_signed(u8 **s, spec_t *spec, va_list *va)
 {
 	i64 value = spec->n_bytes == 8 ? va_arg(*va, i64) : va_arg(*va, i32);
 
-	return add_integer(s, spec, value < 0 ? -(u64)value : (u64)value, value < 0 ? "-" : "", 10,
-			   0);
+	return add_decimal(s, spec, value < 0 ? -(u64)value : (u64)value, value < 0 ? "-" : "");
+}
+
+/* |value| = *whole + *part / 10^precision, rounded to the nearest, halves to the even one.  Exact:
+ * a double is a whole number of 2^-n_bits, and the part times 10^precision fits 128 bits.  Yields 0
+ * for what is too large, too small or not finite. */
+static int
+split_float(f64 value, uword precision, u64 *whole, u64 *part)
+{
+	static const u64 powers[MAX_EXACT_PRECISION + 1] = { 1ULL,
+							     10ULL,
+							     100ULL,
+							     1000ULL,
+							     10000ULL,
+							     100000ULL,
+							     1000000ULL,
+							     10000000ULL,
+							     100000000ULL,
+							     1000000000ULL,
+							     10000000000ULL,
+							     100000000000ULL,
+							     1000000000000ULL,
+							     10000000000000ULL,
+							     100000000000000ULL,
+							     1000000000000000ULL,
+							     10000000000000000ULL,
+							     100000000000000000ULL,
+							     1000000000000000000ULL };
+	u64 bits, mantissa;
+	unsigned __int128 product, rest, half;
+	uword exponent, n_bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	exponent = bits >> 52 & 0x7ff;
+	mantissa = bits & pow2_mask(52);
+	if (precision > MAX_EXACT_PRECISION)
+		return 0;
+	*whole = *part = 0;
+	if (exponent == 0)
+		return mantissa == 0;
+	mantissa |= 1ULL << 52;
+	/* The value is mantissa * 2^(exponent - 1075). */
+	if (exponent >= 1075) {
+		*whole = mantissa << (exponent - 1075) % 64;
+		return exponent - 1075 <= 11;
+	}
+	n_bits = 1075 - exponent;
+	if (n_bits > 127)
+		return 0;
+	*whole = n_bits < 64 ? mantissa >> n_bits : 0;
+	product = (unsigned __int128)(n_bits < 64 ? mantissa & pow2_mask(n_bits) : mantissa) *
+		  powers[precision];
+	*part = (u64)(product >> n_bits);
+	half = (unsigned __int128)1 << (n_bits - 1);
+	rest = product & (half * 2 - 1);
+	if (rest > half || (rest == half && (precision ? *part : *whole) & 1))
+		*part += 1;
+	if (*part == powers[precision]) {
+		*part = 0;
+		*whole += 1;
+	}
+	return 1;
 }
 
 /* The point is a point in every locale.  Returns the length of the text after. */
@@ -128,52 +291,91 @@ restore_point(u8 *text, uword n)
 	return n - (n_point - 1);
 }
 
-/* The digits of a double are the C library's business. */
+/* The digits of this double are the C library's business. */
 static int
-add_float(u8 **s, spec_t *spec, f64 value)
+add_float_by_libc(u8 **s, spec_t *spec, f64 value, int precision)
 {
 	char c_format[] = { '%', '.', '*', spec->conversion, 0 };
-	int precision = spec->precision < 0 ? 6 : (int)spec->precision, n;
-	uword start = vec_len64(*s);
+	uword start = vec_len64(*s), n_room = 64;
 	u8 *text;
+	int n;
 
-	n = snprintf(NULL, 0, c_format, precision, value);
-	if (n < 0)
-		return -ENOMEM;
-	/* snprintf ends with a NUL, which is taken off again. */
-	if (vec_add2(*s, text, (uword)n + 1))
-		return -ENOMEM;
-	snprintf((char *)text, (uword)n + 1, c_format, precision, value);
-	vec_set_len(*s, start + restore_point(text, (uword)n));
+	for (;;) {
+		text = room(s, n_room);
+		if (!text)
+			return -ENOMEM;
+		n = snprintf((char *)text, n_room, c_format, precision, value);
+		if (n < 0)
+			return -ENOMEM;
+		if ((uword)n < n_room)
+			break;
+		n_room = (uword)n + 1;
+	}
+	_vec_find(*s)->len += restore_point(text, (uword)n);
 	if (!isfinite(value))
 		spec->zero = 0;
 	return fit(s, spec, start, signbit(value) ? 1 : 0);
 }
 
 static int
+add_float(u8 **s, spec_t *spec, f64 value)
+{
+	int precision = spec->precision < 0 ? 6 : (int)spec->precision;
+	char text[MAX_NUMBER_BYTES], *end = text + sizeof(text), *p = end;
+	u64 whole, part;
+
+	if (spec->conversion != 'f' || !split_float(value, (uword)precision, &whole, &part))
+		return add_float_by_libc(s, spec, value, precision);
+	if (precision > 0) {
+		p = put_decimal(end, part);
+		while (p > end - precision)
+			*--p = '0';
+		*--p = '.';
+	}
+	p = put_decimal(p, whole);
+	if (signbit(value))
+		*--p = '-';
+	return add_text(s, spec, p, (uword)(end - p), signbit(value) ? 1 : 0);
+}
+
+/* ---- strings ---- */
+
+static int
 add_c_string(u8 **s, const spec_t *spec, const char *string)
 {
-	uword start = vec_len64(*s), max = spec->precision < 0 ? ~0ULL : (uword)spec->precision;
-
 	if (!string)
 		string = "(nil)";
-	if (add_bytes(s, string, strnlen(string, max)))
-		return -ENOMEM;
-	if (spec->conversion == 'S')
-		for (uword i = start; i < vec_len64(*s); i++)
-			if ((*s)[i] == '_')
-				(*s)[i] = ' ';
-	return fit(s, spec, start, 0);
+	return add_text(
+		s, spec, string,
+		spec->precision < 0 ? strlen(string) : strnlen(string, (uword)spec->precision), 0);
+}
+
+static int
+add_c_string_with_blanks(u8 **s, const spec_t *spec, const char *string)
+{
+	uword start = vec_len64(*s);
+	int error = add_c_string(s, spec, string);
+
+	for (uword i = start; i < vec_len64(*s); i++)
+		if ((*s)[i] == '_')
+			(*s)[i] = ' ';
+	return error;
 }
 
 static int
 add_vector(u8 **s, const spec_t *spec, const u8 *v)
 {
-	uword start = vec_len64(*s), n = vec_len64(v);
+	uword n = vec_len64(v);
 
 	if (spec->precision >= 0 && n > (uword)spec->precision)
 		n = (uword)spec->precision;
-	return add_bytes(s, v, n) ? -ENOMEM : fit(s, spec, start, 0);
+	return add_text(s, spec, v, n, 0);
+}
+
+static int
+add_byte(u8 **s, const spec_t *spec, u8 c)
+{
+	return add_text(s, spec, &c, 1, 0);
 }
 
 static int
@@ -185,14 +387,6 @@ add_user(u8 **s, const spec_t *spec, va_list *va)
 	*s = fn(*s, va);
 	/* A function may shorten the string: the width is then that of nothing. */
 	return fit(s, spec, clib_min(start, vec_len64(*s)), 0);
-}
-
-static int
-add_byte(u8 **s, const spec_t *spec, u8 c)
-{
-	uword start = vec_len64(*s);
-
-	return add_bytes(s, &c, 1) ? -ENOMEM : fit(s, spec, start, 0);
 }
 
 /* The arguments that follow are of unknown type, so nothing more can be formatted. */
@@ -213,15 +407,14 @@ add_conversion(u8 **s, spec_t *spec, va_list *va)
 	case 'd':
 		return add_signed(s, spec, va);
 	case 'u':
-		return add_integer(s, spec, get_unsigned(spec, va), "", 10, 0);
+		return add_decimal(s, spec, get_unsigned(spec, va), "");
 	case 'x':
 	case 'X':
-		return add_integer(s, spec, get_unsigned(spec, va), "", 16,
-				   spec->conversion == 'X');
+		return add_binary(s, spec, get_unsigned(spec, va), 4, "");
 	case 'o':
-		return add_integer(s, spec, get_unsigned(spec, va), "", 8, 0);
+		return add_binary(s, spec, get_unsigned(spec, va), 3, "");
 	case 'p':
-		return add_integer(s, spec, (uword)va_arg(*va, void *), "0x", 16, 0);
+		return add_binary(s, spec, (uword)va_arg(*va, void *), 4, "0x");
 	case 'f':
 	case 'e':
 	case 'g':
@@ -229,8 +422,9 @@ add_conversion(u8 **s, spec_t *spec, va_list *va)
 	case 'c':
 		return add_byte(s, spec, (u8)va_arg(*va, int));
 	case 's':
-	case 'S':
 		return add_c_string(s, spec, va_arg(*va, const char *));
+	case 'S':
+		return add_c_string_with_blanks(s, spec, va_arg(*va, const char *));
 	case 'v':
 		return add_vector(s, spec, va_arg(*va, const u8 *));
 	case 'U':
@@ -272,14 +466,17 @@ static const char *
 read_spec(const char *f, spec_t *spec, va_list *va)
 {
 	*spec = (spec_t){ .justify = '+', .n_bytes = sizeof(int), .precision = -1 };
-	f = read_number(read_justification(f, spec), &spec->width, va);
-	if (spec->width < 0) {
-		/* As in C: a negative argument for * is a width and the minus sign. */
-		spec->width = -spec->width;
-		spec->justify = '-';
+	/* Most have neither width nor precision: then a letter comes first. */
+	if (*f <= '=') {
+		f = read_number(read_justification(f, spec), &spec->width, va);
+		if (spec->width < 0) {
+			/* As in C: a negative argument for * is a width and the minus sign. */
+			spec->width = -spec->width;
+			spec->justify = '-';
+		}
+		if (*f == '.')
+			f = read_number(f + 1, &spec->precision, va);
 	}
-	if (*f == '.')
-		f = read_number(f + 1, &spec->precision, va);
 	for (; *f == 'l' || *f == 'L' || *f == 'w'; f++)
 		spec->n_bytes = sizeof(u64);
 	spec->conversion = *f;
