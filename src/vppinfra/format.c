@@ -369,7 +369,7 @@ add_vector(u8 **s, const spec_t *spec, const u8 *v)
 
 	if (spec->precision >= 0 && n > (uword)spec->precision)
 		n = (uword)spec->precision;
-	return add_text(s, spec, v, n, 0);
+	return add_text(s, spec, n ? v : (const u8 *)"", n, 0);
 }
 
 static int

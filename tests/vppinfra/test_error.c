@@ -309,9 +309,9 @@ memory_ends_at_each_allocation(void)
 		clib_error_t *error;
 		u8 *s;
 
-		mheap_fail_get_after(k);
+		mheap_fail_gets_after(k);
 		error = start_plugin();
-		mheap_fail_get_after(0);
+		mheap_fail_gets_after(0);
 		CU_ASSERT_PTR_NOT_NULL(error);
 		clib_error_set_code(error, 5);
 		s = format(NULL, "%U", format_clib_error, error);
@@ -367,9 +367,9 @@ a_message_without_memory(void)
 	test_heap_t h = heap_make(MiB(1));
 
 	clib_error_register_handler(remember, NULL);
-	mheap_fail_get_after(1);
+	mheap_fail_gets_after(1);
 	_clib_error(CLIB_ERROR_WARNING, NULL, 0, "%s", "words");
-	mheap_fail_get_after(0);
+	mheap_fail_gets_after(0);
 	CU_ASSERT_STRING_EQUAL((char *)last_words, "out of memory for an error message\n");
 	clib_error_unregister_handler(remember, NULL);
 	heap_done(&h);
