@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BUILD ?= build
 
-.PHONY: help build run shell test perf soak clean install setup hugepages format
+.PHONY: help build run shell test perf soak clean install setup hugepages format docs
 
 help:
 	@echo "make run      build, start the daemon, move real packets between two ports, show, stop"
@@ -14,6 +14,7 @@ help:
 	@echo "make install  into PREFIX (default /usr/local), DESTDIR honoured"
 	@echo "make clean    remove build folders and what a killed run left behind"
 	@echo "make format   clang-format the sources"
+	@echo "make docs     docs/reference.md from the public headers"
 
 setup:
 	@scripts/setup.sh
@@ -48,3 +49,6 @@ clean:
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+docs:
+	@scripts/reference.py -o docs/reference.md
