@@ -161,6 +161,8 @@ typedef struct _unformat_input_t {
 /** What %U of unformat() calls: 1 and the input consumed, or 0 (the input is put back). */
 typedef uword(unformat_function_t)(unformat_input_t *input, va_list *args);
 
+/** Where the next byte is when there is none; and what a fill function may return instead of the
+ *  index of the text it appended. */
 #define UNFORMAT_END_OF_INPUT (~(uword)0)
 #define UNFORMAT_MORE_INPUT 0
 
@@ -199,6 +201,7 @@ unformat_check_input(unformat_input_t *i)
 	return i->index;
 }
 
+/** Whether there is no next byte. */
 always_inline int
 unformat_is_eof(unformat_input_t *input)
 {
@@ -234,6 +237,7 @@ unformat_peek_input(unformat_input_t *input)
 	return i == UNFORMAT_END_OF_INPUT ? i : input->buffer[i];
 }
 
+/** Blank, tab or line end; UNFORMAT_END_OF_INPUT is none. */
 always_inline int
 is_white_space(uword c)
 {

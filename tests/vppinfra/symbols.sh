@@ -14,7 +14,7 @@ library=$1 archive=$2
 families() {
 	cat <<-'END'
 		_?(clib|vec|pool|hash|mheap|mhash|heap|sparse_vec|valloc|elog)_[a-z0-9_]+
-		(vm|vmem|arena|mmz|kmem|vmheap)_[a-z0-9_]+
+		(vm|vmem|arena|mmz|pages|kmem|percpu|vmheap)_[a-z0-9_]+
 		_?(un)?format(_[a-z0-9_]+)?
 		va_(un|f)?format
 		fd?format
