@@ -165,7 +165,7 @@ format_counters(u8 *s, const snapshot_t *n, u32 indent)
 		   ratio(st->n_clocks_get, st->n_timed_gets));
 	s = format(s, "\n%Ufrees: %Lu %.2f clocks/call", format_white_space, indent, st->n_puts,
 		   ratio(st->n_clocks_put, st->n_timed_puts));
-	s = format(s, "\n%Utimed: %Lu allocs, %Lu frees (those traced or validated)",
+	s = format(s, "\n%Utimed: %Lu allocs, %Lu frees (of those traced or validated)",
 		   format_white_space, indent, st->n_timed_gets, st->n_timed_puts);
 	s = format(s, "\n%Urefused: %Lu allocs, %Lu frees; %Lu lists lost to overwriting",
 		   format_white_space, indent, st->n_get_failures, st->n_bad_puts,

@@ -350,15 +350,17 @@ static never_inline void
 get_watched(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, uword *offset,
 	    const void *frame)
 {
-	u32 flags = heap_flags(h);
+	u32 flags = heap_flags(h), is_timed = h->stats.n_gets % N_CALLS_PER_TIMED == 0;
 	u64 before;
 
 	if (flags & MHEAP_FLAG_VALIDATE)
 		mheap_validate(v);
-	before = clib_cpu_time_now();
+	before = is_timed ? clib_cpu_time_now() : 0;
 	get_locked(h, v, n_bytes, align, align_offset, offset);
-	h->stats.n_clocks_get += clib_cpu_time_now() - before;
-	h->stats.n_timed_gets++;
+	if (is_timed) {
+		h->stats.n_clocks_get += clib_cpu_time_now() - before;
+		h->stats.n_timed_gets++;
+	}
 	if (flags & MHEAP_FLAG_TRACE && *offset != ~(uword)0)
 		mheap_trace_get(h, v, *offset, frame);
 	if (flags & MHEAP_FLAG_VALIDATE)

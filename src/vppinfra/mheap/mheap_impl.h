@@ -39,6 +39,10 @@
 /* An address space that needs no hint: a default heap for v == NULL, as in VPP. */
 #define DEFAULT_HEAP_BYTES MiB(64)
 
+/* Of the calls to a heap that is traced or validated, one in so many is timed: the clock costs as
+ * much as a get. */
+#define N_CALLS_PER_TIMED 16
+
 /* Header and interval of a reclaimed element: kept when its pages go. */
 #define RECLAIMED_KEEP_BYTES (sizeof(mheap_free_elt_t) + sizeof(mheap_reclaimed_t))
 

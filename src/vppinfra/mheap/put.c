@@ -216,7 +216,7 @@ put_object(mheap_t *h, void *v, uword uo)
 static never_inline int
 put_watched(mheap_t *h, void *v, uword offset, const void *frame)
 {
-	u32 flags = heap_flags(h);
+	u32 flags = heap_flags(h), is_timed = h->stats.n_puts % N_CALLS_PER_TIMED == 0;
 	u64 before;
 	int error;
 
@@ -227,10 +227,12 @@ put_watched(mheap_t *h, void *v, uword offset, const void *frame)
 		return error;
 	if (flags & MHEAP_FLAG_TRACE)
 		mheap_trace_put(h, v, offset, frame);
-	before = clib_cpu_time_now();
+	before = is_timed ? clib_cpu_time_now() : 0;
 	put_object(h, v, offset);
-	h->stats.n_clocks_put += clib_cpu_time_now() - before;
-	h->stats.n_timed_puts++;
+	if (is_timed) {
+		h->stats.n_clocks_put += clib_cpu_time_now() - before;
+		h->stats.n_timed_puts++;
+	}
 	if (flags & MHEAP_FLAG_VALIDATE)
 		mheap_validate(v);
 	return 0;
