@@ -115,13 +115,13 @@ what_could_be_named_is_offered(void)
 }
 
 /* With libbacktrace a static function has its name and each address its line. */
-static never_inline int
+static never_inline u32
 own_line(clib_symbol_t *symbol)
 {
 	uword caller;
 
 	if (clib_backtrace(&caller, 1, 0) != 1)
-		return -1;
+		return 0;
 	clib_symbolize(caller, symbol);
 	return __LINE__ - 3;
 }
@@ -130,7 +130,7 @@ static void
 static_functions_have_names_and_lines(void)
 {
 	clib_symbol_t symbol;
-	int line;
+	u32 line;
 	u8 *s;
 
 	clib_mem_init(NULL, MiB(4));
