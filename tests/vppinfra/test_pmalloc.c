@@ -460,9 +460,10 @@ random_operations_keep_what_was_given(void)
 
 /* ---- exhaustion ---- */
 
-/* The k-th allocation for the books fails, for each k: nothing is taken, nothing is lost. */
+/* The k-th allocation for the books fails, for each k, once or with all after it: nothing is taken,
+ * nothing is lost. */
 static void
-no_memory_for_the_books_changes_nothing(void)
+no_memory_for_the_books(void (*fail_after)(u64 k))
 {
 	clib_mem_heap_t *heap = clib_mem_init(NULL, MiB(4));
 	uword committed = vm_committed_bytes(0);
@@ -473,7 +474,7 @@ no_memory_for_the_books_changes_nothing(void)
 		void *a = NULL, *b = NULL, *c = NULL;
 		int rv;
 
-		mheap_fail_get_after(k);
+		fail_after(k);
 		rv = clib_pmalloc_init(&pm, 0, 8 * PAGE);
 		if (!rv) {
 			a = clib_pmalloc_alloc_aligned(&pm, 100, 0);
@@ -500,6 +501,13 @@ no_memory_for_the_books_changes_nothing(void)
 	}
 	CU_ASSERT(k > 10 && k < 50);
 	clib_mem_exit();
+}
+
+static void
+no_memory_for_the_books_changes_nothing(void)
+{
+	no_memory_for_the_books(mheap_fail_get_after);
+	no_memory_for_the_books(mheap_fail_gets_after);
 }
 
 /* A page that cannot be committed is NULL with a reason, once and for as long as it lasts. */

@@ -191,9 +191,10 @@ random_operations_match_a_map(void)
 
 /* ---- exhaustion ---- */
 
-/* The k-th allocation fails, for each k: init leaves nothing, add and alloc leave all as it was. */
+/* The k-th allocation fails, for each k, once or with all after it: init leaves nothing, add and
+ * alloc leave all as it was. */
 static void
-no_memory_changes_nothing(void)
+no_memory_changes(void (*fail_after)(u64 k))
 {
 	clib_valloc_chunk_t template = { .baseva = 0x1000, .size = 1 << 20 };
 	clib_mem_heap_t *heap = clib_mem_init(NULL, MiB(4));
@@ -204,7 +205,7 @@ no_memory_changes_nothing(void)
 	for (k = 1; k < 20; k++) {
 		int rv;
 
-		mheap_fail_get_after(k);
+		fail_after(k);
 		rv = clib_valloc_init(&vam, &template, 1);
 		mheap_fail_get_after(0);
 		if (rv == 0)
@@ -216,7 +217,7 @@ no_memory_changes_nothing(void)
 	CU_ASSERT(k > 3 && k < 20);
 	/* Each split that needs memory is made to fail once. */
 	for (u32 i = 0; i < 3000; i++) {
-		mheap_fail_get_after(1);
+		fail_after(1);
 		a = clib_valloc_alloc(&vam, 16, 0);
 		mheap_fail_get_after(0);
 		if (!a) {
@@ -232,13 +233,13 @@ no_memory_changes_nothing(void)
 	CU_ASSERT_EQUAL(vam.n_failures, n_refused);
 	/* Room for one more in the pool is not certain; a refused add leaves the sums. */
 	for (u32 i = 0; i < 1000; i++) {
-		mheap_fail_get_after(1);
+		fail_after(1);
 		if (add(&vam, GiB(1) + i * KiB(4), KiB(1)) == -ENOMEM)
 			expect_whole(&vam);
 		mheap_fail_get_after(0);
 	}
 	/* Giving back needs no memory. */
-	mheap_fail_get_after(1);
+	fail_after(1);
 	for (a = 0x1000; n_busy; a += 16, n_busy -= 16)
 		CU_ASSERT_EQUAL(clib_valloc_free(&vam, a), 16);
 	mheap_fail_get_after(0);
@@ -246,6 +247,13 @@ no_memory_changes_nothing(void)
 	clib_valloc_destroy(&vam);
 	CU_ASSERT_EQUAL(mheap_elts(heap), 0);
 	clib_mem_exit();
+}
+
+static void
+no_memory_changes_nothing(void)
+{
+	no_memory_changes(mheap_fail_get_after);
+	no_memory_changes(mheap_fail_gets_after);
 }
 
 static clib_valloc_main_t *grown;
