@@ -104,6 +104,7 @@ typedef struct {
 } _hash_link_t;
 
 #define _HASH_IN_USE (1u << 31)
+/** Heads of the smallest table. */
 #define HASH_MIN_CAPACITY 64
 
 /** The header of a table that is not NULL. */
@@ -143,6 +144,7 @@ CLIB_EXPORT void *_hash_create2(uword elts, uword user, uword value_bytes,
  *  log2_pair_size), key_sum, key_equal, format_pair and its argument.  NULL: numbers to words. */
 CLIB_EXPORT void *_hash_create(uword elts, const hash_t *h);
 
+/** The same by VPP's name; functions and kinds may be of any pointer or integer type. */
 #define hash_create2(_elts, _user, _value_bytes, _key_sum, _key_equal, _format_pair,               \
 		     _format_pair_arg)                                                             \
 	_hash_create2((_elts), (uword)(_user), (_value_bytes),                                     \
@@ -152,6 +154,10 @@ CLIB_EXPORT void *_hash_create(uword elts, const hash_t *h);
 #define _hash_create_kind(elts, user, value_bytes, kind)                                           \
 	_hash_create2((elts), (user), (value_bytes), (hash_key_sum_function_t *)(uword)(kind), 0,  \
 		      0, 0)
+/** Keys are numbers; with the others they are addresses of what the name says, and key_bytes the
+ *  bytes of what is there or, of a vector, of an element.  In no table's header stands the address of
+ *  a function, so memory with one may be shared by processes that map it at one address: what
+ *  _shmem is about in VPP. */
 #define hash_create(elts, value_bytes) _hash_create_kind(elts, 0, value_bytes, KEY_FUNC_NONE)
 #define hash_create_uword(elts, value_bytes)                                                       \
 	_hash_create_kind(elts, 0, value_bytes, KEY_FUNC_POINTER_UWORD)
@@ -203,28 +209,31 @@ CLIB_EXPORT uword *_hash_get(const void *v, uword key);
 #define hash_get_pair(h, key) _hash_get_pair((h), (uword)(key))
 #define hash_get_pair_mem(h, key) _hash_get_pair((h), pointer_to_uword(key))
 
-/** Pairs; heads, which is what VPP calls capacity; bytes of memory, keys' not counted. */
+/** Pairs in the table; 0 for NULL. */
 always_inline uword
 hash_elts(const void *v)
 {
 	return v ? hash_header(v)->elts : 0;
 }
 
+/** Heads, which is what VPP calls capacity; 0 for NULL. */
 always_inline uword
 hash_capacity(const void *v)
 {
 	return vec_len64(v);
 }
 
+/** Bytes of memory; that of keys is not counted. */
 CLIB_EXPORT uword hash_bytes(const void *v);
 
-/** Bytes of a pair, key and value: a power of two, as in VPP. */
+/** Bytes of a pair, key and value: a power of two, as in VPP; this is its logarithm. */
 always_inline uword
 hash_pair_log2_bytes(const hash_t *h)
 {
 	return h->log2_pair_size + 3;
 }
 
+/** Bytes of a pair. */
 always_inline uword
 hash_pair_bytes(const hash_t *h)
 {
@@ -275,6 +284,7 @@ CLIB_EXPORT format_function_t string_key_format_pair;
 		(c) ^= (b) >> (s2);                                                                \
 	} while (0)
 
+/** lookup2's mixing of three u32, in three steps or at once. */
 #define hash_mix32_step_1(a, b, c) _hash_mix_step(a, b, c, 13, 8, 13)
 #define hash_mix32_step_2(a, b, c) _hash_mix_step(a, b, c, 12, 16, 5)
 #define hash_mix32_step_3(a, b, c) _hash_mix_step(a, b, c, 3, 10, 15)
@@ -285,6 +295,7 @@ CLIB_EXPORT format_function_t string_key_format_pair;
 		hash_mix32_step_3(a, b, c);                                                        \
 	} while (0)
 
+/** lookup8's mixing of three u64, in four steps or at once. */
 #define hash_mix64_step_1(a, b, c) _hash_mix_step(a, b, c, 43, 9, 8)
 #define hash_mix64_step_2(a, b, c) _hash_mix_step(a, b, c, 38, 23, 5)
 #define hash_mix64_step_3(a, b, c) _hash_mix_step(a, b, c, 35, 49, 11)
@@ -310,6 +321,7 @@ hash32_rotate_left(u32 x, u32 i)
 		(a) ^= hash32_rotate_left((c), (s));                                               \
 		(c) += (b);                                                                        \
 	} while (0)
+/** lookup3's mixing of three u32, in three steps or at once. */
 #define hash_v3_mix32_step_1(a, b, c)                                                              \
 	do {                                                                                       \
 		_hash_v3_mix(a, b, c, 4);                                                          \
@@ -337,6 +349,7 @@ hash32_rotate_left(u32 x, u32 i)
 		(c) ^= (b);                                                                        \
 		(c) -= hash32_rotate_left((b), (s));                                               \
 	} while (0)
+/** lookup3's last mixing of three u32, after which c is the sum, in three steps or at once. */
 #define hash_v3_finalize32_step_1(a, b, c)                                                         \
 	do {                                                                                       \
 		_hash_v3_finalize(c, b, 14);                                                       \

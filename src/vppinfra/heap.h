@@ -48,9 +48,10 @@ typedef struct {
 	u32 next_free, prev_free;
 } heap_elt_t;
 
+/** Sizes below this have a list each. */
 #define HEAP_LOG2_SMALL_BINS (5)
 #define HEAP_SMALL_BINS (1 << HEAP_LOG2_SMALL_BINS)
-/* Sizes are below 2^31, so above the small ones there are 26 powers of two with 4 lists each. */
+/** Sizes are below 2^31, so above the small ones there are 26 powers of two with 4 lists each. */
 #define HEAP_LOG2_BINS_PER_POWER (2)
 #define HEAP_N_BINS (HEAP_SMALL_BINS + ((31 - HEAP_LOG2_SMALL_BINS) << HEAP_LOG2_BINS_PER_POWER))
 
@@ -104,25 +105,28 @@ heap_header(const void *v)
 
 /* ---- records ---- */
 
+/** Whether nobody has the range. */
 always_inline uword
 heap_is_free(const heap_elt_t *e)
 {
 	return (e->offset & HEAP_ELT_FREE_BIT) != 0;
 }
 
+/** The range's first index. */
 always_inline uword
 heap_offset(const heap_elt_t *e)
 {
 	return e->offset & ~HEAP_ELT_FREE_BIT;
 }
 
-/** The neighbour's record; e itself at the end. */
+/** The record of the range after this one; e itself at the end. */
 always_inline heap_elt_t *
 heap_next(heap_elt_t *e)
 {
 	return e + e->next;
 }
 
+/** The record of the range before it; e itself at the beginning. */
 always_inline heap_elt_t *
 heap_prev(heap_elt_t *e)
 {
@@ -181,6 +185,7 @@ CLIB_EXPORT void *_heap_free(void *v);
 	})
 CLIB_EXPORT int _heap_set_max_len(void *v, uword max_len);
 
+/** That limit; 0: none. */
 always_inline uword
 heap_get_max_len(const void *v)
 {
@@ -243,12 +248,13 @@ heap_is_free_handle(const void *v, uword handle)
 	       heap_is_free(heap_header(v)->elts + handle);
 }
 
-/** Ranges handed out; bytes of memory, all told. */
+/** Ranges handed out. */
 always_inline uword
 heap_elts(const void *v)
 {
 	return v ? heap_header(v)->used_count : 0;
 }
+/** Bytes of memory, elements and records and all. */
 CLIB_EXPORT uword heap_bytes(const void *v);
 
 /** The body for each range handed out, in the order of indices: var points at it, len is its

@@ -72,6 +72,7 @@ CLIB_EXPORT void mhash_free(mhash_t *h);
  *  NULL when there is none. */
 CLIB_EXPORT hash_pair_t *mhash_get_pair(mhash_t *h, const void *key);
 
+/** Pointer to a key's value, or 0; good until the next set. */
 always_inline uword *
 mhash_get(mhash_t *h, const void *key)
 {
@@ -96,18 +97,21 @@ CLIB_EXPORT uword mhash_set(mhash_t *h, const void *key, uword new_value, uword 
 /** Remove a key; old_value as above.  @return 1; 0 when it was not there */
 CLIB_EXPORT uword mhash_unset(mhash_t *h, const void *key, uword *old_value);
 
+/** Keys in the table. */
 always_inline uword
 mhash_elts(const mhash_t *m)
 {
 	return hash_elts(m->hash);
 }
 
+/** Bytes there are for a value: hash_value_bytes(); 0 without a hash. */
 always_inline uword
 mhash_value_bytes(const mhash_t *m)
 {
 	return m->hash ? hash_value_bytes(hash_header(m->hash)) : 0;
 }
 
+/** Whether keys have lengths of their own, and so lie in a heap. */
 always_inline uword
 mhash_key_vector_is_heap(const mhash_t *h)
 {

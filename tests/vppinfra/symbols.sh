@@ -14,6 +14,7 @@ library=$1 archive=$2
 families() {
 	cat <<-'END'
 		_?(clib|vec|pool|hash|mheap|mhash|heap|sparse_vec|valloc|elog)_[a-z0-9_]+
+		(mem|string)_key_(sum|equal|format_pair)
 		(vm|vmem|arena|mmz|pages|kmem|percpu|vmheap)_[a-z0-9_]+
 		_?(un)?format(_[a-z0-9_]+)?
 		va_(un|f)?format
