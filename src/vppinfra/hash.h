@@ -37,11 +37,11 @@
 #include <vppinfra/format.h>
 #include <vppinfra/vec.h>
 
-struct hash_header;
+struct _hash_header;
 
 /** The sum of a key, and whether two keys are the same, for keys of the caller's making. */
-typedef uword(hash_key_sum_function_t)(struct hash_header *, uword key);
-typedef uword(hash_key_equal_function_t)(struct hash_header *, uword key1, uword key2);
+typedef uword(hash_key_sum_function_t)(struct _hash_header *, uword key);
+typedef uword(hash_key_equal_function_t)(struct _hash_header *, uword key1, uword key2);
 
 /* Kinds of keys the table knows by itself, in place of functions. */
 #define KEY_FUNC_NONE (0)          /* the key is the word */
@@ -51,7 +51,7 @@ typedef uword(hash_key_equal_function_t)(struct hash_header *, uword key1, uword
 #define KEY_FUNC_MEM (4)           /* address of `user` bytes */
 #define KEY_FUNC_VEC (5)           /* a vector with elements of `user` bytes */
 
-typedef struct hash_header {
+typedef struct _hash_header {
 	/** Pairs in the table. */
 	uword elts;
 
