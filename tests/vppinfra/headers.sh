@@ -1,60 +1,82 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Every public header compiles alone, in C and in C++, with the warnings that a careful program
-# turns on; and a C++ program that uses them links and runs.
+# turns on; all of them compile together; and programs that use what is in them link and run.
 #
-#   headers.sh SOURCE_ROOT LIBRARY PROGRAM.cc NESTED.c HEADER...
+#   headers.sh SOURCE_ROOT LIBRARY PROGRAM... -- HEADER...
 #
-# NESTED.c uses macros inside one another's arguments, which may shadow nothing; it is C and C++.
-# Shadowing is C's business only: to g++ VPP's hash_header() hides its struct of that name.
-# Each compiler of gcc, clang, g++ and clang++ that is installed is asked.
+# Each compiler of gcc, clang, g++ and clang++ that is installed is asked.  The standard is the
+# strict one (c11, c++17), in which fewer words are known, and for all headers together the GNU
+# one as well.  A PROGRAM.c must be a C++ program, too.
 set -u
-root=$1 library=$2 program=$3 nested=$4
-shift 4
+root=$1 library=$2
+shift 2
+programs=
+while [ "$1" != -- ]; do
+	programs="$programs $1"
+	shift
+done
+shift
 
-warnings="-Wall -Wextra -Werror"
+warnings="-Wall -Wextra -Wshadow -Werror"
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 n_failed=0
 n_compiled=0
 
-# compile COMPILER ARGUMENTS...: a file that only includes $header
+# compile WHAT COMPILER ARGUMENTS...
 compile() {
-	n_compiled=$((n_compiled + 1))
-	echo "#include <vppinfra/$header>" >"$work/alone"
-	"$@" -I"$root/src" -D_GNU_SOURCE $warnings -fsyntax-only "$work/alone" 2>"$work/log" && return
-	n_failed=$((n_failed + 1))
-	echo "not ok: $1: $header"
-	grep error "$work/log" | head -5
-}
-
-for header; do
-	for cc in gcc clang; do
-		command -v $cc >/dev/null && compile $cc -std=gnu11 -Wshadow -x c
-	done
-	for cxx in g++ clang++; do
-		command -v $cxx >/dev/null && compile $cxx -std=gnu++17 -x c++
-	done
-done
-
-# run SOURCE COMPILER FLAG...
-run() {
-	source=$1
+	what=$1
 	shift
 	command -v "$1" >/dev/null || return
 	n_compiled=$((n_compiled + 1))
-	"$@" -I"$root/src" -D_GNU_SOURCE $warnings "$source" -x none "$library" -o "$work/program" \
-		-Wl,-rpath,"$(dirname "$library")" && "$work/program" && return
+	"$@" -I"$root/src" -D_GNU_SOURCE $warnings 2>"$work/log" && return
 	n_failed=$((n_failed + 1))
-	echo "not ok: $1: $source"
+	echo "not ok: $1 $2: $what"
+	grep -E 'error|undefined' "$work/log" | head -5
+	return 1
 }
 
+# run PROGRAM COMPILER ARGUMENTS...: it must end with status 0, too
+run() {
+	program=$1
+	shift
+	command -v "$1" >/dev/null || return
+	compile "$program" "$@" "$program" -x none -o "$work/program" "$library" \
+		-Wl,-rpath,"$(dirname "$library")" || return
+	"$work/program" && return
+	n_failed=$((n_failed + 1))
+	echo "not ok: $1 $2: $program ran and found an error"
+}
+
+: >"$work/all"
+for header; do
+	echo "#include <vppinfra/$header>" | tee -a "$work/all" >"$work/alone"
+	for cc in gcc clang; do
+		compile "$header" $cc -std=c11 -x c -fsyntax-only "$work/alone"
+	done
+	for cxx in g++ clang++; do
+		compile "$header" $cxx -std=c++17 -x c++ -fsyntax-only "$work/alone"
+	done
+done
 for cc in gcc clang; do
-	run "$nested" $cc -O2 -std=gnu11 -Wshadow
+	compile "all headers" $cc -std=gnu11 -x c -fsyntax-only "$work/all"
 done
 for cxx in g++ clang++; do
-	run "$program" $cxx -std=gnu++17
-	run "$nested" $cxx -O2 -std=gnu++17 -Wshadow -x c++
+	compile "all headers" $cxx -std=gnu++17 -x c++ -fsyntax-only "$work/all"
+done
+
+for program in $programs; do
+	for cxx in g++ clang++; do
+		run "$program" $cxx -std=c++17 -x c++
+	done
+	case $program in
+	*.c)
+		for cc in gcc clang; do
+			run "$program" $cc -std=c11 -x c
+		done
+		;;
+	esac
 done
 
 echo "$n_compiled compiled, $n_failed failed"
