@@ -13,7 +13,9 @@ library=$1 archive=$2
 # One family a line, as a regular expression for the whole name.
 families() {
 	cat <<-'END'
-		_?(clib|vec|pool|hash|mheap|mhash|heap|sparse_vec|valloc|elog)_[a-z0-9_]+
+		_?(clib|vec|pool|hash|mheap|mhash|heap|sparse_vec|valloc|pmalloc|mem_vm|elog)_[a-z0-9_]+
+		elog
+		_?(un)?serialize(_[a-z0-9_]+)?
 		(mem|string)_key_(sum|equal|format_pair)
 		(vm|vmem|arena|mmz|pages|kmem|percpu|vmheap)_[a-z0-9_]+
 		_?(un)?format(_[a-z0-9_]+)?

@@ -364,9 +364,9 @@ heaps_are_named_by_format(void)
 	vec_free(v);
 	CU_ASSERT_EQUAL(mheap_elts(clib_mem_get_heap()), n_before);
 	clib_mem_destroy_heap(b);
-	mheap_fail_get_after(1);
+	mheap_fail_gets_after(1);
 	b = clib_mem_create_heap(NULL, MiB(1), 1, "%d", 7);
-	mheap_fail_get_after(0);
+	mheap_fail_gets_after(0);
 	CU_ASSERT_STRING_EQUAL(clib_mem_get_heap_name(b), "%d");
 	CU_ASSERT_STRING_EQUAL(clib_mem_get_heap_name(NULL), "");
 	clib_mem_destroy_heap(a);
