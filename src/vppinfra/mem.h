@@ -91,6 +91,7 @@ CLIB_EXPORT clib_mem_heap_t *clib_mem_main_heap(void);
 CLIB_EXPORT void clib_mem_exit(void);
 #define clib_mem_destroy() clib_mem_exit()
 
+/** The heap that the calling thread allocates from, the main heap where it set none. */
 CLIB_EXPORT clib_mem_heap_t *clib_mem_get_heap(void);
 /** @return the heap that was current. */
 CLIB_EXPORT clib_mem_heap_t *clib_mem_set_heap(clib_mem_heap_t *heap);
@@ -99,19 +100,21 @@ CLIB_EXPORT clib_mem_heap_t *clib_mem_set_heap(clib_mem_heap_t *heap);
 CLIB_EXPORT clib_mem_heap_t *clib_mem_get_numa_heap(u32 node);
 CLIB_EXPORT int clib_mem_set_numa_heap(u32 node, clib_mem_heap_t *heap);
 
-/* Old VPP's names for the same, and today's for the heap of a node. */
+/** Old VPP's names for clib_mem_get_heap() and clib_mem_set_heap(). */
 always_inline void *
 clib_mem_get_per_cpu_heap(void)
 {
 	return clib_mem_get_heap();
 }
 
+/** Old VPP's clib_mem_set_heap(). */
 always_inline void *
 clib_mem_set_per_cpu_heap(void *heap)
 {
 	return clib_mem_set_heap(heap);
 }
 
+/** Today's clib_mem_get_numa_heap(). */
 always_inline void *
 clib_mem_get_per_numa_heap(u32 node)
 {
@@ -223,6 +226,7 @@ CLIB_EXPORT mheap_trace_t *clib_mem_trace_dup(clib_mem_heap_t *heap);
 /** Whether the calling thread's allocations are traced, in heaps that are.  @return what it was */
 CLIB_EXPORT uword clib_mem_trace_enable_disable(uword enable);
 
+/** Figures of the current heap; mheap_validate() of it, which stops at a fault. */
 CLIB_EXPORT void clib_mem_usage(clib_mem_usage_t *usage);
 CLIB_EXPORT void clib_mem_validate(void);
 

@@ -116,14 +116,14 @@ clib_mem_make_heap_of_pages(uword size, clib_mem_page_sz_t log2_page_sz, const c
 		*range = r;
 		return v;
 	}
-	mem_vm_explain(&e, rv, "a heap of %lu bytes in pages of %s: %s", (unsigned long)size,
-		       mem_vm_page_size_name(range_params.page_size ? range_params.page_size
-								    : log2_page_sz,
-					     page),
-		       rv == -ENOTSUP  ? "not offered by this machine"
-		       : rv == -ENOMEM ? "none free"
-				       : strerror(-rv));
-	mem_vm_set_last_error("clib_mem_init", &e);
+	clib_mem_vm_explain(
+		&e, rv, "a heap of %lu bytes in pages of %s: %s", (unsigned long)size,
+		clib_mem_vm_page_size_name(
+			range_params.page_size ? range_params.page_size : log2_page_sz, page),
+		rv == -ENOTSUP  ? "not offered by this machine"
+		: rv == -ENOMEM ? "none free"
+				: strerror(-rv));
+	clib_mem_vm_set_last_error("clib_mem_init", &e);
 	return NULL;
 }
 

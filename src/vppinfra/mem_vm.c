@@ -39,7 +39,7 @@ static struct {
 } last_error = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 int
-mem_vm_explain(mem_vm_error_t *e, int code, const char *fmt, ...)
+clib_mem_vm_explain(mem_vm_error_t *e, int code, const char *fmt, ...)
 {
 	va_list va;
 
@@ -51,7 +51,7 @@ mem_vm_explain(mem_vm_error_t *e, int code, const char *fmt, ...)
 }
 
 void
-mem_vm_set_last_error(const char *where, const mem_vm_error_t *e)
+clib_mem_vm_set_last_error(const char *where, const mem_vm_error_t *e)
 {
 	uword n = strlen(e->text);
 
@@ -80,7 +80,7 @@ clib_mem_get_last_error(void)
 /* ---- page sizes ---- */
 
 const char *
-mem_vm_page_size_name(u32 log2_page_size, char name[16])
+clib_mem_vm_page_size_name(u32 log2_page_size, char name[16])
 {
 	static const char units[] = "BKMGT";
 
@@ -188,28 +188,28 @@ clib_mem_get_fd_log2_page_size(int fd)
 }
 
 int
-mem_vm_check_fd(int fd, uword offset, uword size, mem_vm_error_t *e)
+clib_mem_vm_check_fd(int fd, uword offset, uword size, mem_vm_error_t *e)
 {
 	uword page_bytes = clib_mem_get_fd_page_size(fd), n_file;
 	struct stat st;
 
 	if (!page_bytes || fstat(fd, &st))
-		return mem_vm_explain(e, -EBADF, "descriptor %d: %s", fd, strerror(errno));
+		return clib_mem_vm_explain(e, -EBADF, "descriptor %d: %s", fd, strerror(errno));
 	if (offset % page_bytes)
-		return mem_vm_explain(e, -EINVAL, "offset %lu is no multiple of the page, %lu",
-				      (unsigned long)offset, (unsigned long)page_bytes);
+		return clib_mem_vm_explain(e, -EINVAL, "offset %lu is no multiple of the page, %lu",
+					   (unsigned long)offset, (unsigned long)page_bytes);
 	n_file = round_pow2((uword)st.st_size, page_bytes);
 	if (offset > n_file || size > n_file - offset)
-		return mem_vm_explain(e, -EINVAL,
-				      "%lu bytes at offset %lu wanted, the file has %lu: "
-				      "ftruncate() it first",
-				      (unsigned long)size, (unsigned long)offset,
-				      (unsigned long)st.st_size);
+		return clib_mem_vm_explain(e, -EINVAL,
+					   "%lu bytes at offset %lu wanted, the file has %lu: "
+					   "ftruncate() it first",
+					   (unsigned long)size, (unsigned long)offset,
+					   (unsigned long)st.st_size);
 	return 0;
 }
 
 int
-mem_vm_allocate_file(int fd, uword offset, void *p, uword n_bytes)
+clib_mem_vm_allocate_file(int fd, uword offset, void *p, uword n_bytes)
 {
 	int rv;
 
@@ -234,14 +234,15 @@ create_fd(clib_mem_page_sz_t log2_page_size, const char *name, mem_vm_error_t *e
 	int fd;
 
 	if (!log2)
-		return mem_vm_explain(
+		return clib_mem_vm_explain(
 			e, -ENOTSUP, "page size %s is not offered by this machine",
-			log2_page_size < 64 ? mem_vm_page_size_name(log2_page_size, size) : "?");
+			log2_page_size < 64 ? clib_mem_vm_page_size_name(log2_page_size, size)
+					    : "?");
 	if (log2 != clib_mem_main.log2_page_sz)
 		flags |= MFD_HUGETLB | (unsigned)log2 << MAP_HUGE_SHIFT;
 	fd = memfd_create(name, flags);
 	if (fd < 0)
-		return mem_vm_explain(e, -errno, "memfd_create: %s", strerror(errno));
+		return clib_mem_vm_explain(e, -errno, "memfd_create: %s", strerror(errno));
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	return fd;
 }
@@ -260,7 +261,7 @@ clib_mem_vm_create_fd(clib_mem_page_sz_t log2_page_size, const char *fmt, ...)
 	fd = create_fd(log2_page_size, name, &e);
 	if (fd >= 0)
 		return fd;
-	mem_vm_set_last_error(__func__, &e);
+	clib_mem_vm_set_last_error(__func__, &e);
 	return CLIB_MEM_ERROR;
 }
 
@@ -269,7 +270,7 @@ clib_mem_vm_create_fd(clib_mem_page_sz_t log2_page_size, const char *fmt, ...)
 static __thread mem_vm_affinity_t affinity = { .node = VM_NODE_ANY };
 
 mem_vm_affinity_t
-mem_vm_get_affinity(void)
+clib_mem_vm_get_affinity(void)
 {
 	return affinity;
 }
@@ -291,7 +292,7 @@ make_policy(mem_vm_affinity_t a, u64 mask[N_MASK_NODES / 64], int *mode)
 }
 
 int
-mem_vm_bind(void *start, uword n_bytes, mem_vm_affinity_t a)
+clib_mem_vm_bind(void *start, uword n_bytes, mem_vm_affinity_t a)
 {
 	u64 mask[N_MASK_NODES / 64];
 	int mode;
@@ -316,16 +317,16 @@ clib_mem_set_numa_affinity(u8 numa_node, int force)
 
 	make_policy(a, mask, &mode);
 	if (!vm_numa_node_has_memory(numa_node))
-		mem_vm_explain(&e, -ENODEV, "numa node %u does not exist or has no memory",
-			       numa_node);
+		clib_mem_vm_explain(&e, -ENODEV, "numa node %u does not exist or has no memory",
+				    numa_node);
 	else if (syscall(SYS_set_mempolicy, mode, mask, N_MASK_NODES + 1) &&
 		 !is_only_node(numa_node))
-		mem_vm_explain(&e, -errno, "set_mempolicy: %s", strerror(errno));
+		clib_mem_vm_explain(&e, -errno, "set_mempolicy: %s", strerror(errno));
 	else {
 		affinity = a;
 		return 0;
 	}
-	mem_vm_set_last_error(__func__, &e);
+	clib_mem_vm_set_last_error(__func__, &e);
 	return CLIB_MEM_ERROR;
 }
 
@@ -337,8 +338,8 @@ clib_mem_set_default_numa_affinity(void)
 	/* Where policies are not permitted none was set. */
 	if (syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0) && errno != EPERM &&
 	    errno != ENOSYS) {
-		mem_vm_explain(&e, -errno, "set_mempolicy: %s", strerror(errno));
-		mem_vm_set_last_error(__func__, &e);
+		clib_mem_vm_explain(&e, -errno, "set_mempolicy: %s", strerror(errno));
+		clib_mem_vm_set_last_error(__func__, &e);
 		return CLIB_MEM_ERROR;
 	}
 	affinity = (mem_vm_affinity_t){ .node = VM_NODE_ANY };
@@ -414,13 +415,13 @@ clib_mem_vm_free(void *addr, uword size)
 	if (!addr || !size)
 		return;
 	/* What has a record goes with it, whole. */
-	if (mem_vm_is_recorded(start, 1)) {
+	if (clib_mem_vm_is_recorded(start, 1)) {
 		(clib_mem_vm_unmap)(addr);
 		return;
 	}
 	if (start % page_bytes || vm_range_of(addr) || munmap(addr, size)) {
-		mem_vm_explain(&e, -EINVAL, "%p was not got from clib_mem_vm_alloc()", addr);
-		mem_vm_set_last_error(__func__, &e);
+		clib_mem_vm_explain(&e, -EINVAL, "%p was not got from clib_mem_vm_alloc()", addr);
+		clib_mem_vm_set_last_error(__func__, &e);
 	}
 }
 
@@ -447,7 +448,7 @@ is_remappable(uword start, uword size)
 	if (start % (1ULL << clib_mem_main.log2_page_sz) || o.end <= start)
 		return 0;
 	vm_foreach_range(note_overlap, &o);
-	return !o.is_met && !mem_vm_is_recorded(start, size);
+	return !o.is_met && !clib_mem_vm_is_recorded(start, size);
 }
 
 static void *
@@ -463,9 +464,9 @@ remap(void *addr, uword size, int protection, const char *where)
 		p = mmap(addr, size, protection, flags, -1, 0);
 	if (p != MAP_FAILED)
 		return p;
-	mem_vm_explain(&e, -errno, "%lu bytes at %p: %s", (unsigned long)size, addr,
-		       strerror(errno));
-	mem_vm_set_last_error(where, &e);
+	clib_mem_vm_explain(&e, -errno, "%lu bytes at %p: %s", (unsigned long)size, addr,
+			    strerror(errno));
+	clib_mem_vm_set_last_error(where, &e);
 	return NULL;
 }
 

@@ -29,6 +29,7 @@
 #include <vppinfra/clib_error.h>
 #include <vppinfra/vm.h>
 
+/** What a map, and what an int, says that failed. */
 #define CLIB_MEM_VM_MAP_FAILED ((void *)~0ULL)
 #define CLIB_MEM_ERROR (-1)
 
@@ -39,6 +40,7 @@
 #define CLIB_MEM_MAX_MAPS 16384
 #define CLIB_MEM_MAX_RESERVATIONS 256
 
+/** Bytes of a mapping's name with its NUL. */
 #define CLIB_VM_MAP_HDR_NAME_MAX_LEN 64
 
 /** A mapping's record, in address order; read only. */

@@ -60,7 +60,7 @@ alloc_populated(clib_mem_vm_alloc_t *a, mem_vm_error_t *e)
 	vm_range_info_t info;
 
 	if (is_huge && !p.page_size)
-		return mem_vm_explain(e, -ENOTSUP, "this kernel offers no huge pages");
+		return clib_mem_vm_explain(e, -ENOTSUP, "this kernel offers no huge pages");
 	if (a->flags & CLIB_MEM_VM_F_SHARED)
 		p.flags |= VM_RANGE_SHARED;
 	if (a->flags & CLIB_MEM_VM_F_NUMA_FORCE)
@@ -68,17 +68,17 @@ alloc_populated(clib_mem_vm_alloc_t *a, mem_vm_error_t *e)
 	if (is_huge && (a->flags & CLIB_MEM_VM_F_HUGETLB_PREALLOC))
 		preallocate(p.numa_node, (u8)p.page_size,
 			    round_pow2(a->size, 1ULL << p.page_size) >> p.page_size);
-	rv = mem_vm_map_populated(&p, &range, e);
+	rv = clib_mem_vm_map_populated(&p, &range, e);
 	if (rv)
 		return rv;
 	vm_range_get_info(range, &info);
 	if ((a->flags & CLIB_MEM_VM_F_LOCKED) && mlock((void *)info.base, info.reserve_bytes))
-		rv = mem_vm_explain(e, -errno, "mlock of %lu bytes: %s; see ulimit -l",
-				    (unsigned long)info.reserve_bytes, strerror(errno));
+		rv = clib_mem_vm_explain(e, -errno, "mlock of %lu bytes: %s; see ulimit -l",
+					 (unsigned long)info.reserve_bytes, strerror(errno));
 	else if (info.fd >= 0 && (fd = fcntl(info.fd, F_DUPFD_CLOEXEC, 0)) < 0)
-		rv = mem_vm_explain(e, -errno, "no descriptor: %s", strerror(errno));
+		rv = clib_mem_vm_explain(e, -errno, "no descriptor: %s", strerror(errno));
 	if (rv) {
-		mem_vm_release_populated(range);
+		clib_mem_vm_release_populated(range);
 		return rv;
 	}
 	a->addr = (void *)info.base;
@@ -96,13 +96,13 @@ map_at(uword wanted, uword n_bytes, int fd, void **addr, mem_vm_error_t *e)
 	void *p = mmap((void *)wanted, n_bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
 
 	if (p == MAP_FAILED)
-		return mem_vm_explain(e, -errno, "%lu bytes: %s", (unsigned long)n_bytes,
-				      strerror(errno));
+		return clib_mem_vm_explain(e, -errno, "%lu bytes: %s", (unsigned long)n_bytes,
+					   strerror(errno));
 	/* The address was a hint: nothing was replaced. */
 	if (wanted && (uword)p != wanted) {
 		munmap(p, n_bytes);
-		return mem_vm_explain(e, -EEXIST, "0x%lx is taken or no multiple of the page",
-				      (unsigned long)wanted);
+		return clib_mem_vm_explain(e, -EEXIST, "0x%lx is taken or no multiple of the page",
+					   (unsigned long)wanted);
 	}
 	*addr = p;
 	return 0;
@@ -117,8 +117,8 @@ alloc_lazily(clib_mem_vm_alloc_t *a, mem_vm_error_t *e)
 	if (a->flags & CLIB_MEM_VM_F_SHARED) {
 		fd = memfd_create(a->name ? a->name : "", MFD_CLOEXEC);
 		if (fd < 0 || ftruncate(fd, (off_t)n_bytes)) {
-			rv = mem_vm_explain(e, -errno, "memfd of %lu bytes: %s",
-					    (unsigned long)n_bytes, strerror(errno));
+			rv = clib_mem_vm_explain(e, -errno, "memfd of %lu bytes: %s",
+						 (unsigned long)n_bytes, strerror(errno));
 			if (fd >= 0)
 				close(fd);
 			return rv;
@@ -143,9 +143,10 @@ clib_mem_vm_ext_alloc(clib_mem_vm_alloc_t *a)
 	int rv;
 
 	if (a->flags & ~(u32)KNOWN_FLAGS)
-		rv = mem_vm_explain(&e, -EINVAL, "unknown flags 0x%x", a->flags & ~KNOWN_FLAGS);
+		rv = clib_mem_vm_explain(&e, -EINVAL, "unknown flags 0x%x",
+					 a->flags & ~KNOWN_FLAGS);
 	else if (!a->size || a->size >> 47)
-		rv = mem_vm_explain(&e, -EINVAL, "%lu bytes wanted", (unsigned long)a->size);
+		rv = clib_mem_vm_explain(&e, -EINVAL, "%lu bytes wanted", (unsigned long)a->size);
 	else
 		rv = a->flags & POPULATED_FLAGS ? alloc_populated(a, &e) : alloc_lazily(a, &e);
 	return rv ? clib_error_return_code(0, -rv, 0, "%s", e.text) : 0;
@@ -159,7 +160,7 @@ clib_mem_vm_ext_free(clib_mem_vm_alloc_t *a)
 	if (!a->addr)
 		return;
 	if (range)
-		mem_vm_release_populated(range);
+		clib_mem_vm_release_populated(range);
 	else
 		munmap(a->addr, (uword)a->n_pages << a->log2_page_size);
 	if (a->fd >= 0)
@@ -176,15 +177,15 @@ clib_mem_vm_ext_map(clib_mem_vm_map_t *a)
 	int rv;
 
 	n_bytes = page_bytes ? round_pow2(a->size, page_bytes) : 0;
-	rv = mem_vm_check_fd(a->fd, 0, n_bytes, &e);
+	rv = clib_mem_vm_check_fd(a->fd, 0, n_bytes, &e);
 	if (!rv)
 		rv = map_at(a->requested_va, n_bytes, a->fd, &a->addr, &e);
 	if (!rv && page_bytes > clib_mem_get_page_size() &&
-	    mem_vm_allocate_file(a->fd, 0, a->addr, n_bytes)) {
+	    clib_mem_vm_allocate_file(a->fd, 0, a->addr, n_bytes)) {
 		munmap(a->addr, n_bytes);
 		a->addr = NULL;
-		rv = mem_vm_explain(&e, -ENOMEM, "too few huge pages are free for %lu bytes",
-				    (unsigned long)n_bytes);
+		rv = clib_mem_vm_explain(&e, -ENOMEM, "too few huge pages are free for %lu bytes",
+					 (unsigned long)n_bytes);
 	}
 	if (rv)
 		return clib_error_return_code(0, -rv, 0, "%s", e.text);

@@ -159,7 +159,7 @@ take_out(u32 at)
 }
 
 int
-mem_vm_is_recorded(uword start, uword n_bytes)
+clib_mem_vm_is_recorded(uword start, uword n_bytes)
 {
 	int rv;
 
@@ -252,9 +252,9 @@ clib_mem_vm_reserve(uword start, uword size, clib_mem_page_sz_t log2_page_sz)
 	int rv = 0;
 
 	if (!page_bytes || !size || size > MAX_MAP_BYTES || start % page_bytes) {
-		mem_vm_explain(&e, -EINVAL, "%lu bytes at 0x%lx in pages of 2^%d",
-			       (unsigned long)size, (unsigned long)start, (int)log2_page_sz);
-		mem_vm_set_last_error(__func__, &e);
+		clib_mem_vm_explain(&e, -EINVAL, "%lu bytes at 0x%lx in pages of 2^%d",
+				    (unsigned long)size, (unsigned long)start, (int)log2_page_sz);
+		clib_mem_vm_set_last_error(__func__, &e);
 		return ~0ULL;
 	}
 	size = round_pow2(size, page_bytes);
@@ -274,12 +274,12 @@ clib_mem_vm_reserve(uword start, uword size, clib_mem_page_sz_t log2_page_sz)
 			return base;
 		munmap((void *)base, size);
 	}
-	mem_vm_explain(&e, rv, "%lu bytes of address space at 0x%lx: %s", (unsigned long)size,
-		       (unsigned long)start,
-		       rv == -EEXIST   ? "something is mapped there"
-		       : rv == -ENOSPC ? "too many reservations"
-				       : "none left, see ulimit -v");
-	mem_vm_set_last_error(__func__, &e);
+	clib_mem_vm_explain(&e, rv, "%lu bytes of address space at 0x%lx: %s", (unsigned long)size,
+			    (unsigned long)start,
+			    rv == -EEXIST   ? "something is mapped there"
+			    : rv == -ENOSPC ? "too many reservations"
+					    : "none left, see ulimit -v");
+	clib_mem_vm_set_last_error(__func__, &e);
 	return ~0ULL;
 }
 
@@ -293,9 +293,10 @@ clib_mem_vm_unreserve(uword start)
 	lock_maps();
 	i = find_reservation(start, 1);
 	if (i == map_main.n_reservations || map_main.reservations[i].start != start)
-		mem_vm_explain(&e, -EINVAL, "no reservation starts at 0x%lx", (unsigned long)start);
+		clib_mem_vm_explain(&e, -EINVAL, "no reservation starts at 0x%lx",
+				    (unsigned long)start);
 	else if (is_recorded(start, map_main.reservations[i].n_bytes))
-		mem_vm_explain(&e, -EBUSY, "a mapping is still in it");
+		clib_mem_vm_explain(&e, -EBUSY, "a mapping is still in it");
 	else {
 		n_bytes = map_main.reservations[i].n_bytes;
 		map_main.reservations[i] = map_main.reservations[--map_main.n_reservations];
@@ -304,7 +305,7 @@ clib_mem_vm_unreserve(uword start)
 		return 0;
 	}
 	unlock_maps();
-	mem_vm_set_last_error(__func__, &e);
+	clib_mem_vm_set_last_error(__func__, &e);
 	return CLIB_MEM_ERROR;
 }
 
@@ -312,32 +313,32 @@ clib_mem_vm_unreserve(uword start)
 
 /* Words for what vm_reserve() or vm_commit() of huge pages said. */
 int
-mem_vm_explain_range(const vm_range_params_t *p, u8 log2, int rv, mem_vm_error_t *e)
+clib_mem_vm_explain_range(const vm_range_params_t *p, u8 log2, int rv, mem_vm_error_t *e)
 {
 	uword n_pages = round_pow2(p->reserve_bytes, 1ULL << log2) >> log2;
 	char size[16], node[24] = "";
 	vm_hugepages_t h;
 
-	mem_vm_page_size_name(log2, size);
+	clib_mem_vm_page_size_name(log2, size);
 	if (p->numa_node != VM_NODE_ANY)
 		snprintf(node, sizeof(node), " on node %d", p->numa_node);
 	if (rv == -EEXIST)
-		return mem_vm_explain(e, rv, "something is mapped at 0x%lx",
-				      (unsigned long)p->base);
+		return clib_mem_vm_explain(e, rv, "something is mapped at 0x%lx",
+					   (unsigned long)p->base);
 	if (rv == -ENODEV)
-		return mem_vm_explain(e, rv, "numa node %d does not exist or has no memory",
-				      p->numa_node);
+		return clib_mem_vm_explain(e, rv, "numa node %d does not exist or has no memory",
+					   p->numa_node);
 	if (rv == -EXDEV)
-		return mem_vm_explain(e, rv, "the kernel gave pages that are not%s", node);
+		return clib_mem_vm_explain(e, rv, "the kernel gave pages that are not%s", node);
 	if (rv == -ENOMEM && log2 > clib_mem_main.log2_page_sz &&
 	    !vm_hugepages(p->numa_node, log2, &h))
-		return mem_vm_explain(e, rv,
-				      "%lu pages of %s wanted, %lu free%s; see "
-				      "/sys/kernel/mm/hugepages/hugepages-%lukB/nr_hugepages",
-				      (unsigned long)n_pages, size, (unsigned long)h.n_free, node,
-				      1UL << (log2 - 10));
-	return mem_vm_explain(e, rv, "%lu pages of %s%s: %s", (unsigned long)n_pages, size, node,
-			      strerror(-rv));
+		return clib_mem_vm_explain(e, rv,
+					   "%lu pages of %s wanted, %lu free%s; see "
+					   "/sys/kernel/mm/hugepages/hugepages-%lukB/nr_hugepages",
+					   (unsigned long)n_pages, size, (unsigned long)h.n_free,
+					   node, 1UL << (log2 - 10));
+	return clib_mem_vm_explain(e, rv, "%lu pages of %s%s: %s", (unsigned long)n_pages, size,
+				   node, strerror(-rv));
 }
 
 /* Bytes by page size, counted here and not by vm: `show memory` compares the two. */
@@ -366,14 +367,14 @@ count_populated(const vm_range_t *range, int is_released)
 }
 
 void
-mem_vm_release_populated(vm_range_t *range)
+clib_mem_vm_release_populated(vm_range_t *range)
 {
 	count_populated(range, 1);
 	vm_release(range);
 }
 
 int
-mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm_error_t *e)
+clib_mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm_error_t *e)
 {
 	vm_range_params_t p = *params;
 	u8 log2 = vm_log2_page_size(p.page_size);
@@ -384,11 +385,11 @@ mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm
 	p.expect_bytes = p.reserve_bytes;
 	rv = vm_reserve(&p, &r);
 	if (rv)
-		return mem_vm_explain_range(&p, log2, rv, e);
+		return clib_mem_vm_explain_range(&p, log2, rv, e);
 	rv = vm_commit(r, 0, p.reserve_bytes);
 	if (rv) {
 		vm_release(r);
-		return mem_vm_explain_range(&p, log2, rv, e);
+		return clib_mem_vm_explain_range(&p, log2, rv, e);
 	}
 	count_populated(r, 0);
 	*range = r;
@@ -398,7 +399,7 @@ mem_vm_map_populated(const vm_range_params_t *params, vm_range_t **range, mem_vm
 static int
 map_huge(record_t *r, uword wanted, mem_vm_error_t *e)
 {
-	mem_vm_affinity_t a = mem_vm_get_affinity();
+	mem_vm_affinity_t a = clib_mem_vm_get_affinity();
 	vm_range_params_t p = {
 		.name = r->hdr.name,
 		.reserve_bytes = r->n_bytes,
@@ -411,7 +412,7 @@ map_huge(record_t *r, uword wanted, mem_vm_error_t *e)
 
 	if (r->is_in_reservation)
 		p.flags |= VM_RANGE_IN_RESERVATION;
-	rv = mem_vm_map_populated(&p, &r->range, e);
+	rv = clib_mem_vm_map_populated(&p, &r->range, e);
 	if (rv == 0)
 		r->hdr.base_addr = (uword)vm_range_base(r->range);
 	return rv;
@@ -442,15 +443,16 @@ place_plain(record_t *r, uword wanted, mem_vm_error_t *e)
 	if (wanted) {
 		rv = reserve_at(wanted, r->n_bytes);
 		if (rv == -EEXIST)
-			return mem_vm_explain(e, rv, "something is mapped at 0x%lx",
-					      (unsigned long)wanted);
+			return clib_mem_vm_explain(e, rv, "something is mapped at 0x%lx",
+						   (unsigned long)wanted);
 	} else {
 		r->guard_bytes = clib_mem_get_page_size();
 		r->hdr.base_addr = reserve_anywhere(r->n_bytes, page_bytes, r->guard_bytes);
 		rv = r->hdr.base_addr ? 0 : -ENOMEM;
 	}
-	return rv ? mem_vm_explain(e, rv, "%lu bytes of address space: none left, see ulimit -v",
-				   (unsigned long)r->n_bytes)
+	return rv ? clib_mem_vm_explain(e, rv,
+					"%lu bytes of address space: none left, see ulimit -v",
+					(unsigned long)r->n_bytes)
 		  : 0;
 }
 
@@ -466,14 +468,14 @@ map_plain(record_t *r, uword wanted, uword offset, mem_vm_error_t *e)
 		return rv;
 	if (mmap(p, r->n_bytes, PROT_READ | PROT_WRITE, flags, r->hdr.fd, (off_t)offset) ==
 	    MAP_FAILED)
-		rv = mem_vm_explain(e, -errno, "%lu bytes: %s", (unsigned long)r->n_bytes,
-				    strerror(errno));
-	else if (mem_vm_bind(p, r->n_bytes, mem_vm_get_affinity()))
-		rv = mem_vm_explain(e, -EPERM, "mbind: not permitted here");
+		rv = clib_mem_vm_explain(e, -errno, "%lu bytes: %s", (unsigned long)r->n_bytes,
+					 strerror(errno));
+	else if (clib_mem_vm_bind(p, r->n_bytes, clib_mem_vm_get_affinity()))
+		rv = clib_mem_vm_explain(e, -EPERM, "mbind: not permitted here");
 	else if (r->hdr.fd >= 0 && r->hdr.log2_page_sz > clib_mem_main.log2_page_sz &&
-		 mem_vm_allocate_file(r->hdr.fd, offset, p, r->n_bytes))
-		rv = mem_vm_explain(e, -ENOMEM, "too few huge pages are free for %lu bytes",
-				    (unsigned long)r->n_bytes);
+		 clib_mem_vm_allocate_file(r->hdr.fd, offset, p, r->n_bytes))
+		rv = clib_mem_vm_explain(e, -ENOMEM, "too few huge pages are free for %lu bytes",
+					 (unsigned long)r->n_bytes);
 	if (rv)
 		unmap_plain(r);
 	return rv;
@@ -490,22 +492,22 @@ check_request(record_t *r, uword wanted, clib_mem_page_sz_t log2_page_size, uwor
 	r->hdr.log2_page_sz = fd < 0 ? clib_mem_log2_page_size_validate(log2_page_size)
 				     : clib_mem_get_fd_log2_page_size(fd);
 	if (fd < 0 && !r->hdr.log2_page_sz)
-		return mem_vm_explain(e, -ENOTSUP, "page size %s is not offered by this machine",
-				      (u32)log2_page_size < 48
-					      ? mem_vm_page_size_name(log2_page_size, name)
-					      : "?");
+		return clib_mem_vm_explain(
+			e, -ENOTSUP, "page size %s is not offered by this machine",
+			(u32)log2_page_size < 48 ? clib_mem_vm_page_size_name(log2_page_size, name)
+						 : "?");
 	if (!size)
-		return mem_vm_explain(e, -EINVAL, "no bytes wanted");
+		return clib_mem_vm_explain(e, -EINVAL, "no bytes wanted");
 	if (size > MAX_MAP_BYTES)
-		return mem_vm_explain(e, -ENOMEM, "more than an address space: %lu bytes",
-				      (unsigned long)size);
+		return clib_mem_vm_explain(e, -ENOMEM, "more than an address space: %lu bytes",
+					   (unsigned long)size);
 	/* For what is no descriptor the page is 1 byte, and check_fd says so. */
 	r->n_bytes = round_pow2(size, 1ULL << r->hdr.log2_page_sz);
 	r->hdr.num_pages = r->n_bytes >> r->hdr.log2_page_sz;
 	if (wanted % (1ULL << r->hdr.log2_page_sz))
-		return mem_vm_explain(e, -EINVAL, "0x%lx is no multiple of the page",
-				      (unsigned long)wanted);
-	return fd < 0 ? 0 : mem_vm_check_fd(fd, offset, r->n_bytes, e);
+		return clib_mem_vm_explain(e, -EINVAL, "0x%lx is no multiple of the page",
+					   (unsigned long)wanted);
+	return fd < 0 ? 0 : clib_mem_vm_check_fd(fd, offset, r->n_bytes, e);
 }
 
 /* Map what the record says.  Over a reservation the lock is held throughout, so that two callers
@@ -520,8 +522,8 @@ make_map(record_t *r, uword wanted, uword offset, mem_vm_error_t *e)
 		wanted && find_reservation(wanted, r->n_bytes) < map_main.n_reservations;
 	if (r->is_in_reservation && is_recorded(wanted, r->n_bytes)) {
 		unlock_maps();
-		return mem_vm_explain(e, -EEXIST, "something is mapped at 0x%lx",
-				      (unsigned long)wanted);
+		return clib_mem_vm_explain(e, -EEXIST, "something is mapped at 0x%lx",
+					   (unsigned long)wanted);
 	}
 	if (!r->is_in_reservation)
 		unlock_maps();
@@ -547,8 +549,8 @@ clib_mem_vm_map_internal(void *start, clib_mem_page_sz_t log2_page_size, uword s
 	r = claim_record();
 	unlock_maps();
 	if (!r) {
-		rv = mem_vm_explain(&e, -ENOSPC, "%d mappings are on record already",
-				    CLIB_MEM_MAX_MAPS);
+		rv = clib_mem_vm_explain(&e, -ENOSPC, "%d mappings are on record already",
+					 CLIB_MEM_MAX_MAPS);
 	} else {
 		snprintf(r->hdr.name, sizeof(r->hdr.name), "%s", name ? name : "");
 		rv = check_request(r, wanted, log2_page_size, size, fd, offset, &e);
@@ -562,7 +564,7 @@ clib_mem_vm_map_internal(void *start, clib_mem_page_sz_t log2_page_size, uword s
 		return_record(r);
 		unlock_maps();
 	}
-	mem_vm_set_last_error(fd < 0 ? "clib_mem_vm_map" : "clib_mem_vm_map_shared", &e);
+	clib_mem_vm_set_last_error(fd < 0 ? "clib_mem_vm_map" : "clib_mem_vm_map_shared", &e);
 	return CLIB_MEM_VM_MAP_FAILED;
 }
 
@@ -618,7 +620,7 @@ int(clib_mem_vm_unmap)(void *base)
 		take_out(i);
 		/* Under the lock: in a reservation the next may be mapped there at once. */
 		if (r->range)
-			mem_vm_release_populated(r->range);
+			clib_mem_vm_release_populated(r->range);
 		else
 			unmap_plain(r);
 		return_record(r);
@@ -626,7 +628,7 @@ int(clib_mem_vm_unmap)(void *base)
 	unlock_maps();
 	if (r)
 		return 0;
-	mem_vm_explain(&e, -EINVAL, "no mapping on record starts at %p", base);
-	mem_vm_set_last_error("clib_mem_vm_unmap", &e);
+	clib_mem_vm_explain(&e, -EINVAL, "no mapping on record starts at %p", base);
+	clib_mem_vm_set_last_error("clib_mem_vm_unmap", &e);
 	return CLIB_MEM_ERROR;
 }

@@ -9,7 +9,7 @@
 /* ---- bins ---- */
 
 u32
-pmalloc_bin(u32 size, int is_ceiling)
+clib_pmalloc_bin(u32 size, int is_ceiling)
 {
 	u32 log2, bin;
 
@@ -30,7 +30,7 @@ static void
 list_free(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, clib_pmalloc_chunk_ref_t ref)
 {
 	clib_pmalloc_chunk_t *c = chunk_at(pm, ref), *next;
-	u32 bin = pmalloc_bin(c->size, 0);
+	u32 bin = clib_pmalloc_bin(c->size, 0);
 
 	c->free_prev = (clib_pmalloc_chunk_ref_t){ PMALLOC_NONE, PMALLOC_NONE };
 	c->free_next = a->bins[bin];
@@ -46,7 +46,7 @@ unlist_free(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, clib_pmalloc_chunk
 {
 	clib_pmalloc_chunk_t *c = chunk_at(pm, ref), *prev = chunk_at(pm, c->free_prev),
 			     *next = chunk_at(pm, c->free_next);
-	u32 bin = pmalloc_bin(c->size, 0);
+	u32 bin = clib_pmalloc_bin(c->size, 0);
 
 	*(prev ? &prev->free_next : &a->bins[bin]) = c->free_next;
 	if (next)
@@ -86,12 +86,12 @@ find_chunk(clib_pmalloc_main_t *pm, const clib_pmalloc_arena_t *a, u32 n, u32 al
 	clib_pmalloc_chunk_ref_t none = { PMALLOC_NONE, PMALLOC_NONE }, ref;
 	u32 certain = n + align - 1, bin;
 
-	if (certain <= pmalloc_page_blocks(pm)) {
-		bin = next_bin(a, pmalloc_bin(certain, 1));
+	if (certain <= clib_pmalloc_page_blocks(pm)) {
+		bin = next_bin(a, clib_pmalloc_bin(certain, 1));
 		if (bin < PMALLOC_N_BINS)
 			return a->bins[bin];
 	}
-	for (bin = next_bin(a, pmalloc_bin(n, 0)); bin < PMALLOC_N_BINS;
+	for (bin = next_bin(a, clib_pmalloc_bin(n, 0)); bin < PMALLOC_N_BINS;
 	     bin = next_bin(a, bin + 1)) {
 		for (ref = a->bins[bin]; ref.page != PMALLOC_NONE && n_looks;
 		     ref = chunk_at(pm, ref)->free_next, n_looks--)
@@ -116,7 +116,7 @@ chunk_va(clib_pmalloc_main_t *pm, clib_pmalloc_chunk_ref_t ref)
 }
 
 int
-pmalloc_start_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 page_index)
+clib_pmalloc_start_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 page_index)
 {
 	clib_pmalloc_page_t *p = pm->pages + page_index;
 	clib_pmalloc_chunk_t *c;
@@ -124,7 +124,7 @@ pmalloc_start_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 page_in
 	if (pool_get_zero(p->chunks, c))
 		return -ENOMEM;
 	c->prev = c->next = PMALLOC_NONE;
-	c->size = pmalloc_page_blocks(pm) & 0x7fffffff;
+	c->size = clib_pmalloc_page_blocks(pm) & 0x7fffffff;
 	p->first_chunk_index = (u32)(c - p->chunks);
 	p->n_free_chunks = 1;
 	p->n_free_blocks = c->size;
@@ -133,7 +133,7 @@ pmalloc_start_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 page_in
 }
 
 void
-pmalloc_end_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 page_index)
+clib_pmalloc_end_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 page_index)
 {
 	clib_pmalloc_page_t *p = pm->pages + page_index;
 
@@ -229,7 +229,7 @@ free_chunk(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, clib_pmalloc_chunk_
 /* ---- allocating ---- */
 
 int
-pmalloc_fail(clib_pmalloc_main_t *pm, int code, const char *fmt, ...)
+clib_pmalloc_fail(clib_pmalloc_main_t *pm, int code, const char *fmt, ...)
 {
 	va_list va;
 	u8 *s;
@@ -246,7 +246,7 @@ pmalloc_fail(clib_pmalloc_main_t *pm, int code, const char *fmt, ...)
 static int
 no_memory(clib_pmalloc_main_t *pm)
 {
-	return pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
+	return clib_pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
 }
 
 /* Up to a page. */
@@ -260,7 +260,8 @@ alloc_in_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n, u32 align
 
 	/* Where there is no other page, every chunk is looked at. */
 	if (ref.page == PMALLOC_NONE)
-		ref = find_chunk(pm, a, n, align, pmalloc_grow(pm, a, 1, 0) ? ~(u32)0 : N_LOOKS);
+		ref = find_chunk(pm, a, n, align,
+				 clib_pmalloc_grow(pm, a, 1, 0) ? ~(u32)0 : N_LOOKS);
 	if (ref.page == PMALLOC_NONE)
 		return NULL;
 	c = chunk_at(pm, ref);
@@ -279,7 +280,7 @@ alloc_in_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n, u32 align
 static int
 is_wholly_free(const clib_pmalloc_main_t *pm, u32 page_index)
 {
-	return pm->pages[page_index].n_free_blocks == pmalloc_page_blocks(pm);
+	return pm->pages[page_index].n_free_blocks == clib_pmalloc_page_blocks(pm);
 }
 
 /* The first of n consecutive pages that are wholly free, NONE when there are none.
@@ -309,13 +310,13 @@ find_run(const clib_pmalloc_main_t *pm, const clib_pmalloc_arena_t *a, u32 n, u3
 static u8 *
 alloc_pages(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, uword n_blocks)
 {
-	u32 page_blocks = pmalloc_page_blocks(pm), n_trailing = 0, first, last_blocks;
+	u32 page_blocks = clib_pmalloc_page_blocks(pm), n_trailing = 0, first, last_blocks;
 	u32 n = (u32)((n_blocks + page_blocks - 1) / page_blocks);
 	u8 *va;
 
 	first = find_run(pm, a, n, &n_trailing);
 	if (first == PMALLOC_NONE) {
-		if (pmalloc_grow(pm, a, n, n_trailing))
+		if (clib_pmalloc_grow(pm, a, n, n_trailing))
 			return NULL;
 		first = find_run(pm, a, n, &n_trailing);
 	}
@@ -344,10 +345,11 @@ alloc(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, uword size, uword align)
 
 	align = clib_max(align, (uword)PMALLOC_BLOCK_SZ);
 	if (!size || size > (uword)pm->max_pages << pm->def_log2_page_sz || !is_pow2(align) ||
-	    align > pmalloc_page_bytes(pm))
-		pmalloc_fail(pm, -EINVAL, "%Lu bytes aligned to %Lu: at most a page's alignment",
-			     size, align);
-	else if (n_blocks <= pmalloc_page_blocks(pm))
+	    align > clib_pmalloc_page_bytes(pm))
+		clib_pmalloc_fail(pm, -EINVAL,
+				  "%Lu bytes aligned to %Lu: at most a page's alignment", size,
+				  align);
+	else if (n_blocks <= clib_pmalloc_page_blocks(pm))
 		va = alloc_in_page(pm, a, (u32)n_blocks, (u32)(align >> PMALLOC_LOG2_BLOCK_SZ));
 	else
 		va = alloc_pages(pm, a, n_blocks);
@@ -361,15 +363,15 @@ alloc(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, uword size, uword align)
 void *
 clib_pmalloc_alloc_aligned_on_numa(clib_pmalloc_main_t *pm, uword size, uword align, u32 numa_node)
 {
-	clib_mem_heap_t *old = pmalloc_enter(pm);
-	clib_pmalloc_arena_t *a = pmalloc_private_arena(pm, numa_node);
+	clib_mem_heap_t *old = clib_pmalloc_enter(pm);
+	clib_pmalloc_arena_t *a = clib_pmalloc_private_arena(pm, numa_node);
 	void *va = NULL;
 
 	if (a)
 		va = alloc(pm, a, size, align);
 	else
 		pm->n_failures++;
-	pmalloc_leave(old);
+	clib_pmalloc_leave(old);
 	return va;
 }
 
@@ -392,7 +394,7 @@ page_of(const clib_pmalloc_main_t *pm, const void *va)
 void *
 clib_pmalloc_alloc_from_arena(clib_pmalloc_main_t *pm, void *arena_va, uword size, uword align)
 {
-	clib_mem_heap_t *old = pmalloc_enter(pm);
+	clib_mem_heap_t *old = clib_pmalloc_enter(pm);
 	u32 page = page_of(pm, arena_va);
 	clib_pmalloc_arena_t *a =
 		page == PMALLOC_NONE ? NULL : clib_pmalloc_get_arena(pm, arena_va);
@@ -401,10 +403,10 @@ clib_pmalloc_alloc_from_arena(clib_pmalloc_main_t *pm, void *arena_va, uword siz
 	if (a && (a->flags & CLIB_PMALLOC_ARENA_F_SHARED_MEM)) {
 		va = alloc(pm, a, size, align);
 	} else {
-		pmalloc_fail(pm, -EINVAL, "no shared arena is at %p", arena_va);
+		clib_pmalloc_fail(pm, -EINVAL, "no shared arena is at %p", arena_va);
 		pm->n_failures++;
 	}
-	pmalloc_leave(old);
+	clib_pmalloc_leave(old);
 	return va;
 }
 
@@ -462,7 +464,7 @@ fault_of_page(clib_pmalloc_main_t *pm, u32 page_index, u32 *n_allocated, u32 *n_
 		*n_allocated += c->n_pages > 0;
 	}
 	*n_listed += n_free;
-	if (start != pmalloc_page_blocks(pm) || n != pool_elts(p->chunks))
+	if (start != clib_pmalloc_page_blocks(pm) || n != pool_elts(p->chunks))
 		return "chunks are missing";
 	return n_free != p->n_free_chunks || n_free_blocks != p->n_free_blocks
 		       ? "the page's sums are wrong"
@@ -480,7 +482,7 @@ fault_of_bins(clib_pmalloc_main_t *pm, const clib_pmalloc_arena_t *a, u32 *n_lis
 			return "a bit differs from its list";
 		for (; ref.page != PMALLOC_NONE; ref = chunk_at(pm, ref)->free_next, ++*n_listed)
 			if (chunk_at(pm, ref)->used ||
-			    pmalloc_bin(chunk_at(pm, ref)->size, 0) != bin)
+			    clib_pmalloc_bin(chunk_at(pm, ref)->size, 0) != bin)
 				return "a chunk is in the wrong list";
 	}
 	return NULL;

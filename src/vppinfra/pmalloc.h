@@ -36,6 +36,7 @@
 #include <vppinfra/mem.h>
 #include <vppinfra/pool.h>
 
+/** What sizes are rounded up to: a cache line, whatever the program's idea of one. */
 #define PMALLOC_LOG2_BLOCK_SZ 6
 #define PMALLOC_BLOCK_SZ (1 << PMALLOC_LOG2_BLOCK_SZ)
 
@@ -189,12 +190,14 @@ CLIB_EXPORT int clib_pmalloc_release_shared_arena(clib_pmalloc_main_t *pm, void 
 /** Bytes committed in pages (subpages, where it is made of them) of a size; of all for 0. */
 CLIB_EXPORT uword clib_pmalloc_committed_bytes(clib_pmalloc_main_t *pm, u8 log2_page_size);
 
+/** Why the last call failed; NULL: none did.  pmalloc's, until the next call. */
 always_inline clib_error_t *
 clib_pmalloc_last_error(clib_pmalloc_main_t *pm)
 {
 	return pm->error;
 }
 
+/** Number of the page of an address in the reservation. */
 always_inline u32
 clib_pmalloc_get_page_index(clib_pmalloc_main_t *pm, void *va)
 {

@@ -38,7 +38,7 @@ learn_addresses(clib_pmalloc_main_t *pm, u32 page_index, u32 log2_subpage)
 	pm->lookup_log2_page_sz =
 		clib_min(pm->lookup_log2_page_sz, (clib_mem_page_sz_t)log2_subpage);
 	if (delta && log2_subpage < (u32)pm->def_log2_page_sz) {
-		n = pmalloc_page_bytes(pm) >> pm->sys_log2_page_sz;
+		n = clib_pmalloc_page_bytes(pm) >> pm->sys_log2_page_sz;
 		table = clib_mem_heap_alloc_or_null(pm->heap, n * sizeof(table[0]));
 		if (!table)
 			return -ENOMEM;
@@ -72,9 +72,9 @@ start_page(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 page_index, u32
 	int rv = learn_addresses(pm, page_index, log2_subpage);
 
 	if (!rv)
-		rv = pmalloc_start_page(pm, a, page_index);
+		rv = clib_pmalloc_start_page(pm, a, page_index);
 	if (!rv && vec_add1(a->page_indices, page_index)) {
-		pmalloc_end_page(pm, a, page_index);
+		clib_pmalloc_end_page(pm, a, page_index);
 		rv = -ENOMEM;
 	}
 	if (rv)
@@ -101,7 +101,7 @@ commit_pages(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, clib_pmalloc_exte
 		return 0;
 	}
 	for (i--; i-- > 0;) {
-		pmalloc_end_page(pm, a, first + i);
+		clib_pmalloc_end_page(pm, a, first + i);
 		forget_addresses(pm, first + i);
 		vec_pop(a->page_indices);
 	}
@@ -132,7 +132,7 @@ add_extent(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n_pages, u32 n_
 	if (vec_validate(pm->pages, first + n_pages - 1) || vec_add2(a->extents, e, 1)) {
 		if (pm->pages)
 			vec_set_len(pm->pages, first);
-		return mem_vm_explain(why, NO_BOOKS, "out of memory for the books");
+		return clib_mem_vm_explain(why, NO_BOOKS, "out of memory for the books");
 	}
 	*e = (clib_pmalloc_extent_t){ .first_page = first, .n_pages = n_pages };
 	for (u32 i = first; i < first + n_pages; i++)
@@ -149,9 +149,9 @@ add_extent(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n_pages, u32 n_
 	/* For words: what was to be had at once. */
 	p.reserve_bytes = p.expect_bytes;
 	if (rv == NO_BOOKS)
-		mem_vm_explain(why, rv, "out of memory for the books");
+		clib_mem_vm_explain(why, rv, "out of memory for the books");
 	else
-		mem_vm_explain_range(&p, (u8)log2_subpage, rv, why);
+		clib_mem_vm_explain_range(&p, (u8)log2_subpage, rv, why);
 	vec_pop(a->extents);
 	vec_set_len(pm->pages, first);
 	return rv;
@@ -164,7 +164,7 @@ n_unused_pages(const clib_pmalloc_main_t *pm)
 }
 
 int
-pmalloc_grow(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n, u32 n_trailing)
+clib_pmalloc_grow(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n, u32 n_trailing)
 {
 	clib_pmalloc_extent_t *last = vec_len(a->extents) ? vec_end(a->extents) - 1 : NULL;
 	u32 n_new = n - n_trailing, n_tail = last ? last->n_pages - last->n_committed : 0, n_extent;
@@ -172,21 +172,21 @@ pmalloc_grow(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n, u32 n_trai
 	int rv = 0;
 
 	if (a->flags & CLIB_PMALLOC_ARENA_F_SHARED_MEM)
-		return pmalloc_fail(pm, -ENOMEM, "arena '%s' is full", a->name);
+		return clib_pmalloc_fail(pm, -ENOMEM, "arena '%s' is full", a->name);
 	/* The arena's trailing pages, its tail, and addresses that nobody has yet follow each
 	 * other where the arena was the last to take some. */
 	if (last && (n_new <= n_tail || last->first_page + last->n_pages == vec_len(pm->pages))) {
 		n = clib_min(n_new, n_tail);
 		rv = n ? commit_pages(pm, a, last, n) : 0;
 		if (rv == NO_BOOKS)
-			return pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
+			return clib_pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
 		n = rv ? n_new + n_trailing : n_new - n;
 		if (!n)
 			return 0;
 	}
 	if (n_unused_pages(pm) < n)
-		return pmalloc_fail(pm, -ENOMEM, "arena '%s': %u pages wanted, %u of %u left",
-				    a->name, n, n_unused_pages(pm), pm->max_pages);
+		return clib_pmalloc_fail(pm, -ENOMEM, "arena '%s': %u pages wanted, %u of %u left",
+					 a->name, n, n_unused_pages(pm), pm->max_pages);
 	n_extent = clib_max(n, clib_min(n_unused_pages(pm) / 8, a->n_pages));
 	rv = add_extent(pm, a, n_extent, n, pm->def_log2_page_sz, &why);
 	if (!rv)
@@ -196,8 +196,8 @@ pmalloc_grow(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a, u32 n, u32 n_trai
 		rv = add_extent(pm, a, n_extent, n, pm->sys_log2_page_sz, &why);
 	}
 	if (rv)
-		return pmalloc_fail(pm, rv == -ENODEV ? rv : -ENOMEM, "arena '%s': %s", a->name,
-				    why.text);
+		return clib_pmalloc_fail(pm, rv == -ENODEV ? rv : -ENOMEM, "arena '%s': %s",
+					 a->name, why.text);
 	a->log2_subpage_sz = pm->sys_log2_page_sz;
 	if (!a->fallback)
 		a->fallback = format(0, "%s%c", why_not_huge.text, 0);
@@ -212,7 +212,7 @@ make_arena(clib_pmalloc_main_t *pm, u32 numa_node, u32 flags)
 	clib_pmalloc_arena_t *a;
 
 	if (pool_get_zero(pm->arenas, a)) {
-		pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
+		clib_pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
 		return NULL;
 	}
 	a->index = (u32)(a - pm->arenas);
@@ -227,7 +227,7 @@ make_arena(clib_pmalloc_main_t *pm, u32 numa_node, u32 flags)
 }
 
 void
-pmalloc_release_arena(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a)
+clib_pmalloc_release_arena(clib_pmalloc_main_t *pm, clib_pmalloc_arena_t *a)
 {
 	clib_pmalloc_extent_t *e;
 
@@ -252,18 +252,18 @@ resolve_node(clib_pmalloc_main_t *pm, u32 numa_node)
 		numa_node = (u32)vm_current_numa_node();
 	if (numa_node < vm_n_numa_nodes() && vm_numa_node_has_memory((int)numa_node))
 		return numa_node;
-	pmalloc_fail(pm, -ENODEV, "numa node %u does not exist or has no memory", numa_node);
+	clib_pmalloc_fail(pm, -ENODEV, "numa node %u does not exist or has no memory", numa_node);
 	return PMALLOC_NONE;
 }
 
 clib_pmalloc_arena_t *
-pmalloc_private_arena(clib_pmalloc_main_t *pm, u32 numa_node)
+clib_pmalloc_private_arena(clib_pmalloc_main_t *pm, u32 numa_node)
 {
 	clib_pmalloc_arena_t *a;
 	u32 node;
 
 	if (!pm->base) {
-		pmalloc_fail(pm, -EINVAL, "clib_pmalloc_init() was not called");
+		clib_pmalloc_fail(pm, -EINVAL, "clib_pmalloc_init() was not called");
 		return NULL;
 	}
 	node = resolve_node(pm, numa_node);
@@ -278,8 +278,8 @@ pmalloc_private_arena(clib_pmalloc_main_t *pm, u32 numa_node)
 	a->name = format(0, "default-numa-%u%c", node, 0);
 	if (!a->name ||
 	    vec_validate_init_empty(pm->default_arena_for_numa_node, node, PMALLOC_NONE)) {
-		pmalloc_release_arena(pm, a);
-		pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
+		clib_pmalloc_release_arena(pm, a);
+		clib_pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
 		return NULL;
 	}
 	pm->default_arena_for_numa_node[node] = a->index;
@@ -294,15 +294,15 @@ check_shared(clib_pmalloc_main_t *pm, uword size, clib_mem_page_sz_t *log2_subpa
 						: pm->def_log2_page_sz;
 
 	if (!pm->base)
-		return pmalloc_fail(pm, -EINVAL, "clib_pmalloc_init() was not called");
+		return clib_pmalloc_fail(pm, -EINVAL, "clib_pmalloc_init() was not called");
 	if (!log2 || log2 > pm->def_log2_page_sz)
-		return pmalloc_fail(
+		return clib_pmalloc_fail(
 			pm, -ENOTSUP, "pages of 2^%u bytes: not offered, or above the page, %U",
 			(u32)*log2_subpage, format_log2_page_size, (int)pm->def_log2_page_sz);
 	if (!size || size > (uword)n_unused_pages(pm) << pm->def_log2_page_sz)
-		return pmalloc_fail(pm, size ? -ENOMEM : -EINVAL,
-				    "%Lu bytes wanted, %u pages of address space left", size,
-				    n_unused_pages(pm));
+		return clib_pmalloc_fail(pm, size ? -ENOMEM : -EINVAL,
+					 "%Lu bytes wanted, %u pages of address space left", size,
+					 n_unused_pages(pm));
 	*log2_subpage = log2;
 	return 0;
 }
@@ -322,16 +322,16 @@ create_shared_arena(clib_pmalloc_main_t *pm, const char *name, uword size, u32 l
 	if (node == PMALLOC_NONE || check_shared(pm, size, &log2_subpage) ||
 	    !(a = make_arena(pm, node, CLIB_PMALLOC_ARENA_F_SHARED_MEM)))
 		return NULL;
-	n = (u32)(round_pow2(size, pmalloc_page_bytes(pm)) >> pm->def_log2_page_sz);
+	n = (u32)(round_pow2(size, clib_pmalloc_page_bytes(pm)) >> pm->def_log2_page_sz);
 	a->name = format(0, "%s%c", name ? name : "", 0);
 	a->first_page_index = vec_len(pm->pages);
 	a->log2_subpage_sz = log2_subpage;
 	rv = a->name ? add_extent(pm, a, n, n, log2_subpage, &why)
-		     : mem_vm_explain(&why, -ENOMEM, "out of memory for the books");
+		     : clib_mem_vm_explain(&why, -ENOMEM, "out of memory for the books");
 	if (rv) {
-		pmalloc_fail(pm, rv == NO_BOOKS ? -ENOMEM : rv, "arena '%s': %s", name ? name : "",
-			     why.text);
-		pmalloc_release_arena(pm, a);
+		clib_pmalloc_fail(pm, rv == NO_BOOKS ? -ENOMEM : rv, "arena '%s': %s",
+				  name ? name : "", why.text);
+		clib_pmalloc_release_arena(pm, a);
 		return NULL;
 	}
 	vm_range_get_info(a->extents[0].range, &info);
@@ -343,10 +343,10 @@ void *
 clib_pmalloc_create_shared_arena(clib_pmalloc_main_t *pm, char *name, uword size, u32 log2_page_sz,
 				 u32 numa_node)
 {
-	clib_mem_heap_t *old = pmalloc_enter(pm);
+	clib_mem_heap_t *old = clib_pmalloc_enter(pm);
 	void *va = create_shared_arena(pm, name, size, log2_page_sz, numa_node);
 
-	pmalloc_leave(old);
+	clib_pmalloc_leave(old);
 	return va;
 }
 
@@ -363,11 +363,11 @@ clib_pmalloc_release_shared_arena(clib_pmalloc_main_t *pm, void *arena_va)
 	if (!(a->flags & CLIB_PMALLOC_ARENA_F_SHARED_MEM) || a->first_page_index != page)
 		return -EINVAL;
 	for (u32 i = 0; i < a->n_pages; i++)
-		if (pm->pages[page + i].n_free_blocks != pmalloc_page_blocks(pm))
+		if (pm->pages[page + i].n_free_blocks != clib_pmalloc_page_blocks(pm))
 			return -EBUSY;
 	e = a->extents[0];
 	pm->n_committed_pages -= e.n_committed;
-	pmalloc_release_arena(pm, a);
+	clib_pmalloc_release_arena(pm, a);
 	for (u32 i = 0; i < e.n_pages; i++)
 		pm->pages[e.first_page + i] = (clib_pmalloc_page_t){ .index = e.first_page + i };
 	if (e.first_page + e.n_pages == vec_len(pm->pages))
@@ -410,7 +410,7 @@ choose_page_size(void)
 static int
 reserve(clib_pmalloc_main_t *pm, uword base_addr, uword size)
 {
-	uword wanted = size ? round_pow2(size, pmalloc_page_bytes(pm)) : DEFAULT_BYTES, base;
+	uword wanted = size ? round_pow2(size, clib_pmalloc_page_bytes(pm)) : DEFAULT_BYTES, base;
 
 	for (;; wanted /= 2) {
 		base = clib_mem_vm_reserve(base_addr, wanted, pm->def_log2_page_sz);
@@ -418,8 +418,8 @@ reserve(clib_pmalloc_main_t *pm, uword base_addr, uword size)
 			break;
 	}
 	if (base == ~0ULL)
-		return pmalloc_fail(pm, -(int)clib_error_get_code(clib_mem_get_last_error()), "%v",
-				    clib_mem_get_last_error()->what);
+		return clib_pmalloc_fail(pm, -(int)clib_error_get_code(clib_mem_get_last_error()),
+					 "%v", clib_mem_get_last_error()->what);
 	pm->max_pages = (u32)(wanted >> pm->def_log2_page_sz);
 	pm->base = (u8 *)base;
 	return 0;
@@ -450,7 +450,7 @@ clib_pmalloc_init(clib_pmalloc_main_t *pm, uword base_addr, uword size)
 	clib_error_t *error = pm->error;
 
 	if (pm->base) {
-		pmalloc_fail(pm, -EALREADY, "clib_pmalloc_init() was called before");
+		clib_pmalloc_fail(pm, -EALREADY, "clib_pmalloc_init() was called before");
 		return -1;
 	}
 	memset(pm, 0, sizeof(*pm));
@@ -464,7 +464,7 @@ clib_pmalloc_init(clib_pmalloc_main_t *pm, uword base_addr, uword size)
 	if (make_books(pm)) {
 		clib_mem_vm_unreserve((uword)pm->base);
 		pm->base = NULL;
-		pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
+		clib_pmalloc_fail(pm, -ENOMEM, "out of memory for the books");
 		return -1;
 	}
 	clib_error_free(pm->error);
@@ -477,7 +477,7 @@ clib_pmalloc_destroy(clib_pmalloc_main_t *pm)
 	clib_pmalloc_arena_t *a;
 
 	pool_foreach (a, pm->arenas)
-		pmalloc_release_arena(pm, a);
+		clib_pmalloc_release_arena(pm, a);
 	pool_free(pm->arenas);
 	vec_free(pm->pages);
 	vec_free(pm->default_arena_for_numa_node);

@@ -8,7 +8,7 @@ void
 clib_pmalloc_foreach_piece(clib_pmalloc_main_t *pm,
 			   int (*fn)(const clib_pmalloc_piece_t *piece, void *arg), void *arg)
 {
-	uword page_bytes = pmalloc_page_bytes(pm);
+	uword page_bytes = clib_pmalloc_page_bytes(pm);
 	clib_pmalloc_page_t *p;
 
 	vec_foreach (p, pm->pages) {
@@ -34,7 +34,7 @@ clib_pmalloc_foreach_piece(clib_pmalloc_main_t *pm,
 u32
 clib_pmalloc_n_linear_pages(clib_pmalloc_main_t *pm)
 {
-	uword page_bytes = pmalloc_page_bytes(pm), pa, before = 0;
+	uword page_bytes = clib_pmalloc_page_bytes(pm), pa, before = 0;
 	u32 n = 0;
 
 	for (u32 i = 0; i < vec_len(pm->pages); i++, before = pa) {

@@ -466,10 +466,9 @@ static void
 no_memory_for_the_books(void (*fail_after)(u64 k))
 {
 	clib_mem_heap_t *heap = clib_mem_init(NULL, MiB(4));
-	uword committed = vm_committed_bytes(0);
-	u64 k;
+	uword committed = vm_committed_bytes(0), n_refused = 0;
 
-	for (k = 1; k < 50; k++) {
+	for (u64 k = 1; k < 60; k++) {
 		clib_pmalloc_main_t pm = {};
 		void *a = NULL, *b = NULL, *c = NULL;
 		int rv;
@@ -496,11 +495,11 @@ no_memory_for_the_books(void (*fail_after)(u64 k))
 		clib_pmalloc_destroy(&pm);
 		CU_ASSERT_EQUAL(mheap_elts(heap), 0);
 		CU_ASSERT_EQUAL(vm_committed_bytes(0), committed);
-		if (a && b && c)
-			break;
+		n_refused += !(a && b && c);
 	}
-	printf("%lu allocations\n", (unsigned long)k - 1);
-	CU_ASSERT(k > 4 && k < 50);
+	/* Some are done without, such as more heads for a hash. */
+	CU_ASSERT(n_refused > 10);
+	CU_ASSERT(n_refused < 50);
 	clib_mem_exit();
 }
 

@@ -360,6 +360,30 @@ use_text_and_errors(void)
 }
 
 static void
+use_mappings(void)
+{
+	uword page = clib_mem_get_page_size();
+	u8 *p = (u8 *)clib_mem_vm_map(0, 2 * page, CLIB_MEM_PAGE_SZ_DEFAULT, "a name"), *q;
+
+	CHECK(p != CLIB_MEM_VM_MAP_FAILED && p[page] == 0);
+	CHECK(clib_mem_vm_unmap(p) == 0);
+	p = (u8 *)clib_mem_vm_map(0, page, CLIB_MEM_PAGE_SZ_DEFAULT, "%s %d %d", "a", 1, 2);
+	CHECK(p != CLIB_MEM_VM_MAP_FAILED && clib_mem_vm_unmap(p) == 0);
+	/* With two arguments they are the old calls. */
+	p = (u8 *)clib_mem_vm_alloc(2 * page);
+	q = (u8 *)clib_mem_vm_unmap(p, page);
+	CHECK(p && q == p);
+	q = (u8 *)clib_mem_vm_map(p, page);
+	CHECK(q == p && p[0] == 0);
+	clib_mem_vm_free(p, 2 * page);
+	p = (u8 *)clib_mem_alloc_no_fail(10);
+	q = (u8 *)clib_mem_alloc_aligned_no_fail(10, 64);
+	CHECK(p && q && clib_mem_size_nocheck(q) >= 10);
+	clib_mem_free(p);
+	clib_mem_free(q);
+}
+
+static void
 use_memory_and_locks(void)
 {
 	clib_spinlock_t lock = 0;
@@ -405,6 +429,7 @@ main(void)
 	use_hash();
 	use_what_stands_on_vectors();
 	use_text_and_errors();
+	use_mappings();
 	use_memory_and_locks();
 	return n_wrong != 0;
 }
