@@ -37,11 +37,11 @@
 #include <vppinfra/format.h>
 #include <vppinfra/vec.h>
 
-struct _hash_header;
+struct hash_header;
 
 /** The sum of a key, and whether two keys are the same, for keys of the caller's making. */
-typedef uword(hash_key_sum_function_t)(struct _hash_header *, uword key);
-typedef uword(hash_key_equal_function_t)(struct _hash_header *, uword key1, uword key2);
+typedef uword(hash_key_sum_function_t)(struct hash_header *, uword key);
+typedef uword(hash_key_equal_function_t)(struct hash_header *, uword key1, uword key2);
 
 /* Kinds of keys the table knows by itself, in place of functions. */
 #define KEY_FUNC_NONE (0)          /* the key is the word */
@@ -51,7 +51,7 @@ typedef uword(hash_key_equal_function_t)(struct _hash_header *, uword key1, uwor
 #define KEY_FUNC_MEM (4)           /* address of `user` bytes */
 #define KEY_FUNC_VEC (5)           /* a vector with elements of `user` bytes */
 
-typedef struct _hash_header {
+typedef struct hash_header {
 	/** Pairs in the table. */
 	uword elts;
 
@@ -107,6 +107,11 @@ typedef struct {
 /** Heads of the smallest table. */
 #define HASH_MIN_CAPACITY 64
 
+/* To g++ -Wshadow VPP's function hides VPP's struct. */
+#ifdef __cplusplus
+#	pragma GCC diagnostic push
+#	pragma GCC diagnostic ignored "-Wshadow"
+#endif
 /** The header of a table that is not NULL. */
 always_inline hash_t *
 hash_header(const void *v)
@@ -114,6 +119,9 @@ hash_header(const void *v)
 	/* Heads are u32, so the distance is a constant. */
 	return (hash_t *)((u8 *)v - _vec_start_to_v(sizeof(hash_t), sizeof(u32)));
 }
+#ifdef __cplusplus
+#	pragma GCC diagnostic pop
+#endif
 
 /** Bytes of the header. */
 always_inline uword
@@ -155,8 +163,8 @@ CLIB_EXPORT void *_hash_create(uword elts, const hash_t *h);
 	_hash_create2((elts), (user), (value_bytes), (hash_key_sum_function_t *)(uword)(kind), 0,  \
 		      0, 0)
 /** Keys are numbers; with the others they are addresses of what the name says, and key_bytes the
- *  bytes of what is there or, of a vector, of an element.  In no table's header stands the address of
- *  a function, so memory with one may be shared by processes that map it at one address: what
+ *  bytes of what is there or, of a vector, of an element.  In no table's header stands the address
+ * of a function, so memory with one may be shared by processes that map it at one address: what
  *  _shmem is about in VPP. */
 #define hash_create(elts, value_bytes) _hash_create_kind(elts, 0, value_bytes, KEY_FUNC_NONE)
 #define hash_create_uword(elts, value_bytes)                                                       \
@@ -181,11 +189,7 @@ hash_set_value_bytes(hash_t *h, uword value_bytes)
 }
 
 /** Free the table (keys' memory stays the caller's) and set it to 0.  NULL-safe. */
-#define hash_free(h)                                                                               \
-	do {                                                                                       \
-		_hash_free(h);                                                                     \
-		(h) = 0;                                                                           \
-	} while (0)
+#define hash_free(h) ((h) = (__typeof__(h))_hash_free(h))
 /** @return NULL */
 CLIB_EXPORT void *_hash_free(void *v);
 
@@ -404,9 +408,10 @@ _hash_unset(void *v, uword key, void *old_value)
 	return _hash_remove(v, key, old_value, 0);
 }
 
-/* A macro that needs a variable of its own gets its name from outside, so that it can stand in an
- * argument, or in the body, of itself; and its value is a call's, which clang lets pass unused
- * wherever it stands. */
+/* A macro that needs variables of its own gets their names from outside, so that it can stand in an
+ * argument, or in the body, of itself.  Keys and values are there before h is looked at: they may
+ * be what a call returns that changes the table.  The macro's value is a call's, which clang lets
+ * pass unused wherever it stands. */
 always_inline int
 _hash_value(int error)
 {
@@ -416,33 +421,37 @@ _hash_value(int error)
 /** Set; the macro's value is 0 or -ENOMEM.  `value` is a word: longer values are given by pointer
  *  to _hash_set3(), or written through hash_get(). */
 #define hash_set3(h, key, value, old_value)                                                        \
-	_hash_set3_as(h, key, value, old_value, CLIB_UNIQUE(_hash_error))
-#define _hash_set3_as(h, key, value, old_value, error)                                             \
+	_hash_set3_as(h, key, value, old_value, CLIB_UNIQUE(_hash_k), CLIB_UNIQUE(_hash_v),        \
+		      CLIB_UNIQUE(_hash_error))
+#define _hash_set3_as(h, key, value, old_value, k, v, error)                                       \
 	({                                                                                         \
+		uword k = (uword)(key), v = (uword)(value);                                        \
 		int error;                                                                         \
-		(h) = (__typeof__(h))_hash_set_word((h), (uword)(key), (uword)(value),             \
-						    (void *)(old_value), &error);                  \
+		(h) = (__typeof__(h))_hash_set_word((h), k, v, (void *)(old_value), &error);       \
 		_hash_value(error);                                                                \
 	})
 #define hash_set(h, key, value) hash_set3(h, key, value, 0)
 #define hash_set_mem(h, key, value) hash_set3(h, pointer_to_uword(key), (value), 0)
 
 /** Put a key in, its value zero when new, and as it was otherwise. */
-#define hash_set1(h, key) _hash_set1_as(h, key, CLIB_UNIQUE(_hash_error))
-#define _hash_set1_as(h, key, error)                                                               \
+#define hash_set1(h, key) _hash_set1_as(h, key, CLIB_UNIQUE(_hash_k), CLIB_UNIQUE(_hash_error))
+#define _hash_set1_as(h, key, k, error)                                                            \
 	({                                                                                         \
+		uword k = (uword)(key);                                                            \
 		int error;                                                                         \
-		(h) = (__typeof__(h))_hash_set((h), (uword)(key), 0, 0, &error);                   \
+		(h) = (__typeof__(h))_hash_set((h), k, 0, 0, &error);                              \
 		_hash_value(error);                                                                \
 	})
 #define hash_set1_mem(h, key) hash_set1(h, pointer_to_uword(key))
 
 /** Remove; value 0, or -ENOENT when the key was not there. */
-#define hash_unset3(h, key, old_value) _hash_unset3_as(h, key, old_value, CLIB_UNIQUE(_hash_error))
-#define _hash_unset3_as(h, key, old_value, error)                                                  \
+#define hash_unset3(h, key, old_value)                                                             \
+	_hash_unset3_as(h, key, old_value, CLIB_UNIQUE(_hash_k), CLIB_UNIQUE(_hash_error))
+#define _hash_unset3_as(h, key, old_value, k, error)                                               \
 	({                                                                                         \
+		uword k = (uword)(key);                                                            \
 		int error;                                                                         \
-		(h) = (__typeof__(h))_hash_remove((h), (uword)(key), (void *)(old_value), &error); \
+		(h) = (__typeof__(h))_hash_remove((h), k, (void *)(old_value), &error);            \
 		_hash_value(error);                                                                \
 	})
 #define hash_unset(h, key) hash_unset3(h, key, 0)

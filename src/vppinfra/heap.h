@@ -214,11 +214,12 @@ CLIB_EXPORT void *_heap_alloc(void *v, uword size, uword align, uword elt_bytes,
 
 /** Value: the offset, ~0 on failure; the handle goes to the variable `handle`. */
 #define heap_alloc_aligned(v, size, align, handle)                                                 \
-	_heap_alloc_as(v, size, align, handle, CLIB_UNIQUE(_heap_o), CLIB_UNIQUE(_heap_h))
-#define _heap_alloc_as(v, size, align, handle, o, h)                                               \
+	_heap_alloc_as(v, size, align, handle, CLIB_UNIQUE(_heap_s), CLIB_UNIQUE(_heap_a),         \
+		       CLIB_UNIQUE(_heap_o), CLIB_UNIQUE(_heap_h))
+#define _heap_alloc_as(v, size, align, handle, s, a, o, h)                                         \
 	({                                                                                         \
-		uword o, h;                                                                        \
-		(v) = (__typeof__(v))_heap_alloc((v), (size), (align), sizeof((v)[0]), &o, &h);    \
+		uword s = (size), a = (align), o, h;                                               \
+		(v) = (__typeof__(v))_heap_alloc((v), s, a, sizeof((v)[0]), &o, &h);               \
 		(handle) = (__typeof__(handle))h;                                                  \
 		o;                                                                                 \
 	})

@@ -59,11 +59,7 @@ sparse_vec_header(const void *v)
 CLIB_EXPORT void *sparse_vec_new(uword elt_bytes, uword sparse_index_bits);
 
 /** Free everything and set V to 0.  NULL-safe. */
-#define sparse_vec_free(V)                                                                         \
-	do {                                                                                       \
-		_sparse_vec_free(V);                                                               \
-		(V) = 0;                                                                           \
-	} while (0)
+#define sparse_vec_free(V) ((void)(_sparse_vec_free(V), (V) = 0))
 CLIB_EXPORT void _sparse_vec_free(void *v);
 
 /** A copy; NULL for NULL and when there is no memory. */
@@ -141,11 +137,13 @@ sparse_vec_index2(const void *v, u32 si0, u32 si1, u32 *i0_return, u32 *i1_retur
 /** Make sparse index i a member, its element zero when new; NULL becomes a sparse vector of 16-bit
  *  indices.  Value: pointer to the element; NULL without memory or for an index that cannot be,
  *  with v as it was. */
-#define sparse_vec_validate(v, i) _sparse_vec_validate_as(v, i, CLIB_UNIQUE(_sparse_vec_elt))
-#define _sparse_vec_validate_as(v, i, elt)                                                         \
+#define sparse_vec_validate(v, i)                                                                  \
+	_sparse_vec_validate_as(v, i, CLIB_UNIQUE(_sparse_vec_si), CLIB_UNIQUE(_sparse_vec_elt))
+#define _sparse_vec_validate_as(v, i, si, elt)                                                     \
 	({                                                                                         \
+		uword si = (i);                                                                    \
 		void *elt;                                                                         \
-		(v) = (__typeof__(v))_sparse_vec_validate((v), (i), sizeof((v)[0]), &elt);         \
+		(v) = (__typeof__(v))_sparse_vec_validate((v), si, sizeof((v)[0]), &elt);          \
 		(__typeof__((v) + 0))elt;                                                          \
 	})
 /** @param[out] elt  the element, or NULL  @return the vector */

@@ -151,7 +151,7 @@ own_key_sum(hash_t *h, uword key)
 }
 
 static uword
-own_key_equal(hash_t *h, uword key1, uword key2)
+own_key_equal(struct hash_header *h, uword key1, uword key2)
 {
 	u64 *k1 = uword_to_pointer(key1, u64 *), *k2 = uword_to_pointer(key2, u64 *);
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <vppinfra/bitmap.h>
 #include <vppinfra/fifo.h>
+#include <vppinfra/mhash.h>
 #include <vppinfra/pool.h>
+#include <vppinfra/sparse_vec.h>
 #include <vppinfra/vec.h>
 
 static int n_wrong;
@@ -195,6 +197,81 @@ pools_bitmaps_and_queues(void)
 	clib_bitmap_free(more);
 }
 
+static uword
+fill_table(uword **h)
+{
+	for (uword i = 0; i < 1000; i++)
+		hash_set(*h, i, i);
+	return hash_elts(*h);
+}
+
+static void
+tables_and_ranges(void)
+{
+	uword *h = 0, *g = 0, key, value, key2, value2, n = 0, len, len2, *found, *found2;
+	u32 *v = 0, *p, *p2, h1, h2, *sparse = 0;
+	const char *name, *name2;
+	hash_pair_t *pair, *pair2;
+	mhash_t m;
+
+	hash_set(h, hash_set(g, 1, 10), hash_set(g, 2, 20));
+	CHECK(hash_elts(h) == 1 && hash_elts(g) == 2 && *hash_get(h, 0) == 0);
+	/* The table moves while its argument is computed. */
+	hash_set(h, 0, fill_table(&h));
+	CHECK(hash_elts(h) == 1000 && *hash_get(h, 0) == 1000);
+	while (n < 1000)
+		hash_unset(h, n++);
+	n = 0;
+	hash_set(h, 0, 0);
+	if (hash_set(h, 3, *hash_get(g, 1)))
+		CHECK(0);
+	else
+		hash_unset(h, 0);
+	hash_foreach(
+		key, value, g,
+		({ hash_foreach(key2, value2, h, ({ n += value2 == value || key == key2; })); }));
+	CHECK(n == 1);
+	hash_foreach_pair (pair, g)
+		hash_foreach_pair (pair2, h)
+			n += pair->value[0] == pair2->value[0];
+	hash_foreach_pair (pair, g, {
+		hash_foreach_pair (pair2, h, ({
+					   if (pair->key == 1)
+						   break;
+					   n += 10;
+				   }))
+			;
+	})
+		;
+	CHECK(n == 12);
+	(hash_unset(g, 1), hash_unset(g, 2), hash_set1(g, 5), n++);
+	CHECK(hash_elts(g) == 1 && n == 13);
+	(hash_free(h), hash_free(g));
+
+	mhash_init_c_string(&m, sizeof(uword));
+	mhash_set(&m, "a", mhash_set(&m, "b", 1, 0), 0);
+	n = 0;
+	mhash_foreach(name, found, &m, ({
+			      mhash_foreach(name2, found2, &m,
+					    ({ n += name == name2 && found == found2; }));
+		      }));
+	CHECK(n == 2);
+	mhash_free(&m);
+
+	CHECK(heap_alloc(v, 1 + heap_alloc(v, 3, h1), h2) == 3);
+	CHECK(heap_len(v, h1) == 3 && heap_len(v, h2) == 1);
+	n = 0;
+	heap_foreach(p, len, v,
+		     ({ heap_foreach(p2, len2, v, ({ n += len * len2 * (p == p2); })); }));
+	CHECK(n == 10);
+	(heap_free(v), n++);
+
+	*sparse_vec_validate(sparse, 7) = 8;
+	*sparse_vec_validate(sparse, *sparse_vec_validate(sparse, 7)) = 9;
+	CHECK(*sparse_vec_elt_at_index(sparse, *sparse_vec_elt_at_index(sparse, 7)) == 9);
+	(sparse_vec_free(sparse), n++);
+}
+
 int
 main(void)
 {
@@ -202,5 +279,6 @@ main(void)
 	vectors_in_vectors();
 	statements_and_values();
 	pools_bitmaps_and_queues();
+	tables_and_ranges();
 	return n_wrong != 0;
 }
