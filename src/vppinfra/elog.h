@@ -237,7 +237,7 @@ CLIB_EXPORT word elog_track_register(elog_main_t *em, elog_track_t *t);
  * Take a slot for an event.  @return its 20 bytes of data, for the caller to fill in, contents
  * undefined; 4-byte aligned
  *
- * Threads: any.  Cost: some 10 instructions and one atomic addition; off: a test.
+ * Threads: any.  Cost: some 30 instructions, an atomic addition among them; off: 6.
  */
 CLIB_EXPORT void *elog_event_data(elog_main_t *em, elog_event_type_t *type, elog_track_t *track,
 				  u64 cpu_time);

@@ -29,7 +29,7 @@ typedef struct {
 /** Start from ISAAC_SIZE words of seed; they may be the array that results will go to. */
 CLIB_EXPORT void isaac_init(isaac_t *ctx, uword *seed);
 
-/** The next ISAAC_SIZE words.  Cost: some 20 instructions a word. */
+/** The next ISAAC_SIZE words.  Cost: some 17 instructions a word. */
 CLIB_EXPORT void isaac(isaac_t *ctx, uword *results);
 
 /** ctx[0] into results[0 .. ISAAC_SIZE), ctx[1] into the ISAAC_SIZE words after them, as two

@@ -258,7 +258,7 @@ n_live_objects(void)
 static void
 damage_is_an_error(void)
 {
-	u64 seed = unit_seed(), n_ops = unit_n_ops(20000), n_errors = 0;
+	u64 seed = unit_seed(), n_ops = unit_n_ops(6000), n_errors = 0;
 	thing_t t = make_thing(&seed, 20), back;
 	u8 *bytes = bytes_of(&t), *bad;
 	uword n_before = n_live_objects();
