@@ -19,7 +19,7 @@ families() {
 		(mem|string)_key_(sum|equal|format_pair)
 		(vm|vmem|arena|mmz|pages|kmem|percpu|vmheap)_[a-z0-9_]+
 		_?(un)?format(_[a-z0-9_]+)?
-		va_(un|f)?format
+		va_((un|f)?format|serialize)
 		fd?format
 		table_[a-z0-9_]+
 		(os|unix)_[a-z0-9_]+
