@@ -7,7 +7,7 @@
  * are described by tags outside the resource, so an arena can manage what cannot be touched:
  * device memory, identifiers, physical addresses.
  *
- * This header is illumos' face on a neutral core (vmem/vmem_impl.h): addresses are pointers, NULL
+ * This header is illumos' face on a neutral core (vmem_core.h): addresses are pointers, NULL
  * is failure, so 0 cannot be managed through this face; maxaddr is exclusive; policies are
  * optional.  Where illumos panics for a caller's fault (bad free, wrong size, overlap) this face
  * reports through the error hook, counts it and returns; VM_PANIC still stops the process.
@@ -16,13 +16,11 @@
 #ifndef included_vppinfra_vmem_h
 #define included_vppinfra_vmem_h
 
-#if defined(included_vppinfra_bsd_vmem_h)
-#	error "one file sees one vmem face: <vppinfra/vmem.h> (illumos) or bsd/<sys/vmem.h>, not both"
+#if defined(included_vppinfra_bsd_vmem_h) || defined(included_vppinfra_netbsd_vmem_h)
+#	error "one file sees one vmem face: illumos' <vppinfra/vmem.h>, FreeBSD's or NetBSD's <sys/vmem.h>"
 #endif
 
-#include <pthread.h>
-#include <sys/types.h>
-#include <vppinfra/clib.h>
+#include <vppinfra/vmem_core.h>
 
 /* Flags of one request.  Without one of the three policies it is instant fit: the head of the
  * smallest power-of-two list whose members are all certain to fit, in constant time. */
@@ -52,115 +50,14 @@
 #define VMEM_ALLOC 0x01
 #define VMEM_FREE 0x02
 #define VMEM_SPAN 0x10
+#define VMEM_MAXFREE 0x80
 #define VMEM_ROTOR 0x20
 #define VMEM_WALKER 0x40
 #define VMEM_REENTRANT 0x80000000
 
-#define VMEM_NAMELEN 30
-#define VMEM_HASH_INITIAL 16
-#define VMEM_HASH_PARTS 26 /* 16 buckets, and 25 doublings reach 2^29 */
-#define VMEM_NQCACHE_MAX 16
-#define VMEM_FREELISTS 64
-#define VMEM_INITIAL 6
-#define VMEM_SEG_INITIAL 100
-
-typedef struct vmem vmem_t;
-typedef struct vmem_seg vmem_seg_t;
-
-/** Importer: source, size, VM_KMFLAGS.  Called with no arena locked.  NULL is failure. */
-typedef void *(vmem_alloc_t)(vmem_t *, size_t, int);
-/** Takes back a whole import. */
-typedef void(vmem_free_t)(vmem_t *, void *, size_t);
 /** Importer that may enlarge what is asked (VMC_XALLOC): source, size in and out, alignment that
  *  the result should have (VMC_XALIGN), VM_KMFLAGS. */
 typedef void *(vmem_ximport_t)(vmem_t *, size_t *, size_t, int);
-
-/** A tag, by number: 32 bits instead of a pointer halve the cost of a segment. */
-typedef u32 vmem_tag_index_t;
-
-/** Head and tail of the free segments of one power of two; 0 is nobody. */
-typedef struct {
-	vmem_tag_index_t vs_knext, vs_kprev;
-} vmem_freelist_t;
-
-/** Counters of one arena, under its lock.  The first fourteen are illumos'. */
-typedef struct vmem_kstat {
-	u64 vk_mem_inuse;       /* sum of the sizes asked for and not freed */
-	u64 vk_mem_import;      /* of vk_mem_total, what came from the source */
-	u64 vk_mem_total;       /* sum of the spans */
-	u32 vk_source_id;       /* vm_id of the source, 0 for none */
-	u64 vk_alloc, vk_free;  /* successful ones */
-	u64 vk_wait;            /* times a request went to sleep */
-	u64 vk_fail;            /* requests refused, for whatever reason */
-	u64 vk_lookup;          /* hash look-ups, */
-	u64 vk_search;          /* and entries passed over in them */
-	u64 vk_populate_wait;   /* times another thread was fetching tags already */
-	u64 vk_populate_fail;   /* times no tags were to be had */
-	u64 vk_contains;        /* vmem_contains() calls, */
-	u64 vk_contains_search; /* and spans looked at in them */
-	/* Ours. */
-	u64 vk_bad_free;     /* frees refused: stranger, double, wrong size, wrong pair */
-	u64 vk_hash_resizes; /* parts of the hash that came or went */
-	u64 vk_hash_moved;   /* entries that were moved to another bucket or looked at for it */
-	u64 vk_import, vk_export; /* spans that came and went */
-} vmem_kstat_t;
-
-/** Seed 000's structure: the fields keep their names; links are tag numbers.  All of it is under
- *  vm_lock but for what vmem_create() sets, which is constant after. */
-struct vmem {
-	char vm_name[VMEM_NAMELEN];
-	pthread_cond_t vm_cv;
-	pthread_mutex_t vm_lock;
-	/** Counts from 1 in order of creation. */
-	u32 vm_id;
-	/** Every vm_mtbf-th NOSLEEP request fails, counted, so reproducible; 0: see vmem_mtbf. */
-	u32 vm_mtbf;
-	int vm_cflags;
-	int vm_qshift;
-	size_t vm_quantum;
-	size_t vm_qcache_max;
-	/** Least size of an import; the creator may set it before the first allocation. */
-	size_t vm_min_import;
-	vmem_alloc_t *vm_source_alloc;
-	vmem_free_t *vm_source_free;
-	vmem_t *vm_source;
-	vmem_t *vm_next;
-	/** Tags in stock: free never needs one, an allocation at most five. */
-	ssize_t vm_nsegfree;
-	vmem_tag_index_t vm_segfree;
-	/** Hash of allocated segments by address: vm_hash_mask + 1 + vm_hash_split buckets, in
-	 * parts of which each is as large as all before it; the first is vm_hash0.  At most one
-	 * entry more than buckets, but while memory for the next part is short. */
-	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
-	size_t vm_hash_mask;
-	size_t vm_hash_shift;
-	/** Buckets below this have been split in two already. */
-	size_t vm_hash_split;
-	vmem_tag_index_t vm_hash0[VMEM_HASH_INITIAL];
-	/** Not before this many operations is another table asked for, after a failure. */
-	u64 vm_hash_retry;
-	/** Bit n is set if and only if vm_freelist[n] has a segment: sizes [2^n, 2^(n + 1)). */
-	u64 vm_freemap;
-	/** The anchor of the ring of tags. */
-	vmem_tag_index_t vm_seg0;
-	/** Its start is the address where next fit goes on. */
-	vmem_tag_index_t vm_rotor;
-	/** Reentrant walks under way. */
-	struct vmem_walker *vm_walkers;
-	void *vm_qcache[VMEM_NQCACHE_MAX];
-	vmem_freelist_t vm_freelist[VMEM_FREELISTS + 1];
-	vmem_kstat_t vm_kstat;
-	/** How the source is called: VMEM_FACE_*, see vmem/vmem_impl.h. */
-	u32 vm_source_face;
-	u32 vm_n_waiters;
-	u64 vm_mtbf_count;
-	/** Allocated segments. */
-	u64 vm_n_segs;
-	/** Index of free segments by address and size: filled in by vmem/index.c. */
-	void *vm_index;
-	/** For whoever created the arena; vmem does not look at it. */
-	void *vm_owner;
-} __attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
 
 /**
  * Bootstrap: tags of vmem_seg0, then parent (if named), heap, vmem_internal, vmem_seg, vmem_hash,
@@ -238,8 +135,8 @@ CLIB_EXPORT void vmem_destroy(vmem_t *vmp);
  *         memory for tags is short, or, reported, when a sleeper could never be woken: no span
  *         could hold it, nothing is allocated that could be freed, or there is no other thread
  *
- * Threads: any.  Cost: instant fit is constant; best, first and next may look at every free
- * segment at least as large; nothing depends on the number of allocated ones.  Owner: the caller,
+ * Threads: any.  Cost: instant fit is constant, best, first and next are logarithmic in the
+ * free segments; nothing depends on the number of allocated ones.  Owner: the caller,
  * until vmem_free().  Source: Bonwick and Adams, 4.4.
  */
 CLIB_EXPORT void *vmem_alloc(vmem_t *vmp, size_t size, int vmflag);
@@ -250,7 +147,9 @@ CLIB_EXPORT void *vmem_alloc(vmem_t *vmp, size_t size, int vmflag);
 CLIB_EXPORT void vmem_free(vmem_t *vmp, void *vaddr, size_t size);
 
 /**
- * Take a constrained segment.  Imports only when there is no nocross, minaddr or maxaddr.
+ * Take a constrained segment.  Where the source is an arena, an import is asked for under the same
+ * constraints; any other source is asked for enough to meet align, phase and nocross for certain,
+ * and what it gives goes straight back when it does not meet the bounds.
  *
  * @param align   power of two, at least the quantum; 0 = quantum
  * @param phase   below align: address mod align
@@ -279,36 +178,27 @@ CLIB_EXPORT void vmem_walk(vmem_t *vmp, int typemask, void (*func)(void *, void 
 			   void *arg);
 
 /** Bytes (or identifiers) of VMEM_ALLOC, VMEM_FREE or both; allocated counts as asked for, what
- *  rounding costs counts as free. */
+ *  rounding costs counts as free.  VMEM_MAXFREE alone: the largest free segment. */
 CLIB_EXPORT size_t vmem_size(vmem_t *vmp, int typemask);
 
 /** Give memory that vmem itself does not need back: surplus tags of every arena, then every
  *  chunk of tags that is wholly free, to vmem_seg_arena and so to the system. */
 CLIB_EXPORT void vmem_reap(void);
 
-/* ---- ours ---- */
+/* ---- ours; what takes and gives no address or flag is in vmem_core.h ---- */
 
-/** Calls fn for each arena in order of creation until it returns nonzero.  The list is locked:
- *  fn may use arenas, not create or destroy them. */
-CLIB_EXPORT void vmem_foreach_arena(int (*fn)(vmem_t *vmp, void *arg), void *arg);
-/** The oldest arena of that name, or NULL. */
-CLIB_EXPORT vmem_t *vmem_by_name(const char *name);
+/** Like vmem_alloc() with VM_SLEEP, for so long at most.
+ *  @return NULL, and errno ETIMEDOUT, ENOMEM or EDEADLK */
+CLIB_EXPORT void *vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns);
 
-/** Walk and compare tags, lists, bitmap, hash and counters.  @return 0, or -EUCLEAN with the
- *  first fault in what (may be NULL).  Cost: linear in the segments, the arena locked. */
-CLIB_EXPORT int vmem_check(vmem_t *vmp, char *what, size_t n_what);
-
-/** Free segments and their bytes per power-of-two list. */
-CLIB_EXPORT void vmem_freelist_counts(vmem_t *vmp, u64 n_segs[VMEM_FREELISTS],
-				      u64 n_bytes[VMEM_FREELISTS]);
-
-/** Segments still allocated in arenas when they were destroyed, in the whole process. */
-CLIB_EXPORT u64 vmem_n_leaked(void);
-
-/** Called for misuse: what, arena (may be NULL), address, size, caller.  No lock is held but,
- *  inside vmem_foreach_arena(), the list's.  Default, and for NULL: one line to stderr. */
-typedef void(vmem_error_function_t)(const char *what, vmem_t *vmp, uword addr, uword size,
-				    const void *caller);
-CLIB_EXPORT void vmem_set_error_handler(vmem_error_function_t *fn);
+/** Set the source of an arena that has no span yet.  Imports are multiples of import_quantum,
+ *  0 for the arena's own.  @return 0 or -EBUSY */
+CLIB_EXPORT int vmem_set_import(vmem_t *vmp, vmem_alloc_t *afunc, vmem_free_t *ffunc,
+				vmem_t *source, size_t import_quantum);
+/** What the spans may come to by imports; 0 for no limit.  A higher one wakes sleepers. */
+CLIB_EXPORT void vmem_set_limit(vmem_t *vmp, size_t limit);
+/** Call fn before a request fails or sleeps, after quantum caches have been reaped, with no lock
+ *  held: it may free to the arena, and then the request is tried once more.  NULL for none. */
+CLIB_EXPORT void vmem_set_reclaim(vmem_t *vmp, vmem_reclaim_function_t *fn, void *arg);
 
 #endif

@@ -407,12 +407,48 @@ imports_leave_room_to_align(void)
 
 	CU_ASSERT_EQUAL(pointer_to_uword(p) % KiB(64), KiB(4) + 16);
 	CU_ASSERT_EQUAL(n_imports, 1);
-	/* Bounds and nocross speak of what is here: no import can be asked for them. */
-	CU_ASSERT_PTR_NULL(vmem_xalloc(vmp, KiB(256), 0, 0, 0, ADDR(16), NULL, VM_NOSLEEP));
-	CU_ASSERT_PTR_NULL(vmem_xalloc(vmp, KiB(256), 0, 0, MiB(1), NULL, NULL, VM_NOSLEEP));
-	CU_ASSERT_EQUAL(n_imports, 1);
 	vmem_xfree(vmp, p, KiB(4));
 	vmem_free(source, pad, KiB(4));
+	vmem_destroy(vmp);
+	vmem_destroy(source);
+}
+
+/* A constrained request imports too.  A source that is a function is asked for enough, and what
+ * does not meet the bounds goes straight back; a source that is an arena is asked under them. */
+static void
+imports_meet_constraints(void)
+{
+	vmem_t *source, *vmp = make_importer(&source), *direct;
+	void *pad = vmem_alloc(source, KiB(12), VM_NOSLEEP), *p;
+
+	p = vmem_xalloc(vmp, KiB(24), KiB(16), KiB(4), KiB(32), NULL, NULL, VM_NOSLEEP);
+	CU_ASSERT_PTR_NOT_NULL(p);
+	CU_ASSERT_EQUAL(pointer_to_uword(p) % KiB(16), KiB(4));
+	CU_ASSERT_EQUAL(pointer_to_uword(p) / KiB(32),
+			(pointer_to_uword(p) + KiB(24) - 1) / KiB(32));
+	CU_ASSERT_EQUAL(n_imports, 1);
+	vmem_xfree(vmp, p, KiB(24));
+	CU_ASSERT_EQUAL(n_exports, 1);
+	/* The function gives its lowest, which is not in this range. */
+	CU_ASSERT_PTR_NULL(
+		vmem_xalloc(vmp, KiB(4), 0, 0, 0, ADDR(MiB(1) + KiB(512)), NULL, VM_NOSLEEP));
+	CU_ASSERT_EQUAL(n_imports, 2);
+	CU_ASSERT_EQUAL(n_exports, 2);
+	CU_ASSERT_EQUAL(vmem_size(source, VMEM_ALLOC), KiB(12));
+
+	direct = vmem_create("direct", NULL, 0, 16, vmem_alloc, vmem_free, source, 0, VM_NOSLEEP);
+	p = vmem_xalloc(direct, KiB(4), 0, 0, 0, ADDR(MiB(1) + KiB(512)), ADDR(MiB(1) + KiB(516)),
+			VM_NOSLEEP);
+	CU_ASSERT_PTR_EQUAL(p, ADDR(MiB(1) + KiB(512)));
+	CU_ASSERT_EQUAL(vmem_size(source, VMEM_ALLOC), KiB(16));
+	CU_ASSERT_PTR_NULL(vmem_xalloc(direct, KiB(4), 0, 0, 0, ADDR(MiB(1) + KiB(512)),
+				       ADDR(MiB(1) + KiB(516)), VM_NOSLEEP));
+	vmem_xfree(direct, p, KiB(4));
+	CU_ASSERT_EQUAL(vmem_size(source, VMEM_ALLOC), KiB(12));
+	vmem_free(source, pad, KiB(12));
+	check(direct);
+	check(source);
+	vmem_destroy(direct);
 	vmem_destroy(vmp);
 	vmem_destroy(source);
 }
@@ -760,6 +796,7 @@ static const unit_test_t tests[] = {
 	UNIT(destroy_tells_of_leaks),
 	UNIT(imports_come_and_go),
 	UNIT(imports_leave_room_to_align),
+	UNIT(imports_meet_constraints),
 	UNIT(an_import_that_came_too_late_goes_back),
 	UNIT(a_crooked_import_is_refused),
 	UNIT(an_importer_may_enlarge_and_align),

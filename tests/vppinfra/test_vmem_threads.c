@@ -148,7 +148,8 @@ await_sleepers(vmem_t *vmp, u32 n, u64 n_waits)
 	} while (!are_asleep);
 }
 
-/* The arena is full: a sleeper waits, and is woken by the free that makes room for it. */
+/* The arena is full: a sleeper waits, and is woken by the free that makes room for it, not before;
+ * what it gets was its own before it woke. */
 static void
 a_sleeper_wakes_on_free(void)
 {
@@ -159,13 +160,16 @@ a_sleeper_wakes_on_free(void)
 
 	pthread_create(&thread, NULL, sleep_for_room, &s);
 	await_sleepers(vmp, 1, 1);
-	/* Room, but not enough: it goes back to sleep. */
+	/* Room, but not enough: it sleeps on. */
 	vmem_free(vmp, first, 40);
-	await_sleepers(vmp, 1, 2);
+	CU_ASSERT_EQUAL(vmp->vm_n_waiters, 1);
 	vmem_free(vmp, rest, 60);
+	CU_ASSERT_EQUAL(vmp->vm_n_waiters, 0);
+	CU_ASSERT_EQUAL(vmem_size(vmp, VMEM_ALLOC), 90);
 	pthread_join(thread, NULL);
 	CU_ASSERT_PTR_NOT_NULL(s.got);
-	CU_ASSERT(vmp->vm_kstat.vk_wait >= 2);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_wait, 1);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_served, 1);
 	CU_ASSERT_EQUAL(vmp->vm_n_waiters, 0);
 	vmem_free(vmp, s.got, 90);
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);

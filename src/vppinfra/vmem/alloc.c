@@ -1,34 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The neutral core: allocate, free, import, export, sleep.  Under the lock an operation finds,
- * splits or merges; whatever needs another arena (import, export, a hash table) happens after it
- * has been dropped. */
+/* The neutral core: allocate and free.  Under the lock an operation finds, splits or merges;
+ * whatever needs another arena (import, export, a part of the hash, nodes of an index) happens
+ * after it has been dropped. */
 #include "vmem_impl.h"
 
-#include <limits.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <sys/single_threaded.h>
-#include <sys/stat.h>
 #include <time.h>
 
-/* How long a sleeper trusts that its source will not have room: nobody tells us when it has. */
-#define IMPORT_RETRY_NS (20 * 1000 * 1000)
 /* Operations between two tries to get a part of the hash after one failed. */
 #define HASH_RETRY_OPS 1024
+/* Segments of a burst between two chances for others to take the lock. */
+#define N_BURST 32
 
 u32 vmem_mtbf;
 
-/* What an operation leaves to be done without the lock. */
-typedef struct {
-	vmem_tag_index_t *part; /* of the hash, used no more */
-	uword n_buckets;
-	uword addr, size; /* goes back to the source; size 0: nothing does */
-	u8 wants_part;
-} after_t;
-
 /* Arena locked. */
 static void
-after_hash_change(vmem_t *vmp, after_t *after)
+after_hash_change(vmem_t *vmp, vmem_after_t *after)
 {
 	u64 n_ops;
 
@@ -43,9 +31,23 @@ after_hash_change(vmem_t *vmp, after_t *after)
 	}
 }
 
+/* Arena locked, last of all under its lock. */
+void
+vmem_after_unlock(vmem_t *vmp, vmem_after_t *after)
+{
+	after_hash_change(vmp, after);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		after->wants_nodes = vmem_index_is_short(vmp);
+	if (PREDICT_FALSE(vmp->vm_index_dead != NULL)) {
+		after->dead_index = vmp->vm_index_dead;
+		vmp->vm_index_dead = NULL;
+	}
+	pthread_mutex_unlock(&vmp->vm_lock);
+}
+
 /* No lock held. */
-static void
-after_run(vmem_t *vmp, const after_t *after)
+void
+vmem_after_run(vmem_t *vmp, const vmem_after_t *after)
 {
 	if (PREDICT_FALSE(after->size != 0))
 		vmem_source_export(vmp, after->addr, after->size);
@@ -53,12 +55,51 @@ after_run(vmem_t *vmp, const after_t *after)
 		vmem_hash_free_part(after->part, after->n_buckets);
 	if (PREDICT_FALSE(after->wants_part))
 		vmem_hash_add_part(vmp);
-	/* Relaxed: a hint; whoever misses it leaves it to the next operation. */
+	if (PREDICT_FALSE(after->wants_nodes))
+		vmem_index_restock(vmp);
+	if (PREDICT_FALSE(after->dead_index != NULL))
+		vmem_index_free(after->dead_index);
+	/* Relaxed: hints; whoever misses one leaves it to the next operation. */
 	if (PREDICT_FALSE(atomic_load_explicit(&vmem_hash_pending, memory_order_relaxed)))
 		vmem_hash_serve_pending();
+	if (PREDICT_FALSE(after->has_room &&
+			  atomic_load_explicit(&vmem_n_import_sleepers, memory_order_relaxed)))
+		vmem_wake_importers(vmp);
 }
 
 /* ---- requests ---- */
+
+static int
+check_constraints(const vmem_t *vmp, vmem_search_t *s)
+{
+	uword quantum_mask = vmp->vm_quantum - 1, spare;
+
+	s->is_constrained = 1;
+	if (!is_pow2(s->align) || !is_pow2(s->nocross) || s->phase >= s->align ||
+	    ((s->align | s->phase | s->nocross) & quantum_mask) || s->min > s->max)
+		return -EINVAL;
+	if (s->nocross) {
+		if (s->size > s->nocross ||
+		    VMEM_CROSS_P(s->phase, s->phase + s->size - 1, s->nocross) ||
+		    (s->align > s->nocross && (s->flags & VMEM_REQUEST_STRICT)))
+			return -EINVAL;
+		/* Every place is phase modulo nocross then: none crosses. */
+		if (s->align >= s->nocross)
+			s->nocross = 0;
+	}
+	/* Aligning costs up to spare; and where that place crosses, the next does not, which is
+	 * less than a size further, up to the boundary, and a phase behind it. */
+	spare = s->align - vmp->vm_quantum;
+	s->certain = s->size + spare;
+	if (s->certain < s->size)
+		s->certain = ~(uword)0;
+	if (s->nocross && s->certain != ~(uword)0) {
+		uword more = s->size + s->phase;
+
+		s->certain = s->certain + more < more ? ~(uword)0 : s->certain + more;
+	}
+	return 0;
+}
 
 static int
 check_request(const vmem_t *vmp, const vmem_request_t *r, vmem_search_t *s)
@@ -67,6 +108,7 @@ check_request(const vmem_t *vmp, const vmem_request_t *r, vmem_search_t *s)
 
 	s->asked = r->size;
 	s->size = (r->size + quantum_mask) & ~quantum_mask;
+	s->certain = s->size;
 	s->align = r->align ? r->align : vmp->vm_quantum;
 	s->phase = r->phase;
 	s->nocross = r->nocross;
@@ -76,206 +118,180 @@ check_request(const vmem_t *vmp, const vmem_request_t *r, vmem_search_t *s)
 	s->flags = r->flags;
 	s->has_bounds = r->min != 0 || r->max != ~(uword)0;
 	s->is_constrained = 0;
+	s->may_walk = 0;
+	s->has_deadline = r->timeout_ns != 0;
+	s->wants = 0;
 	if (r->size == 0)
 		return -EINVAL;
 	if (s->size == 0)
 		return -ENOMEM; /* rounded up beyond the last address */
 	if (PREDICT_TRUE((r->align | r->phase | r->nocross) == 0 && !s->has_bounds))
 		return 0;
-
-	s->is_constrained = 1;
-	if (!is_pow2(s->align) || !is_pow2(s->nocross) || s->phase >= s->align ||
-	    ((s->align | s->phase | s->nocross) & quantum_mask) || s->min > s->max)
-		return -EINVAL;
-	if (s->nocross &&
-	    (s->align > s->nocross || s->size > s->nocross || s->phase > s->nocross - s->size))
-		return -EINVAL;
-	return 0;
+	return check_constraints(vmp, s);
 }
 
-/* Induced failures: every n-th request that may fail does.  Arena locked. */
+/* Induced failures.  Arena locked. */
 static bool
-mtbf_strikes(vmem_t *vmp, const vmem_search_t *s)
+is_induced(vmem_t *vmp, const vmem_search_t *s)
 {
 	u32 mtbf = vmp->vm_mtbf ? vmp->vm_mtbf : vmem_mtbf;
+	bool strikes = false;
 
-	if (PREDICT_TRUE(mtbf == 0) || !(s->flags & VMEM_REQUEST_NOSLEEP) ||
-	    (s->flags & VMEM_REQUEST_PANIC))
+	if (PREDICT_TRUE(mtbf == 0 && vmp->vm_fail_at == 0))
 		return false;
-	return ++vmp->vm_mtbf_count % mtbf == 0;
+	if (vmp->vm_fail_at)
+		strikes = --vmp->vm_fail_at == 0;
+	/* Every n-th request that may fail does. */
+	if (mtbf && (s->flags & VMEM_REQUEST_NOSLEEP) && !(s->flags & VMEM_REQUEST_PANIC))
+		strikes |= ++vmp->vm_mtbf_count % mtbf == 0;
+	if (strikes)
+		VMEM_COUNT(vmp->vm_kstat.vk_induced, 1);
+	return strikes;
 }
 
-/* ---- sleeping ---- */
+/* ---- allocate ---- */
 
-/* Threads of this process: /proc/self/task has a link for each, and two of its own. */
-static bool
-is_only_thread(void)
-{
-	struct stat st;
-
-	if (stat("/proc/self/task", &st) == 0 && st.st_nlink > 2)
-		return st.st_nlink == 3;
-	return __libc_single_threaded;
-}
-
-/* Whether one of the spans could hold the request if all of it were free. */
-static bool
-some_span_could_hold(vmem_t *vmp, const vmem_search_t *s)
-{
-	uword addr;
-
-	for (u32 span = vmem_span_next(vmp, 0); span; span = vmem_span_next(vmp, span)) {
-		const vmem_seg_t *t = vmem_tag(span);
-
-		if (vmem_place(s, t->vs_start, t->vs_start + vmem_span_bytes(t) - 1, &addr))
-			return true;
-	}
-	return false;
-}
-
-/* Arena locked, dropped while asleep.  Value: 0 after waking, so try again. */
+/* The policy's choice, once there are tags and, where it takes one, an index.  Arena locked, the
+ * lock may be dropped and taken again.  Value: 0, then *tag is 0 when there is no room; -ENOMEM. */
 static int
-wait_for_room(vmem_t *vmp, const vmem_search_t *s, bool may_import)
+find(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr)
 {
-	struct timespec until;
-
-	if (s->flags & (VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_NO_RETRY))
-		return -ENOMEM;
-	/* Room comes from a free here, or by an import: without the chance of either, no sleep. */
-	if (vmp->vm_n_segs == 0 || (!may_import && !some_span_could_hold(vmp, s)) ||
-	    is_only_thread())
-		return -EDEADLK;
-
-	vmp->vm_kstat.vk_wait++;
-	vmp->vm_n_waiters++;
-	if (may_import) {
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += IMPORT_RETRY_NS;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000;
-		}
-		pthread_cond_timedwait(&vmp->vm_cv, &vmp->vm_lock, &until);
-	} else {
-		pthread_cond_wait(&vmp->vm_cv, &vmp->vm_lock);
-	}
-	vmp->vm_n_waiters--;
-	return 0;
-}
-
-/* ---- importing ---- */
-
-/* What to ask the source for, so that an aligned piece is certain to be inside.
- * Value: 0 when that is beyond the address space. */
-static uword
-import_bytes(const vmem_t *vmp, const vmem_search_t *s)
-{
-	uword quantum = vmp->vm_quantum, spare = s->phase, wanted;
-
-	if (vmp->vm_source)
-		quantum = clib_max(quantum, vmp->vm_source->vm_quantum);
-	if (s->align > quantum && !(vmp->vm_cflags & VMC_XALIGN))
-		spare = s->align - (s->phase & (quantum - 1) ? vmp->vm_quantum : quantum);
-	wanted = s->size + spare;
-	if (wanted < s->size)
-		return 0;
-	wanted = clib_max(wanted, vmp->vm_min_import);
-	return (wanted + quantum - 1) & ~(quantum - 1);
-}
-
-/* Arena locked, dropped during the import; enough tags for a span and an allocation are there on
- * return.  Value: 0 with a FREE tag to take from and where; -ENOMEM; -EIO when the source gave
- * what cannot be used.  A range that is not wanted is left in *after, to go back. */
-static int
-import_and_fit(vmem_t *vmp, const vmem_search_t *s, u32 *tag, uword *addr, after_t *after)
-{
-	uword asked = import_bytes(vmp, s), size = asked, base = 0;
-	u32 held[VMEM_TAGS_PER_OP];
-	const char *fault = NULL;
 	int error;
 
-	if (asked == 0)
-		return -ENOMEM;
-	/* Others may come in meanwhile and use tags up: ours are set aside. */
-	for (u32 i = 0; i < VMEM_TAGS_PER_OP; i++)
-		held[i] = vmem_tag_get(vmp);
-	pthread_mutex_unlock(&vmp->vm_lock);
-	error = vmem_source_import(vmp, &size, s->align, s->flags, &base);
-	pthread_mutex_lock(&vmp->vm_lock);
-	for (u32 i = 0; i < VMEM_TAGS_PER_OP; i++)
-		vmem_tag_put(vmp, held[i]);
-
-	/* Somebody may have made room meanwhile: then the import goes straight back. */
-	*tag = vmem_fit(vmp, s, addr);
-	if (error)
-		return *tag ? 0 : -ENOMEM;
-	if (*tag == 0) {
-		if (size < asked || ((base | size) & (vmp->vm_quantum - 1)) ||
-		    base + size - 1 < base)
-			fault = "import is short or not on the quantum";
-		else if (!vmem_place(s, base, base + size - 1, addr))
-			fault = "import is not aligned as asked";
-		else if (vmem_span_create(vmp, base, size, true, tag))
-			fault = "import overlaps a span";
-		else
-			return 0;
+	for (;;) {
+		error = vmem_populate(vmp);
+		*tag = vmem_fit(vmp, s, addr);
+		if (PREDICT_TRUE(*tag != VMEM_FIT_WANTS_INDEX))
+			break;
+		if (vmem_index_build(vmp, s->wants))
+			s->may_walk = 1;
 	}
-	if (vmp->vm_source_free) {
-		after->addr = base;
-		after->size = size;
-	}
-	if (fault == NULL)
-		return 0;
-	pthread_mutex_unlock(&vmp->vm_lock);
-	vmem_report(fault, vmp, base, size, NULL);
-	pthread_mutex_lock(&vmp->vm_lock);
-	return -EIO;
+	/* Without tags there is still what needs none or few, such as a hole of this size. */
+	if (PREDICT_FALSE(error && *tag) &&
+	    (ssize_t)vmem_seg_alloc_tags(*tag, *addr, s) > vmp->vm_nsegfree)
+		*tag = 0;
+	return *tag ? 0 : error;
 }
 
-/* ---- allocate and free ---- */
+/* Arena locked.  The import that is free again leaves the arena, into *after. */
+static void
+leave_if_empty(vmem_t *vmp, u32 tag, vmem_after_t *after)
+{
+	const vmem_seg_t *t = vmem_tag(tag);
+
+	if (vmem_tag_type(t) != VMEM_TAG_FREE ||
+	    vmem_tag_type(vmem_tag(t->vs_aprev)) != VMEM_TAG_SPAN ||
+	    !vmem_tag_flag(vmem_tag(t->vs_aprev)) ||
+	    vmem_tag_type(vmem_tag(t->vs_anext)) != VMEM_TAG_END || !vmp->vm_source_free)
+		return;
+	after->addr = t->vs_start;
+	after->size = vmem_seg_bytes(t);
+	vmem_span_destroy(vmp, tag);
+}
+
+/* Frees go to a quantum cache, where there is one.  Arena locked, dropped meanwhile. */
+static void
+try_qcache(vmem_t *vmp, const vmem_request_t *r, vmem_waiter_t *waiter)
+{
+	uword addr;
+	bool is_got;
+	int error;
+
+	if (vmp->vm_n_qcaches == 0 || !vmem_qcache_fronts(vmp, r))
+		return;
+	pthread_mutex_unlock(&vmp->vm_lock);
+	is_got = vmem_qcache_alloc(vmp, r, &addr) == 0;
+	pthread_mutex_lock(&vmp->vm_lock);
+	if (is_got && !waiter->is_served) {
+		waiter->addr = addr;
+		waiter->is_served = 1;
+	} else if (is_got) {
+		/* A free was quicker. */
+		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_qcache_free(vmp, addr, r->size, NULL, &error);
+		pthread_mutex_lock(&vmp->vm_lock);
+	}
+}
+
+/* One round of getting room: from the source, by reclaiming, by waiting. */
+static int
+get_room(vmem_t *vmp, vmem_search_t *s, const vmem_request_t *r, vmem_waiter_t *waiter, u32 *tag,
+	 uword *addr, vmem_after_t *after)
+{
+	int error;
+
+	if (vmp->vm_source_alloc) {
+		error = vmem_import_and_fit(vmp, s, tag, addr, after);
+		if (error != -ENOMEM || waiter->is_served)
+			return error;
+	}
+	if (!waiter->has_reclaimed && vmem_reclaim(vmp, s)) {
+		waiter->has_reclaimed = 1;
+	} else {
+		error = vmem_wait(vmp, waiter);
+		if (error)
+			return error;
+		if (!waiter->is_served)
+			try_qcache(vmp, r, waiter);
+	}
+	return waiter->is_served ? 0 : find(vmp, s, tag, addr);
+}
+
+/* There was no room: get some.  Arena locked, dropped and taken again.
+ * Value: 0 with a tag, or with *tag 0 and *addr when it was given; or why not. */
+static int
+find_hard(vmem_t *vmp, vmem_search_t *s, const vmem_request_t *r, u32 *tag, uword *addr,
+	  vmem_after_t *after)
+{
+	vmem_waiter_t waiter = { .search = s };
+	int error = 0;
+
+	if (r->timeout_ns)
+		waiter.deadline_ns = vmem_now_ns() + r->timeout_ns;
+	while (!error && *tag == 0 && !waiter.is_served)
+		error = get_room(vmp, s, r, &waiter, tag, addr, after);
+	/* While the lock was dropped, a free may have given what we meant to take or gave up on. */
+	if (waiter.is_served) {
+		if (*tag && after->size == 0)
+			leave_if_empty(vmp, *tag, after);
+		*tag = 0;
+		*addr = waiter.addr;
+		error = 0;
+	}
+	vmem_wait_end(vmp, &waiter);
+	return error;
+}
 
 int
 vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr)
 {
-	after_t after = { 0 };
+	vmem_after_t after = { 0 };
 	vmem_search_t s;
-	bool may_import;
 	int error;
 	u32 tag = 0;
 
-	error = check_request(vmp, request, &s);
-	may_import = vmp->vm_source_alloc != NULL && s.nocross == 0 && !s.has_bounds;
+	if (PREDICT_FALSE(vmp->vm_n_qcaches) && vmem_qcache_fronts(vmp, request) &&
+	    vmem_qcache_alloc(vmp, request, addr) == 0)
+		return 0;
 
+	error = check_request(vmp, request, &s);
 	pthread_mutex_lock(&vmp->vm_lock);
-	if (!error && PREDICT_FALSE(mtbf_strikes(vmp, &s)))
+	if (!error && PREDICT_FALSE(is_induced(vmp, &s)))
 		error = -ENOMEM;
-	while (!error) {
-		error = vmem_populate(vmp);
-		tag = vmem_fit(vmp, &s, addr);
-		/* Without tags there is still what needs none or few, such as a hole of this size.
-		 */
-		if (PREDICT_FALSE(error && tag) &&
-		    (ssize_t)vmem_seg_alloc_tags(tag, *addr, &s) > vmp->vm_nsegfree)
-			tag = 0;
-		if (PREDICT_TRUE(tag != 0) || error)
-			break;
-		if (may_import) {
-			error = import_and_fit(vmp, &s, &tag, addr, &after);
-			if (error != -ENOMEM)
-				break;
-		}
-		error = wait_for_room(vmp, &s, may_import);
-	}
-	if (PREDICT_TRUE(tag != 0)) {
+	if (!error)
+		error = find(vmp, &s, &tag, addr);
+	if (PREDICT_FALSE(tag == 0 && !error))
+		error = find_hard(vmp, &s, request, &tag, addr, &after);
+	if (PREDICT_TRUE(tag != 0))
 		vmem_seg_alloc(vmp, tag, *addr, &s);
-		after_hash_change(vmp, &after);
-	} else {
-		vmp->vm_kstat.vk_fail++;
-	}
-	pthread_mutex_unlock(&vmp->vm_lock);
-	after_run(vmp, &after);
-	return tag ? 0 : error;
+	else if (error)
+		VMEM_COUNT(vmp->vm_kstat.vk_fail, 1);
+	vmem_after_unlock(vmp, &after);
+	vmem_after_run(vmp, &after);
+	return error;
 }
+
+/* ---- free ---- */
 
 /* The allocated segment that starts at addr; before is its neighbour in the chain, 0 for none. */
 static u32
@@ -284,99 +300,222 @@ hash_lookup(vmem_t *vmp, uword addr, u32 *before)
 	u32 index = *vmem_hash_bucket(vmp, addr);
 
 	*before = 0;
-	vmp->vm_kstat.vk_lookup++;
+	VMEM_COUNT(vmp->vm_kstat.vk_lookup, 1);
 	while (index) {
 		vmem_seg_t *t = vmem_tag(index);
 
 		if (PREDICT_TRUE(t->vs_start == addr))
 			return index;
-		vmp->vm_kstat.vk_search++;
+		VMEM_COUNT(vmp->vm_kstat.vk_search, 1);
 		*before = index;
 		index = vmem_tag_knext(t);
 	}
 	return 0;
 }
 
+/* Find a segment by what its owner says of it.  Value: 0, -ERANGE or -EINVAL. */
+static int
+find_owned(vmem_t *vmp, uword addr, uword size, u32 flags, u32 *tag, u32 *before)
+{
+	const vmem_seg_t *t;
+	u32 is_x;
+
+	*tag = hash_lookup(vmp, addr, before);
+	if (PREDICT_FALSE(*tag == 0))
+		return -EINVAL;
+	t = vmem_tag(*tag);
+	if (PREDICT_FALSE(vmem_seg_bytes(t) - t->vs_slack != size))
+		return -ERANGE;
+	is_x = vmem_tag_flag(t) ? VMEM_REQUEST_X : 0;
+	return PREDICT_TRUE(is_x == (flags & VMEM_REQUEST_X)) ? 0 : -EINVAL;
+}
+
+static void
+free_found(vmem_t *vmp, u32 tag, u32 before, vmem_after_t *after)
+{
+	vmem_seg_forget(vmp, tag, before);
+	tag = vmem_seg_free(vmp, tag);
+	if (PREDICT_FALSE(vmp->vm_waiters != NULL))
+		vmem_serve_waiters(vmp, tag);
+	if (vmp->vm_source_free)
+		leave_if_empty(vmp, tag, after);
+	after->has_room = 1;
+}
+
 int
 vmem_core_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller)
 {
-	after_t after = { 0 };
-	uword asked = 0;
-	vmem_seg_t *t;
-	u32 tag, before, is_x = 0;
+	vmem_after_t after = { 0 };
+	u32 tag, before;
+	int error;
+
+	if (PREDICT_FALSE(vmp->vm_n_qcaches) && !(flags & VMEM_REQUEST_X) &&
+	    vmem_qcache_free(vmp, addr, size, caller, &error))
+		return error;
 
 	pthread_mutex_lock(&vmp->vm_lock);
-	tag = hash_lookup(vmp, addr, &before);
-	if (tag) {
-		t = vmem_tag(tag);
-		asked = vmem_seg_bytes(t) - t->vs_slack;
-		is_x = vmem_tag_flag(t) ? VMEM_REQUEST_X : 0;
-	}
-	if (PREDICT_FALSE(tag == 0 || asked != size || is_x != (flags & VMEM_REQUEST_X))) {
-		vmp->vm_kstat.vk_bad_free++;
+	error = find_owned(vmp, addr, size, flags, &tag, &before);
+	if (PREDICT_FALSE(error != 0)) {
+		VMEM_COUNT(vmp->vm_kstat.vk_bad_free, 1);
 		pthread_mutex_unlock(&vmp->vm_lock);
 		vmem_report_bad_free(vmp, addr, size, flags, caller);
-		return tag && asked != size ? -ERANGE : -EINVAL;
+		return error;
 	}
-
-	if (before)
-		vmem_tag_set_knext(vmem_tag(before), vmem_tag_knext(t));
-	else
-		*vmem_hash_bucket(vmp, addr) = vmem_tag_knext(t);
-	vmp->vm_n_segs--;
-	vmp->vm_kstat.vk_free++;
-	vmp->vm_kstat.vk_mem_inuse -= size;
-
-	tag = vmem_seg_free(vmp, tag);
-	t = vmem_tag(tag);
-	if (vmem_tag_type(vmem_tag(t->vs_aprev)) == VMEM_TAG_SPAN &&
-	    vmem_tag_flag(vmem_tag(t->vs_aprev)) &&
-	    vmem_tag_type(vmem_tag(t->vs_anext)) == VMEM_TAG_END && vmp->vm_source_free) {
-		after.addr = t->vs_start;
-		after.size = vmem_seg_bytes(t);
-		vmem_span_destroy(vmp, tag);
-	}
-	after_hash_change(vmp, &after);
+	free_found(vmp, tag, before, &after);
 	if (PREDICT_FALSE(vmp->vm_nsegfree > VMEM_TAGS_MAX))
 		vmem_tags_give(vmp, VMEM_TAGS_BATCH);
-	pthread_mutex_unlock(&vmp->vm_lock);
-	after_run(vmp, &after);
+	vmem_after_unlock(vmp, &after);
+	vmem_after_run(vmp, &after);
 	return 0;
 }
 
-/* ---- spans ---- */
+void
+vmem_core_xfree_if(vmem_t *vmp, uword addr, uword size)
+{
+	vmem_after_t after = { 0 };
+	u32 tag, before;
+
+	pthread_mutex_lock(&vmp->vm_lock);
+	if (find_owned(vmp, addr, size, VMEM_REQUEST_X, &tag, &before) == 0)
+		free_found(vmp, tag, before, &after);
+	vmem_after_unlock(vmp, &after);
+	vmem_after_run(vmp, &after);
+}
+
+/* ---- in place ---- */
 
 int
-vmem_core_add(vmem_t *vmp, uword addr, uword size)
+vmem_resize(vmem_t *vmp, uword addr, uword size, uword new_size)
 {
-	u32 tag;
+	uword mask = vmp->vm_quantum - 1, rounded = (new_size + mask) & ~mask, has, old;
+	vmem_after_t after = { 0 };
+	u32 tag, before, next;
 	int error;
 
-	if (size == 0 || ((addr | size) & (vmp->vm_quantum - 1)) || addr + size - 1 < addr)
-		return -EINVAL;
+	if (new_size == 0 || rounded == 0)
+		return new_size ? -ENOMEM : -EINVAL;
 	pthread_mutex_lock(&vmp->vm_lock);
 	error = vmem_populate(vmp);
-	if (!error)
-		error = vmem_span_create(vmp, addr, size, false, &tag);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	tag = hash_lookup(vmp, addr, &before);
+	old = tag ? vmem_seg_bytes(vmem_tag(tag)) : 0;
+	if (tag == 0) {
+		error = -EINVAL;
+	} else if (old - vmem_tag(tag)->vs_slack != size) {
+		error = -ERANGE;
+	} else {
+		next = vmem_tag(tag)->vs_anext;
+		has = old;
+		if (vmem_tag_type(vmem_tag(next)) == VMEM_TAG_FREE)
+			has += vmem_seg_bytes(vmem_tag(next));
+		/* Without a tag only what takes none: growing, or room behind it to leave it to. */
+		if (rounded > has || (error && rounded < old && has == old))
+			error = -ENOMEM;
+		else
+			error = 0;
+	}
+	if (!error) {
+		vmem_seg_resize(vmp, tag, rounded, new_size);
+		VMEM_COUNT(vmp->vm_kstat.vk_resize, 1);
+		next = vmem_tag(tag)->vs_anext;
+		if (rounded < old) {
+			after.has_room = 1;
+			if (vmp->vm_waiters)
+				vmem_serve_waiters(vmp, next);
+		}
+	} else if (error == -ENOMEM) {
+		VMEM_COUNT(vmp->vm_kstat.vk_fail, 1);
+	}
+	vmem_after_unlock(vmp, &after);
+	vmem_after_run(vmp, &after);
+	if (error == -ERANGE)
+		vmem_report("vmem_resize: wrong size", vmp, addr, size,
+			    __builtin_return_address(0));
 	return error;
 }
 
-bool
-vmem_core_contains(vmem_t *vmp, uword addr, uword size)
+int
+vmem_claim(vmem_t *vmp, uword addr, uword size)
 {
-	bool is_inside = false;
-	u32 span;
+	uword mask = vmp->vm_quantum - 1, rounded = (size + mask) & ~mask;
+	vmem_request_t request = { .size = size,
+				   .min = addr,
+				   .max = addr + rounded - 1,
+				   .policy = VMEM_POLICY_FIRST,
+				   .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+	uword got;
 
-	pthread_mutex_lock(&vmp->vm_lock);
-	vmp->vm_kstat.vk_contains++;
-	span = vmem_span_below(vmp, addr, &vmp->vm_kstat.vk_contains_search);
-	if (span) {
-		const vmem_seg_t *t = vmem_tag(span);
-		uword offset = addr - t->vs_start, span_size = vmem_span_bytes(t);
+	if (size == 0 || (addr & mask) || rounded == 0 || request.max < addr)
+		return -EINVAL;
+	return vmem_core_alloc(vmp, &request, &got);
+}
 
-		is_inside = offset < span_size && size <= span_size - offset;
+/* ---- bursts ---- */
+
+u32
+vmem_alloc_burst(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addrs, u32 n)
+{
+	const vmem_request_t request = { .size = size,
+					 .max = ~(uword)0,
+					 .policy = policy,
+					 .flags = flags | VMEM_REQUEST_NOSLEEP };
+	u32 n_got = 0, tag = 1;
+	vmem_search_t s;
+
+	if (vmp->vm_n_qcaches || check_request(vmp, &request, &s))
+		tag = 0;
+	while (n_got < n && tag) {
+		vmem_after_t after = { 0 };
+
+		pthread_mutex_lock(&vmp->vm_lock);
+		for (u32 i = 0; i < N_BURST && n_got < n; i++) {
+			tag = 0;
+			if (is_induced(vmp, &s) || find(vmp, &s, &tag, &addrs[n_got]) || tag == 0)
+				break;
+			vmem_seg_alloc(vmp, tag, addrs[n_got++], &s);
+			if (vmem_hash_is_out_of_range(vmp) || vmem_index_is_short(vmp))
+				break;
+		}
+		vmem_after_unlock(vmp, &after);
+		vmem_after_run(vmp, &after);
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
-	return is_inside;
+	/* What the arena does not have one import or cache may. */
+	while (n_got < n && vmem_core_alloc(vmp, &request, &addrs[n_got]) == 0)
+		n_got++;
+	return n_got;
+}
+
+void
+vmem_free_burst(vmem_t *vmp, const uword *addrs, u32 n, uword size, u32 flags)
+{
+	const void *caller = __builtin_return_address(0);
+	u32 i = 0;
+
+	while (i < n) {
+		vmem_after_t after = { 0 };
+		bool is_bad = vmp->vm_n_qcaches != 0;
+
+		pthread_mutex_lock(&vmp->vm_lock);
+		for (u32 k = 0; k < N_BURST && i < n && !is_bad; k++, i++) {
+			u32 tag, before;
+
+			is_bad = find_owned(vmp, addrs[i], size, flags, &tag, &before) != 0;
+			if (is_bad)
+				break;
+			free_found(vmp, tag, before, &after);
+			if (after.size || vmem_hash_is_out_of_range(vmp) ||
+			    vmp->vm_nsegfree > VMEM_TAGS_MAX || vmem_index_is_short(vmp)) {
+				i++;
+				break;
+			}
+		}
+		if (vmp->vm_nsegfree > VMEM_TAGS_MAX)
+			vmem_tags_give(vmp, VMEM_TAGS_BATCH);
+		vmem_after_unlock(vmp, &after);
+		vmem_after_run(vmp, &after);
+		/* Counted and named, or a quantum cache's. */
+		if (is_bad) {
+			vmem_core_free(vmp, addrs[i], size, flags, caller);
+			i++;
+		}
+	}
 }

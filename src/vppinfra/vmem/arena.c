@@ -107,7 +107,7 @@ make_condition(pthread_cond_t *cv)
 
 /* Memory for the structure, and a number.  NULL when there is none. */
 static vmem_t *
-new_slot(u32 *id)
+new_slot(u32 *id, vmem_t *storage)
 {
 	static const vmem_request_t request = { .size = sizeof(vmem_t),
 						.max = ~(uword)0,
@@ -119,6 +119,8 @@ new_slot(u32 *id)
 	n = n_created++;
 	pthread_mutex_unlock(&list_lock);
 	*id = n + 1;
+	if (storage)
+		return storage;
 	if (vmem_vmem_arena)
 		return vmem_core_alloc(vmem_vmem_arena, &request, &addr)
 			       ? NULL
@@ -144,9 +146,11 @@ tear_down(vmem_t *vmp)
 	}
 	vmem_tags_give(vmp, 0);
 	vmem_hash_free_table(vmp);
+	vmem_index_free(vmem_index_detach(vmp));
+	vmem_index_free(vmp->vm_index_dead);
 	pthread_cond_destroy(&vmp->vm_cv);
 	pthread_mutex_destroy(&vmp->vm_lock);
-	if (vmem_vmem_arena && vmem_vmem_arena != vmp)
+	if (vmem_vmem_arena && vmem_vmem_arena != vmp && !vmp->vm_is_in_place)
 		vmem_core_free(vmem_vmem_arena, pointer_to_uword(vmp), sizeof(*vmp), VMEM_REQUEST_X,
 			       NULL);
 }
@@ -183,11 +187,13 @@ vmem_core_create(const vmem_params_t *p, vmem_t **result)
 	if (p->size &&
 	    (((p->base | p->size) & (p->quantum - 1)) || p->base + p->size - 1 < p->base))
 		return -EINVAL;
-	vmp = new_slot(&id);
+	vmp = new_slot(&id, p->storage);
 	if (vmp == NULL)
 		return -ENOMEM;
 
 	memset(vmp, 0, sizeof(*vmp));
+	vmp->vm_is_in_place = p->storage != NULL;
+	vmp->vm_node = p->source ? p->source->vm_node : -1;
 	snprintf(vmp->vm_name, sizeof(vmp->vm_name), "%s", p->name ? p->name : "");
 	make_condition(&vmp->vm_cv);
 	pthread_mutex_init(&vmp->vm_lock, NULL);
@@ -200,6 +206,7 @@ vmem_core_create(const vmem_params_t *p, vmem_t **result)
 	vmp->vm_source_free = p->source_free;
 	vmp->vm_source = p->source;
 	vmp->vm_source_face = p->source_face;
+	vmp->vm_source_arg = p->source_arg;
 	vmp->vm_kstat.vk_source_id = p->source ? p->source->vm_id : 0;
 	vmem_hash_init(vmp);
 
@@ -212,11 +219,36 @@ vmem_core_create(const vmem_params_t *p, vmem_t **result)
 		tear_down(vmp);
 		return error;
 	}
+	if (p->qcache_max)
+		vmem_qcache_create(vmp);
 	pthread_mutex_lock(&list_lock);
 	list_append(vmp);
 	pthread_mutex_unlock(&list_lock);
 	*result = vmp;
 	return 0;
+}
+
+int
+vmem_core_set_import(vmem_t *vmp, const vmem_params_t *p, uword import_quantum)
+{
+	int error;
+
+	/* The list's lock too: it is where sources are looked at. */
+	pthread_mutex_lock(&list_lock);
+	pthread_mutex_lock(&vmp->vm_lock);
+	error = vmem_span_next(vmp, 0) ? -EBUSY : 0;
+	if (!error) {
+		vmp->vm_source_alloc = p->source_alloc;
+		vmp->vm_source_free = p->source_free;
+		vmp->vm_source = p->source;
+		vmp->vm_source_face = p->source_face;
+		vmp->vm_source_arg = p->source_arg;
+		vmp->vm_import_quantum = import_quantum;
+		vmp->vm_kstat.vk_source_id = p->source ? p->source->vm_id : 0;
+	}
+	pthread_mutex_unlock(&vmp->vm_lock);
+	pthread_mutex_unlock(&list_lock);
+	return error;
 }
 
 static void
@@ -243,6 +275,7 @@ vmem_core_destroy(vmem_t *vmp, const void *caller)
 	if (error)
 		return error;
 
+	vmem_qcache_destroy(vmp);
 	if (vmp->vm_n_segs) {
 		atomic_fetch_add_explicit(&n_leaked_segs, vmp->vm_n_segs, memory_order_relaxed);
 		snprintf(what, sizeof(what), "destroyed with %llu %s leaked in %llu segments",
@@ -291,11 +324,13 @@ fork_child(void)
 	vmem_tags_unlock();
 	for (vmem_t *vmp = vmem_list; vmp; vmp = vmp->vm_next) {
 		vmp->vm_n_waiters = 0;
+		vmp->vm_waiters = vmp->vm_waiters_tail = NULL;
 		vmp->vm_walkers = NULL;
 		make_condition(&vmp->vm_cv);
 		pthread_mutex_unlock(&vmp->vm_lock);
 	}
 	vmem_populate_unlock();
+	atomic_store_explicit(&vmem_n_import_sleepers, 0, memory_order_relaxed);
 	/* A recursive mutex knows its owner by thread id, and the child's is another. */
 	list_lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }
@@ -421,104 +456,4 @@ vmem_init(const char *parent_name, size_t parent_quantum, vmem_alloc_t *parent_a
 	if (heap == NULL)
 		vmem_report("vmem_init: has run already", vmem_heap, start, heap_size, caller);
 	return heap;
-}
-
-/* ---- looking at one arena ---- */
-
-size_t
-vmem_size(vmem_t *vmp, int typemask)
-{
-	uword size = 0;
-
-	pthread_mutex_lock(&vmp->vm_lock);
-	if (typemask & VMEM_ALLOC)
-		size += vmp->vm_kstat.vk_mem_inuse;
-	if (typemask & VMEM_FREE)
-		size += vmp->vm_kstat.vk_mem_total - vmp->vm_kstat.vk_mem_inuse;
-	pthread_mutex_unlock(&vmp->vm_lock);
-	return size;
-}
-
-/* What a walk shows of a tag.  Value: whether typemask wants it. */
-static bool
-walk_wants(const vmem_seg_t *t, int typemask, uword *size)
-{
-	switch (vmem_tag_type(t)) {
-	case VMEM_TAG_ALLOC:
-		*size = vmem_seg_bytes(t) - t->vs_slack;
-		return typemask & VMEM_ALLOC;
-	case VMEM_TAG_FREE:
-		*size = vmem_seg_bytes(t);
-		return typemask & VMEM_FREE;
-	case VMEM_TAG_SPAN:
-		*size = vmem_span_bytes(t);
-		return typemask & VMEM_SPAN;
-	default:
-		return false;
-	}
-}
-
-void
-vmem_walk(vmem_t *vmp, int typemask, void (*func)(void *, void *, size_t), void *arg)
-{
-	vmem_walker_t walker = { .hint = vmp->vm_seg0 }, **link;
-	uword size = 0;
-
-	pthread_mutex_lock(&vmp->vm_lock);
-	walker.next = vmp->vm_walkers;
-	vmp->vm_walkers = &walker;
-	for (;;) {
-		u32 index = vmem_tag(walker.hint)->vs_anext;
-		vmem_seg_t *t = vmem_tag(index);
-		uword start = t->vs_start;
-
-		if (index == vmp->vm_seg0)
-			break;
-		walker.hint = index;
-		/* Below the cursor: born behind our back, when the tag we stood on was merged. */
-		if (start < walker.cursor || !walk_wants(t, typemask, &size))
-			continue;
-		walker.cursor = start + (vmem_tag_type(t) == VMEM_TAG_SPAN ? 0 : size);
-		if (typemask & VMEM_REENTRANT)
-			pthread_mutex_unlock(&vmp->vm_lock);
-		func(arg, uword_to_pointer(start, void *), size);
-		if (typemask & VMEM_REENTRANT)
-			pthread_mutex_lock(&vmp->vm_lock);
-	}
-	for (link = &vmp->vm_walkers; *link != &walker; link = &(*link)->next)
-		;
-	*link = walker.next;
-	pthread_mutex_unlock(&vmp->vm_lock);
-}
-
-void
-vmem_freelist_counts(vmem_t *vmp, u64 n_segs[VMEM_FREELISTS], u64 n_bytes[VMEM_FREELISTS])
-{
-	pthread_mutex_lock(&vmp->vm_lock);
-	for (u32 n = 0; n < VMEM_FREELISTS; n++) {
-		n_segs[n] = n_bytes[n] = 0;
-		for (u32 i = vmp->vm_freelist[n].vs_knext; i; i = vmem_tag_knext(vmem_tag(i))) {
-			n_segs[n]++;
-			n_bytes[n] += vmem_seg_bytes(vmem_tag(i));
-		}
-	}
-	pthread_mutex_unlock(&vmp->vm_lock);
-}
-
-static int
-give_surplus_tags(vmem_t *vmp, void *arg)
-{
-	pthread_mutex_lock(&vmp->vm_lock);
-	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
-	pthread_mutex_unlock(&vmp->vm_lock);
-	return 0;
-}
-
-void
-vmem_reap(void)
-{
-	if (!vmem_is_ready())
-		return;
-	vmem_foreach_arena(give_surplus_tags, NULL);
-	vmem_tags_trim();
 }

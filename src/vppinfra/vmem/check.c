@@ -11,6 +11,7 @@ typedef struct {
 	/* Counted on the way round the ring. */
 	u64 n_alloc, n_free, n_tags;
 	uword inuse, total, import;
+	vmem_order_t order[VMEM_FREELISTS];
 } check_t;
 
 static int fault(check_t *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -46,6 +47,8 @@ check_alloc(vmem_t *vmp, check_t *c, u32 index)
 		return FAULT(c, "slack is not below the quantum", index);
 	c->n_alloc++;
 	c->inuse += size - t->vs_slack;
+	c->order[vmem_freelist_of(size)].n_alloc++;
+	c->order[vmem_freelist_of(size)].alloc_bytes += size;
 	return 0;
 }
 
@@ -113,6 +116,9 @@ check_ring(vmem_t *vmp, check_t *c)
 			if (vmem_tag_type(vmem_tag(before)) == VMEM_TAG_FREE)
 				return FAULT(c, "free beside a free segment", index);
 			c->n_free++;
+			c->order[vmem_freelist_of(vmem_seg_bytes(t))].n_free++;
+			c->order[vmem_freelist_of(vmem_seg_bytes(t))].free_bytes +=
+				vmem_seg_bytes(t);
 		} else {
 			return FAULT(c, "of no known type", index);
 		}
@@ -221,6 +227,24 @@ check_counters(vmem_t *vmp, check_t *c)
 	return 0;
 }
 
+static int
+check_orders(vmem_t *vmp, check_t *c)
+{
+	for (u32 n = 0; n < VMEM_FREELISTS; n++) {
+		if (memcmp(&vmp->vm_order[n], &c->order[n], sizeof(c->order[n])))
+			return fault(c, "vm_order[%u] is not what the segments come to", n);
+	}
+	return vmp->vm_n_free == c->n_free ? 0 : fault(c, "vm_n_free is not their number");
+}
+
+static int
+check_index(vmem_t *vmp, check_t *c)
+{
+	const char *what = vmem_index_check(vmp, c->n_free);
+
+	return what ? fault(c, "an index %s", what) : 0;
+}
+
 int
 vmem_check(vmem_t *vmp, char *what, size_t n_what)
 {
@@ -240,6 +264,10 @@ vmem_check(vmem_t *vmp, char *what, size_t n_what)
 		error = check_rotor(vmp, &c);
 	if (!error)
 		error = check_counters(vmp, &c);
+	if (!error)
+		error = check_orders(vmp, &c);
+	if (!error)
+		error = check_index(vmp, &c);
 	pthread_mutex_unlock(&vmp->vm_lock);
 	return error;
 }

@@ -3,6 +3,8 @@
  * address 0 is refused at the door; maxaddr is exclusive; VM_PANIC is carried out here. */
 #include "vmem_impl.h"
 
+#include <errno.h>
+
 static vmem_policy_t
 policy_of(int vmflag)
 {
@@ -23,47 +25,11 @@ request_flags_of(int vmflag)
 	       (vmflag & VM_ENDALLOC ? VMEM_REQUEST_HIGH_END : 0);
 }
 
-/* PANIC is not passed on: whoever asked stops the process, and knows the arena's name. */
-static int
-vmflag_of(u32 request_flags)
-{
-	return (request_flags & (VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_NO_RETRY) ? VM_NOSLEEP
-									       : VM_SLEEP) |
-	       (request_flags & VMEM_REQUEST_PUSHPAGE ? VM_PUSHPAGE : 0);
-}
-
-int
-vmem_source_import(vmem_t *vmp, uword *size, uword align, u32 request_flags, uword *addr)
-{
-	int vmflag = vmflag_of(request_flags);
-	size_t n_bytes = *size;
-	void *p;
-
-	if (vmp->vm_source_face == VMEM_FACE_ILLUMOS_X) {
-		vmem_ximport_t *ximport = (vmem_ximport_t *)(void *)vmp->vm_source_alloc;
-
-		p = ximport(vmp->vm_source, &n_bytes, align, vmflag);
-	} else {
-		p = vmp->vm_source_alloc(vmp->vm_source, n_bytes, vmflag);
-	}
-	*size = n_bytes;
-	*addr = pointer_to_uword(p);
-	return p ? 0 : -ENOMEM;
-}
-
-void
-vmem_source_export(vmem_t *vmp, uword addr, uword size)
-{
-	vmp->vm_source_free(vmp->vm_source, uword_to_pointer(addr, void *), size);
-}
-
 /* What a failure is called.  Plain exhaustion is no fault and is not reported. */
 static void *
 refused(vmem_t *vmp, uword size, int vmflag, int error, const void *caller)
 {
-	const char *what = error == -EINVAL    ? "contradictory request"
-			   : error == -EDEADLK ? "would sleep for ever: nobody could make room"
-					       : NULL;
+	const char *what = vmem_refusal_text(error);
 
 	if (vmflag & VM_PANIC)
 		vmem_panic(what ? what : "VM_PANIC request failed", vmp, size, caller);
@@ -159,7 +125,7 @@ vmem_xalloc(vmem_t *vmp, size_t size, size_t align, size_t phase, size_t nocross
 		.min = pointer_to_uword(minaddr),
 		.max = maxaddr ? pointer_to_uword(maxaddr) - 1 : ~(uword)0,
 		.policy = policy_of(vmflag),
-		.flags = request_flags_of(vmflag) | VMEM_REQUEST_X,
+		.flags = request_flags_of(vmflag) | VMEM_REQUEST_X | VMEM_REQUEST_STRICT,
 	};
 	uword addr;
 	int error = vmem_core_alloc(vmp, &request, &addr);
@@ -167,6 +133,24 @@ vmem_xalloc(vmem_t *vmp, size_t size, size_t align, size_t phase, size_t nocross
 	if (PREDICT_FALSE(error != 0))
 		return refused(vmp, size, vmflag, error, __builtin_return_address(0));
 	return uword_to_pointer(addr, void *);
+}
+
+void *
+vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns)
+{
+	const vmem_request_t request = { .size = size,
+					 .max = ~(uword)0,
+					 .policy = policy_of(vmflag),
+					 .flags = request_flags_of(vmflag),
+					 .timeout_ns = timeout_ns };
+	uword addr;
+	int error = vmem_core_alloc(vmp, &request, &addr);
+
+	if (PREDICT_TRUE(error == 0))
+		return uword_to_pointer(addr, void *);
+	refused(vmp, size, vmflag, error, __builtin_return_address(0));
+	errno = -error;
+	return NULL;
 }
 
 void
@@ -203,4 +187,16 @@ int
 vmem_contains(vmem_t *vmp, void *vaddr, size_t size)
 {
 	return vmem_core_contains(vmp, pointer_to_uword(vaddr), size);
+}
+
+int
+vmem_set_import(vmem_t *vmp, vmem_alloc_t *afunc, vmem_free_t *ffunc, vmem_t *source,
+		size_t import_quantum)
+{
+	const vmem_params_t params = { .source_alloc = afunc,
+				       .source_free = ffunc,
+				       .source = source,
+				       .source_face = VMEM_FACE_ILLUMOS };
+
+	return vmem_core_set_import(vmp, &params, import_quantum);
 }

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where an allocation goes: placing a request inside one free segment, and choosing the segment
- * by policy.  Instant fit looks at list heads only; best, first and next look at every free
- * segment that is large enough where no shorter way is certain to give the right answer. */
+ * by policy.  Instant fit looks at list heads; best, first, next and every range go by the
+ * indexes (index.h), or by a walk where there are few free segments.
+ *
+ * By an index a choice costs a descent for each candidate looked at.  A candidate is large enough;
+ * that it is not the answer happens where it straddles min or max (two at most) and where
+ * alignment, phase or nocross leave no place in it, which needs it to be smaller than s->certain.
+ * vk_fit_tried counts those. */
 #include "vmem_impl.h"
 
-/* Next fit looks at so many neighbours of the rotor before it turns to the free lists. */
+/* Next fit looks at so many neighbours of the rotor before it turns to an index. */
 #define N_NEXT_STEPS 64
+/* And instant fit at so many members of lists that are not certain to fit. */
+#define N_INSTANT_STEPS VMEM_WALK_MAX
 
 /* Lowest placement in [lo, hi], both inclusive; nothing overflows on the way. */
 static bool
@@ -61,19 +68,6 @@ vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr)
 						: place_low(s, lo, hi, addr);
 }
 
-static bool
-place_in_tag(const vmem_search_t *s, const vmem_seg_t *t, uword size, uword *addr)
-{
-	return vmem_place(s, t->vs_start, t->vs_start + size - 1, addr);
-}
-
-/* Lists that may hold a segment of this size. */
-static u64
-lists_from(const vmem_t *vmp, uword size)
-{
-	return vmp->vm_freemap & (~0ULL << vmem_freelist_of(size));
-}
-
 /* Lists all of whose segments are at least this large. */
 static u64
 lists_certain(const vmem_t *vmp, uword size)
@@ -83,108 +77,202 @@ lists_certain(const vmem_t *vmp, uword size)
 	return n > 63 ? 0 : vmp->vm_freemap & (~0ULL << n);
 }
 
-/* Constant time where alignment is the only constraint: a segment that is larger by as much as
- * aligning can cost.  Else the lists are tried in turn. */
-static u32
-fit_instant(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+/* Ask for an index, or allow a walk when there is little to walk or nothing else is left. */
+static bool
+may_walk(const vmem_t *vmp, vmem_search_t *s, u32 orders)
 {
-	uword spare = s->align - vmp->vm_quantum;
-	u64 lists;
-	u32 index, n;
+	if (vmp->vm_n_free <= VMEM_WALK_MAX || s->may_walk)
+		return true;
+	s->wants = (u8)orders;
+	return false;
+}
 
-	if (!s->has_bounds && s->nocross == 0 && s->size + spare >= s->size) {
-		lists = lists_certain(vmp, s->size + spare);
-		if (lists) {
-			index = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
-			place_in_tag(s, vmem_tag(index), vmem_seg_bytes(vmem_tag(index)), addr);
-			return index;
-		}
-	}
-	foreach_set_bit_index(n, lists_from(vmp, s->size))
-	{
-		for (index = vmp->vm_freelist[n].vs_knext; index;
-		     index = vmem_tag_knext(vmem_tag(index))) {
-			if (place_in_tag(s, vmem_tag(index), vmem_seg_bytes(vmem_tag(index)), addr))
-				return index;
-		}
+/* Lowest by address among those of at least `need`. */
+static u32
+lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
+{
+	vmem_index_cursor_t c;
+
+	vmp->vm_index->is_used = 1;
+	/* The one before min may reach beyond it. */
+	if (s->min)
+		vmem_index_seek_before(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), s->min, 0, &c);
+	else
+		vmem_index_seek(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), 0, 0, &c);
+	while (vmem_index_advance(&c, need)) {
+		uword start = vmem_index_key(&c);
+
+		if (start > s->max)
+			break;
+		if (vmem_place(s, start, start + vmem_index_aux(&c) - 1, addr))
+			return vmem_index_tag(&c);
+		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 	}
 	return 0;
 }
 
-/* Smallest that fits, ties to the lowest address.  A list holds larger segments than the one
- * before, so the first list with a fit has the best. */
-static u32
-fit_best(vmem_t *vmp, const vmem_search_t *s, uword *addr)
-{
-	u32 index, best = 0, n;
-	uword best_size = 0, x;
+/* ---- instant ---- */
 
-	foreach_set_bit_index(n, lists_from(vmp, s->size))
+/* A few members of the lists that may have it.  Value: whether that was all of them. */
+static bool
+try_lists(vmem_t *vmp, const vmem_search_t *s, u32 *tag, uword *addr)
+{
+	u32 index, n, n_steps = 0;
+
+	foreach_set_bit_index(n, vmem_lists_from(vmp, s->size))
 	{
 		for (index = vmp->vm_freelist[n].vs_knext; index;
 		     index = vmem_tag_knext(vmem_tag(index))) {
-			vmem_seg_t *t = vmem_tag(index);
-			uword size = vmem_seg_bytes(t);
+			if (vmem_place_in_tag(s, vmem_tag(index), vmem_seg_bytes(vmem_tag(index)),
+					      addr)) {
+				*tag = index;
+				return true;
+			}
+			if (++n_steps == N_INSTANT_STEPS && !s->may_walk)
+				return false;
+		}
+	}
+	*tag = 0;
+	return true;
+}
 
-			if (best && (size > best_size ||
-				     (size == best_size && t->vs_start > vmem_tag(best)->vs_start)))
-				continue;
-			if (!place_in_tag(s, t, size, &x))
-				continue;
-			best = index;
-			best_size = size;
+/* Constant time without bounds: the head of the smallest list certain to fit.  Else it is the
+ * lowest of those that are certain to fit, which is one descent and a miss at either bound, and
+ * then the lowest that does.  Before an index is made for that a few members are tried. */
+static u32
+fit_instant(vmem_t *vmp, vmem_search_t *s, uword *addr)
+{
+	u32 tag = 0;
+	u64 lists;
+
+	if (PREDICT_TRUE(!s->has_bounds && s->certain != ~(uword)0)) {
+		lists = lists_certain(vmp, s->certain);
+		if (PREDICT_TRUE(lists != 0)) {
+			tag = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
+			vmem_place_in_tag(s, vmem_tag(tag), vmem_seg_bytes(vmem_tag(tag)), addr);
+			return tag;
+		}
+	}
+	if (!vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR)) {
+		/* In a range the lists' members are anywhere: worth trying only when they are few.
+		 */
+		if ((!s->has_bounds || vmp->vm_n_free <= VMEM_WALK_MAX || s->may_walk) &&
+		    try_lists(vmp, s, &tag, addr))
+			return tag;
+		s->wants = 1 << VMEM_INDEX_BY_ADDR;
+		return VMEM_FIT_WANTS_INDEX;
+	}
+	if (s->certain != ~(uword)0 && s->certain > s->size)
+		tag = lowest(vmp, s, s->certain, addr);
+	return tag ? tag : lowest(vmp, s, s->size, addr);
+}
+
+/* ---- best ---- */
+
+/* By size; the first that has a place is the smallest, and of its size the lowest. */
+static u32
+best_anywhere(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+{
+	vmem_index_cursor_t c;
+
+	vmp->vm_index->is_used = 1;
+	vmem_index_seek(vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE), s->size, 0, &c);
+	while (vmem_index_advance(&c, 0)) {
+		uword start = vmem_index_aux(&c);
+
+		if (vmem_place(s, start, start + vmem_index_key(&c) - 1, addr))
+			return vmem_index_tag(&c);
+		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
+	}
+	return 0;
+}
+
+/* Smallest in a range, from two sides at once, so that the shorter way bounds the work: by size,
+ * passing over those of one size below and above the range with a descent each; and by address
+ * through the range, keeping the best so far.  Whichever ends first has the answer. */
+static u32
+best_in_range(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+{
+	const vmem_index_tree_t *by_size = vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE);
+	vmem_index_cursor_t sizes, starts;
+	uword low = 0, size = s->size, best_size = ~(uword)0, x;
+	u32 best = 0;
+
+	vmp->vm_index->is_used = 1;
+	/* The first segment that is not wholly below min. */
+	vmem_index_seek_before(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), s->min, 0, &starts);
+	if (vmem_index_advance(&starts, 0) && vmem_index_key(&starts) < s->min &&
+	    vmem_index_key(&starts) + vmem_index_aux(&starts) - 1 >= s->min)
+		low = vmem_index_key(&starts);
+	else
+		low = s->min;
+	vmem_index_seek_before(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), s->min, 0, &starts);
+	vmem_index_seek(by_size, size, low, &sizes);
+	for (;;) {
+		uword start;
+
+		if (!vmem_index_advance(&sizes, 0))
+			return best;
+		size = vmem_index_key(&sizes);
+		start = vmem_index_aux(&sizes);
+		if (best && size >= best_size)
+			return best;
+		if (start < low) {
+			vmem_index_seek(by_size, size, low, &sizes);
+		} else if (start > s->max) {
+			if (size == ~(uword)0)
+				return best;
+			vmem_index_seek(by_size, size + 1, low, &sizes);
+		} else if (vmem_place(s, start, start + size - 1, addr)) {
+			return vmem_index_tag(&sizes);
+		} else {
+			VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
+		}
+
+		if (!vmem_index_advance(&starts, s->size) || vmem_index_key(&starts) > s->max)
+			return best;
+		start = vmem_index_key(&starts);
+		if (vmem_index_aux(&starts) < best_size &&
+		    vmem_place(s, start, start + vmem_index_aux(&starts) - 1, &x)) {
+			best = vmem_index_tag(&starts);
+			best_size = vmem_index_aux(&starts);
 			*addr = x;
 		}
-		if (best)
-			return best;
 	}
-	return 0;
 }
 
-/* Lowest segment that fits at or after `from`, and if there is none, lowest of all.  When a
- * segment reaches across `from`, only the part behind it counts in the first sense. */
 static u32
-fit_lowest(vmem_t *vmp, const vmem_search_t *s, uword from, uword *addr)
+fit_best(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
-	vmem_search_t behind = *s;
-	u32 index, n, best[2] = { 0, 0 };
-	uword x, found[2] = { 0, 0 };
+	u32 orders = 1 << VMEM_INDEX_BY_SIZE | (s->has_bounds ? 1 << VMEM_INDEX_BY_ADDR : 0);
 
-	behind.min = clib_max(s->min, from);
-	foreach_set_bit_index(n, lists_from(vmp, s->size))
-	{
-		for (index = vmp->vm_freelist[n].vs_knext; index;
-		     index = vmem_tag_knext(vmem_tag(index))) {
-			vmem_seg_t *t = vmem_tag(index);
-			uword last = t->vs_start + vmem_seg_bytes(t) - 1;
+	if (vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE) &&
+	    (!s->has_bounds || vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR)))
+		return s->has_bounds ? best_in_range(vmp, s, addr) : best_anywhere(vmp, s, addr);
+	return may_walk(vmp, s, orders) ? vmem_walk_best(vmp, s, addr) : VMEM_FIT_WANTS_INDEX;
+}
 
-			if ((!best[0] || t->vs_start < vmem_tag(best[0])->vs_start) &&
-			    vmem_place(&behind, t->vs_start, last, &x)) {
-				best[0] = index;
-				found[0] = x;
-			}
-			if (from && !best[0] &&
-			    (!best[1] || t->vs_start < vmem_tag(best[1])->vs_start) &&
-			    vmem_place(s, t->vs_start, last, &x)) {
-				best[1] = index;
-				found[1] = x;
-			}
-		}
-	}
-	*addr = found[best[0] == 0];
-	return best[best[0] == 0];
+/* ---- first and next ---- */
+
+static u32
+fit_first(vmem_t *vmp, vmem_search_t *s, uword *addr)
+{
+	if (vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR))
+		return lowest(vmp, s, s->size, addr);
+	return may_walk(vmp, s, 1 << VMEM_INDEX_BY_ADDR) ? vmem_walk_lowest(vmp, s, 0, addr)
+							 : VMEM_FIT_WANTS_INDEX;
 }
 
 /* The rotor's tag begins at or below the rotor's address, so walking on from it meets every
  * segment behind that address in order: the first that fits is the answer. */
 static u32
-fit_next(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+fit_next(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
 	vmem_seg_t *rotor = vmem_tag(vmp->vm_rotor);
 	vmem_search_t behind = *s;
-	u32 index = rotor->vs_anext;
+	u32 index = rotor->vs_anext, tag;
 
-	if (lists_from(vmp, s->size) == 0)
+	if (vmem_lists_from(vmp, s->size) == 0)
 		return 0;
 	behind.min = clib_max(s->min, rotor->vs_start);
 	if (index == vmp->vm_seg0)
@@ -193,21 +281,27 @@ fit_next(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 		vmem_seg_t *t = vmem_tag(index);
 
 		if (vmem_tag_type(t) == VMEM_TAG_FREE &&
-		    place_in_tag(&behind, t, vmem_seg_bytes(t), addr))
+		    vmem_place_in_tag(&behind, t, vmem_seg_bytes(t), addr))
 			return index;
 		index = t->vs_anext;
 	}
-	return fit_lowest(vmp, s, rotor->vs_start, addr);
+	if (vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR)) {
+		tag = lowest(vmp, &behind, s->size, addr);
+		return tag ? tag : lowest(vmp, s, s->size, addr);
+	}
+	return may_walk(vmp, s, 1 << VMEM_INDEX_BY_ADDR)
+		       ? vmem_walk_lowest(vmp, s, rotor->vs_start, addr)
+		       : VMEM_FIT_WANTS_INDEX;
 }
 
 u32
-vmem_fit(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
 	switch (s->policy) {
 	case VMEM_POLICY_BEST:
 		return fit_best(vmp, s, addr);
 	case VMEM_POLICY_FIRST:
-		return fit_lowest(vmp, s, 0, addr);
+		return fit_first(vmp, s, addr);
 	case VMEM_POLICY_NEXT:
 		return fit_next(vmp, s, addr);
 	default:

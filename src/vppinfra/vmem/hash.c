@@ -44,7 +44,7 @@ split_bucket(vmem_t *vmp)
 		vmem_tag_set_knext(t, *bucket);
 		*bucket = index;
 		index = next;
-		vmp->vm_kstat.vk_hash_moved++;
+		VMEM_COUNT(vmp->vm_kstat.vk_hash_moved, 1);
 	}
 	if (vmp->vm_hash_split > vmp->vm_hash_mask) {
 		vmp->vm_hash_mask = 2 * vmp->vm_hash_mask + 1;
@@ -74,7 +74,7 @@ join_buckets(vmem_t *vmp)
 		vmem_tag_set_knext(t, *lower);
 		*lower = index;
 		index = next;
-		vmp->vm_kstat.vk_hash_moved++;
+		VMEM_COUNT(vmp->vm_kstat.vk_hash_moved, 1);
 	}
 }
 
@@ -99,7 +99,7 @@ vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part)
 			freed = *upper;
 			*n_freed = vmp->vm_hash_mask + 1;
 			*upper = NULL;
-			vmp->vm_kstat.vk_hash_resizes++;
+			VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, 1);
 			break;
 		}
 	}
@@ -157,7 +157,7 @@ add_part(vmem_t *vmp)
 	if (n_buckets == vmp->vm_hash_mask + 1 && *upper_part(vmp) == NULL) {
 		*upper_part(vmp) = part;
 		vmp->vm_hash_retry = 0;
-		vmp->vm_kstat.vk_hash_resizes++;
+		VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, 1);
 		part = NULL;
 	}
 	pthread_mutex_unlock(&vmp->vm_lock);

@@ -37,6 +37,23 @@ vmem_panic(const char *what, vmem_t *vmp, uword size, const void *caller)
 	abort();
 }
 
+void
+vmem_report_refusal(vmem_t *vmp, uword size, int error, const void *caller)
+{
+	const char *what = vmem_refusal_text(error);
+
+	if (what)
+		vmem_report(what, vmp, 0, size, caller);
+}
+
+const char *
+vmem_refusal_text(int error)
+{
+	return error == -EINVAL    ? "contradictory request"
+	       : error == -EDEADLK ? "would sleep for ever: nobody could make room"
+				   : NULL;
+}
+
 /* What an arena knows about an address. */
 typedef struct {
 	vmem_tag_type_t type; /* UNUSED: in no span */

@@ -7,8 +7,8 @@
 
 /* ---- free lists ---- */
 
-void
-vmem_freelist_insert(vmem_t *vmp, u32 index, uword size)
+static void
+freelist_insert(vmem_t *vmp, u32 index, uword size)
 {
 	u32 n = vmem_freelist_of(size), head = vmp->vm_freelist[n].vs_knext;
 	vmem_seg_t *t = vmem_tag(index);
@@ -21,12 +21,12 @@ vmem_freelist_insert(vmem_t *vmp, u32 index, uword size)
 		vmp->vm_freelist[n].vs_kprev = index;
 	vmp->vm_freelist[n].vs_knext = index;
 	vmp->vm_freemap |= 1ULL << n;
-	if (PREDICT_FALSE(vmp->vm_n_waiters != 0))
-		pthread_cond_broadcast(&vmp->vm_cv);
+	VMEM_COUNT(vmp->vm_order[n].n_free, 1);
+	VMEM_COUNT(vmp->vm_order[n].free_bytes, size);
 }
 
-void
-vmem_freelist_delete(vmem_t *vmp, u32 index, uword size)
+static void
+freelist_delete(vmem_t *vmp, u32 index, uword size)
 {
 	u32 n = vmem_freelist_of(size);
 	vmem_seg_t *t = vmem_tag(index);
@@ -42,19 +42,51 @@ vmem_freelist_delete(vmem_t *vmp, u32 index, uword size)
 		vmp->vm_freelist[n].vs_knext = next;
 	if (next == 0 && prev == 0)
 		vmp->vm_freemap &= ~(1ULL << n);
+	VMEM_COUNT(vmp->vm_order[n].n_free, -1);
+	VMEM_COUNT(vmp->vm_order[n].free_bytes, -size);
 }
 
 /* The size of a FREE tag changed: it moves only when its power of two did. */
 static void
 freelist_resize(vmem_t *vmp, u32 index, uword old_size, uword new_size)
 {
-	if (vmem_freelist_of(old_size) == vmem_freelist_of(new_size)) {
-		if (new_size > old_size && PREDICT_FALSE(vmp->vm_n_waiters != 0))
-			pthread_cond_broadcast(&vmp->vm_cv);
+	u32 n = vmem_freelist_of(new_size);
+
+	if (PREDICT_TRUE(vmem_freelist_of(old_size) == n)) {
+		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - old_size);
 		return;
 	}
-	vmem_freelist_delete(vmp, index, old_size);
-	vmem_freelist_insert(vmp, index, new_size);
+	freelist_delete(vmp, index, old_size);
+	freelist_insert(vmp, index, new_size);
+}
+
+/* ---- free segments, in their list and in the indexes ---- */
+
+static void
+free_insert(vmem_t *vmp, u32 index, uword start, uword size)
+{
+	vmp->vm_n_free++;
+	freelist_insert(vmp, index, size);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_insert(vmp, start, size, index);
+}
+
+static void
+free_delete(vmem_t *vmp, u32 index, uword start, uword size)
+{
+	vmp->vm_n_free--;
+	freelist_delete(vmp, index, size);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_delete(vmp, start, size);
+}
+
+/* It begins or ends elsewhere, between the same neighbours. */
+static void
+free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
+{
+	freelist_resize(vmp, index, size, new_size);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_change(vmp, start, size, new_start, new_size, index);
 }
 
 /* ---- the ring ---- */
@@ -158,11 +190,11 @@ vmem_span_create(vmem_t *vmp, uword addr, uword size, bool is_import, u32 *free_
 	vmem_tag_set_knext(vmem_tag(below ? below : vmp->vm_seg0), span);
 	vmem_tag(vmp->vm_seg0)->vs_kprev = span;
 
-	vmem_freelist_insert(vmp, *free_tag, size);
-	vmp->vm_kstat.vk_mem_total += size;
+	free_insert(vmp, *free_tag, addr, size);
+	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, size);
 	if (is_import) {
-		vmp->vm_kstat.vk_mem_import += size;
-		vmp->vm_kstat.vk_import++;
+		VMEM_COUNT(vmp->vm_kstat.vk_mem_import, size);
+		VMEM_COUNT(vmp->vm_kstat.vk_import, 1);
 	}
 	return 0;
 }
@@ -174,21 +206,33 @@ vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 	u32 span = t->vs_aprev, end = t->vs_anext, prev = span_prev(vmp, span);
 	uword size = vmem_seg_bytes(t);
 
-	vmp->vm_kstat.vk_mem_total -= size;
+	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, -size);
 	if (vmem_tag_flag(vmem_tag(span))) {
-		vmp->vm_kstat.vk_mem_import -= size;
-		vmp->vm_kstat.vk_export++;
+		VMEM_COUNT(vmp->vm_kstat.vk_mem_import, -size);
+		VMEM_COUNT(vmp->vm_kstat.vk_export, 1);
 	}
 	vmem_tag_set_knext(vmem_tag(prev ? prev : vmp->vm_seg0), vmem_tag_knext(vmem_tag(span)));
 	if (vmem_tag(vmp->vm_seg0)->vs_kprev == span)
 		vmem_tag(vmp->vm_seg0)->vs_kprev = prev;
-	vmem_freelist_delete(vmp, free_tag, size);
+	free_delete(vmp, free_tag, t->vs_start, size);
 	vmem_seg_unlink(vmp, end);
 	vmem_seg_unlink(vmp, free_tag);
 	vmem_seg_unlink(vmp, span);
 }
 
 /* ---- allocated segments ---- */
+
+/* What an allocated segment of rounded size counts for; n 1 when it comes, -1 when it goes. */
+static void
+count_segment(vmem_t *vmp, uword size, uword asked, uword n)
+{
+	vmem_order_t *order = &vmp->vm_order[vmem_freelist_of(size)];
+
+	VMEM_COUNT(vmp->vm_n_segs, n);
+	VMEM_COUNT(vmp->vm_kstat.vk_mem_inuse, n * asked);
+	VMEM_COUNT(order->n_alloc, n);
+	VMEM_COUNT(order->alloc_bytes, n * size);
+}
 
 static void
 hash_insert(vmem_t *vmp, u32 index, const vmem_search_t *s)
@@ -201,35 +245,35 @@ hash_insert(vmem_t *vmp, u32 index, const vmem_search_t *s)
 		t->vs_knext_type |= VMEM_TAG_FLAG;
 	t->vs_slack = (u32)(s->size - s->asked);
 	*bucket = index;
-	vmp->vm_n_segs++;
-	vmp->vm_kstat.vk_alloc++;
-	vmp->vm_kstat.vk_mem_inuse += s->asked;
+	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
+	count_segment(vmp, s->size, s->asked, 1);
 }
 
 void
 vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 {
 	vmem_seg_t *t = vmem_tag(free_tag), *rotor = vmem_tag(vmp->vm_rotor);
-	uword size = vmem_seg_bytes(t), left = addr - t->vs_start, right = size - left - s->size;
+	uword start = t->vs_start, size = vmem_seg_bytes(t);
+	uword left = addr - start, right = size - left - s->size;
 	u32 index = free_tag;
 
 	if (left == 0 && right == 0) {
-		vmem_freelist_delete(vmp, free_tag, size);
+		free_delete(vmp, free_tag, start, size);
 	} else if (left == 0) {
 		/* The remainder keeps the tag, and most often the list: only its start moves. */
 		index = seg_insert_after(vmp, t->vs_aprev, addr, VMEM_TAG_ALLOC);
 		t->vs_start = addr + s->size;
 		if (rotor->vs_anext == free_tag)
 			rotor->vs_anext = index;
-		freelist_resize(vmp, free_tag, size, right);
+		free_change(vmp, free_tag, start, size, t->vs_start, right);
 	} else {
 		index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
+		free_change(vmp, free_tag, start, size, start, left);
 		if (right) {
 			u32 rest = seg_insert_after(vmp, index, addr + s->size, VMEM_TAG_FREE);
 
-			vmem_freelist_insert(vmp, rest, right);
+			free_insert(vmp, rest, addr + s->size, right);
 		}
-		freelist_resize(vmp, free_tag, size, left);
 	}
 	hash_insert(vmp, index, s);
 	if (s->policy == VMEM_POLICY_NEXT) {
@@ -239,28 +283,138 @@ vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 	}
 }
 
+void
+vmem_seg_forget(vmem_t *vmp, u32 index, u32 before)
+{
+	vmem_seg_t *t = vmem_tag(index);
+	uword size = vmem_seg_bytes(t);
+
+	if (before)
+		vmem_tag_set_knext(vmem_tag(before), vmem_tag_knext(t));
+	else
+		*vmem_hash_bucket(vmp, t->vs_start) = vmem_tag_knext(t);
+	VMEM_COUNT(vmp->vm_kstat.vk_free, 1);
+	count_segment(vmp, size, size - t->vs_slack, -(uword)1);
+}
+
 u32
 vmem_seg_free(vmem_t *vmp, u32 index)
 {
 	vmem_seg_t *t = vmem_tag(index), *next = vmem_tag(t->vs_anext),
 		   *prev = vmem_tag(t->vs_aprev);
-	uword size = next->vs_start - t->vs_start;
+	u32 next_index = t->vs_anext, prev_index = t->vs_aprev;
+	uword start = t->vs_start, size = next->vs_start - start, other;
 
-	if (vmem_tag_type(next) == VMEM_TAG_FREE) {
-		uword next_size = vmem_seg_bytes(next);
-
-		vmem_freelist_delete(vmp, t->vs_anext, next_size);
-		vmem_seg_unlink(vmp, t->vs_anext);
-		size += next_size;
-	}
 	if (vmem_tag_type(prev) == VMEM_TAG_FREE) {
-		uword prev_size = t->vs_start - prev->vs_start;
-		u32 merged = t->vs_aprev;
+		other = start - prev->vs_start;
+		if (vmem_tag_type(next) == VMEM_TAG_FREE) {
+			uword next_size = vmem_seg_bytes(next);
 
+			free_delete(vmp, next_index, next->vs_start, next_size);
+			vmem_seg_unlink(vmp, next_index);
+			size += next_size;
+		}
 		vmem_seg_unlink(vmp, index);
-		freelist_resize(vmp, merged, prev_size, prev_size + size);
-		return merged;
+		free_change(vmp, prev_index, prev->vs_start, other, prev->vs_start, other + size);
+		return prev_index;
 	}
-	vmem_freelist_insert(vmp, index, size);
+	if (vmem_tag_type(next) == VMEM_TAG_FREE) {
+		/* The free neighbour keeps its tag, and most often its list. */
+		other = vmem_seg_bytes(next);
+		next->vs_start = start;
+		vmem_seg_unlink(vmp, index);
+		free_change(vmp, next_index, start + size, other, start, size + other);
+		return next_index;
+	}
+	free_insert(vmp, index, start, size);
 	return index;
+}
+
+/* ---- in place ---- */
+
+void
+vmem_seg_resize(vmem_t *vmp, u32 index, uword size, uword asked)
+{
+	vmem_seg_t *t = vmem_tag(index), *next = vmem_tag(t->vs_anext);
+	uword old_size = vmem_seg_bytes(t), end = t->vs_start + size;
+	bool is_next_free = vmem_tag_type(next) == VMEM_TAG_FREE;
+
+	count_segment(vmp, old_size, old_size - t->vs_slack, -(uword)1);
+	count_segment(vmp, size, asked, 1);
+	t->vs_slack = (u32)(size - asked);
+	if (size == old_size)
+		return;
+	if (is_next_free) {
+		uword start = next->vs_start, free_size = vmem_seg_bytes(next);
+		u32 next_index = t->vs_anext;
+
+		if (size - old_size == free_size) {
+			free_delete(vmp, next_index, start, free_size);
+			vmem_seg_unlink(vmp, next_index);
+		} else {
+			next->vs_start = end;
+			if (vmem_tag(vmp->vm_rotor)->vs_anext == next_index)
+				vmem_tag(vmp->vm_rotor)->vs_anext = index;
+			free_change(vmp, next_index, start, free_size, end,
+				    free_size + old_size - size);
+		}
+	} else {
+		u32 rest = seg_insert_after(vmp, index, end, VMEM_TAG_FREE);
+
+		free_insert(vmp, rest, end, old_size - size);
+	}
+}
+
+/* Cut a FREE tag in two at `at`, strictly inside, both FREE for the moment.  Value: the right. */
+static u32
+split_free(vmem_t *vmp, u32 index, uword at)
+{
+	vmem_seg_t *t = vmem_tag(index);
+	uword start = t->vs_start, size = vmem_seg_bytes(t);
+	u32 right = seg_insert_after(vmp, index, at, VMEM_TAG_FREE);
+
+	free_change(vmp, index, start, size, start, at - start);
+	free_insert(vmp, right, at, start + size - at);
+	return right;
+}
+
+void
+vmem_seg_remove(vmem_t *vmp, u32 index, uword addr, uword size)
+{
+	uword end = addr + size;
+	u64 n_steps = 0;
+	u32 span = vmem_span_below(vmp, addr, &n_steps), left, right;
+
+	if (vmem_tag(index)->vs_start != addr)
+		index = split_free(vmp, index, addr);
+	if (vmem_tag(vmem_tag(index)->vs_anext)->vs_start != end)
+		split_free(vmp, index, end);
+	left = vmem_tag(index)->vs_aprev;
+	right = vmem_tag(index)->vs_anext;
+	vmem_tag(vmp->vm_rotor)->vs_anext = vmp->vm_seg0;
+	if (left == span && vmem_tag_type(vmem_tag(right)) == VMEM_TAG_END) {
+		vmem_span_destroy(vmp, index);
+		return;
+	}
+
+	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, -size);
+	free_delete(vmp, index, addr, size);
+	vmem_seg_unlink(vmp, index);
+	if (left == span) {
+		vmem_tag(span)->vs_start = end;
+	} else if (vmem_tag_type(vmem_tag(right)) == VMEM_TAG_END) {
+		vmem_tag(right)->vs_start = addr;
+	} else {
+		/* One span becomes two: left of the hole, with a new end, and right of it. */
+		u32 old_end = vmem_tag(span)->vs_kprev;
+		u32 new_end = seg_insert_after(vmp, left, addr, VMEM_TAG_END);
+		u32 new_span = seg_insert_after(vmp, new_end, end, VMEM_TAG_SPAN);
+
+		vmem_tag(new_span)->vs_kprev = old_end;
+		vmem_tag_set_knext(vmem_tag(new_span), vmem_tag_knext(vmem_tag(span)));
+		vmem_tag_set_knext(vmem_tag(old_end), new_span);
+		vmem_tag(span)->vs_kprev = new_end;
+		vmem_tag_set_knext(vmem_tag(span), new_span);
+		vmem_tag_set_knext(vmem_tag(new_end), span);
+	}
 }

@@ -265,7 +265,7 @@ fetch_chunk(vmem_t *vmp)
 	if (pthread_mutex_trylock(&populate_lock)) {
 		pthread_mutex_lock(&populate_lock);
 		pthread_mutex_lock(&vmp->vm_lock);
-		vmp->vm_kstat.vk_populate_wait++;
+		VMEM_COUNT(vmp->vm_kstat.vk_populate_wait, 1);
 		pthread_mutex_unlock(&vmp->vm_lock);
 	}
 	if (!is_chunk_needed(vmp, &stock)) {
@@ -302,7 +302,7 @@ vmem_populate_slow(vmem_t *vmp)
 		error = fetch_chunk(vmp);
 		pthread_mutex_lock(&vmp->vm_lock);
 		if (error) {
-			vmp->vm_kstat.vk_populate_fail++;
+			VMEM_COUNT(vmp->vm_kstat.vk_populate_fail, 1);
 			return error;
 		}
 	}

@@ -31,6 +31,11 @@
 #define included_vppinfra_vmem_impl_h
 
 #include <vppinfra/vmem.h>
+#include <vppinfra/vmem/index.h>
+
+/** A counter under the arena's lock that readers look at without it. */
+#define VMEM_COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
+#define VMEM_READ(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
 
 /* ---- tags ---- */
 
@@ -180,51 +185,102 @@ extern __thread u32 vmem_is_populating
 
 /* ---- requests ---- */
 
-typedef enum {
-	VMEM_POLICY_INSTANT = 0,
-	VMEM_POLICY_BEST,
-	VMEM_POLICY_FIRST,
-	VMEM_POLICY_NEXT,
-} vmem_policy_t;
-
-/* vmem_request_t.flags */
-#define VMEM_REQUEST_NOSLEEP (1 << 0)
-#define VMEM_REQUEST_PANIC (1 << 1)    /* the face stops the process on failure: mtbf spares it */
-#define VMEM_REQUEST_PUSHPAGE (1 << 2) /* passed on to the source */
-#define VMEM_REQUEST_NO_RETRY (1 << 3) /* fail at once, even where sleeping is allowed */
-#define VMEM_REQUEST_HIGH_END (1 << 4) /* take the far end of the segment chosen */
-#define VMEM_REQUEST_X (1 << 5)        /* to be freed by xfree */
-
-typedef struct {
-	uword size;
-	uword align;    /* power of two, 0 = quantum */
-	uword phase;    /* below align */
-	uword nocross;  /* power of two, 0 = none */
-	uword min, max; /* first and last address allowed, both inclusive */
-	vmem_policy_t policy;
-	u32 flags;
-} vmem_request_t;
+/* Besides VMEM_REQUEST_*: align above nocross is refused, as illumos does, though it never crosses.
+ */
+#define VMEM_REQUEST_STRICT (1 << 16)
 
 /* A request that has been checked: size rounded, align never 0. */
 typedef struct {
 	uword size, asked, align, phase, nocross, min, max;
+	/* A segment of this size inside [min, max] fits for certain; ~0 when none can be sure to.
+	 */
+	uword certain;
 	vmem_policy_t policy;
 	u32 flags;
 	u8 is_constrained, has_bounds;
+	/* Walk the lists if no index can be had. */
+	u8 may_walk;
+	/* It must come back in time: no sleep inside a source. */
+	u8 has_deadline;
+	/* What vmem_fit() wants built when it answers VMEM_FIT_WANTS_INDEX: 1 << order. */
+	u8 wants;
 } vmem_search_t;
 
-/**
- * Allocate.
- * @return 0; -EINVAL the request is contradictory; -ENOMEM no room, or no memory for tags;
- *         -EDEADLK it would have to sleep and nobody could ever wake it; -EIO the source
- *         gave something unusable, which was reported and handed back.
- *         On error the arena holds what it held.
- */
-int vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
+/** What an operation leaves to be done without the lock. */
+typedef struct {
+	vmem_tag_index_t *part; /* of the hash, used no more */
+	uword n_buckets;
+	uword addr, size; /* goes back to the source; size 0: nothing does */
+	vmem_index_t *dead_index;
+	u8 wants_part, wants_nodes;
+	u8 has_room; /* whoever imports from here may ask again */
+} vmem_after_t;
 
-/** @return 0; or the fault after it has been counted and reported: -EINVAL not an allocated
- *  segment's start, or taken by the other pair of calls; -ERANGE wrong size. */
-int vmem_core_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller);
+/** The last thing under the lock, which it drops; and the first without. */
+void vmem_after_unlock(vmem_t *vmp, vmem_after_t *after);
+void vmem_after_run(vmem_t *vmp, const vmem_after_t *after);
+
+/* ---- sleeping (wait.c) ---- */
+
+/** One sleeper, on its own stack; linked from its first sleep on. */
+typedef struct vmem_waiter {
+	struct vmem_waiter *next, *prev;
+	vmem_search_t *search;
+	u64 deadline_ns, began_ns; /* 0: none */
+	uword addr;
+	u8 is_queued, is_served, has_reclaimed;
+	u8 is_awake; /* served, or to look for itself */
+} vmem_waiter_t;
+
+/** Sleep until there is something to try.  Arena locked, dropped meanwhile.
+ *  @return 0, with is_served or to try again; -ENOMEM, -EDEADLK, -ETIMEDOUT */
+int vmem_wait(vmem_t *vmp, vmem_waiter_t *w);
+/** Arena locked. */
+void vmem_wait_end(vmem_t *vmp, vmem_waiter_t *w);
+/** A FREE tag came or grew: hand it to whom it satisfies.  Arena locked. */
+void vmem_serve_waiters(vmem_t *vmp, u32 tag);
+/** Let all sleepers try.  Arena locked. */
+void vmem_wake_all(vmem_t *vmp);
+/** Let sleepers try who import from an arena that has room again.  No lock held. */
+void vmem_wake_importers(vmem_t *source);
+extern _Atomic u32 vmem_n_import_sleepers __attribute__((visibility("hidden")));
+u64 vmem_now_ns(void);
+
+/* ---- room from elsewhere (import.c) ---- */
+
+/** Arena locked, dropped during the import; enough tags for a span and an allocation are there on
+ *  return.  @return 0 with a FREE tag to take from and where; -ENOMEM; -EIO when the source gave
+ *  what cannot be used.  A range that is not wanted is left in *after, to go back. */
+int vmem_import_and_fit(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr, vmem_after_t *after);
+/** Spans would pass the limit.  Arena locked. */
+bool vmem_is_over_limit(const vmem_t *vmp, uword size);
+/** Reap caches and call the reclaim function.  Arena locked, dropped meanwhile.
+ *  @return whether there was anything to call */
+bool vmem_reclaim(vmem_t *vmp, const vmem_search_t *s);
+/** The source is an arena that is called without anything between. */
+bool vmem_source_is_arena(const vmem_t *vmp);
+/** Request flags as a source of illumos' shape sees them. */
+int vmem_vmflag_of(u32 request_flags);
+
+/* ---- quantum caches (qcache.c) ---- */
+
+/** Make an arena's caches, as far as there is a table.  @return 0 or -ENOMEM */
+int vmem_qcache_create(vmem_t *vmp);
+void vmem_qcache_destroy(vmem_t *vmp);
+/** @return 0 or -ENOMEM, then the arena itself may have room. */
+int vmem_qcache_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
+/** @return whether it was the cache's, or would have been: *error is the outcome. */
+bool vmem_qcache_free(vmem_t *vmp, uword addr, uword size, const void *caller, int *error);
+uword vmem_qcache_reap(vmem_t *vmp);
+
+always_inline bool
+vmem_qcache_fronts(const vmem_t *vmp, const vmem_request_t *r)
+{
+	return !(r->flags & VMEM_REQUEST_X) && r->size != 0 &&
+	       r->size <= (uword)vmp->vm_n_qcaches << vmp->vm_qshift;
+}
+
+/* ---- spans ---- */
 
 /** @return 0; -EINVAL not on quantum, empty or beyond the address space; -EEXIST overlap;
  *  -ENOMEM no tags. */
@@ -238,6 +294,9 @@ bool vmem_core_contains(vmem_t *vmp, uword addr, uword size);
 /* vm_source_face: which shape vm_source_alloc and vm_source_free have. */
 #define VMEM_FACE_ILLUMOS 0   /* void *(*)(vmem_t *, size_t, int) */
 #define VMEM_FACE_ILLUMOS_X 1 /* void *(*)(vmem_t *, size_t *, size_t align, int) */
+#define VMEM_FACE_BSD 2       /* int (*)(void *arg, size, int M_flags, addr *) */
+#define VMEM_FACE_NETBSD 3    /* int (*)(void *arg, size, VM_flags, addr *) */
+#define VMEM_FACE_NETBSD_X 4  /* int (*)(void *arg, size, size *, VM_flags, addr *) */
 
 typedef struct {
 	const char *name;
@@ -247,12 +306,31 @@ typedef struct {
 	vmem_free_t *source_free;
 	vmem_t *source;
 	u32 source_face;
+	void *source_arg; /* a BSD source's */
 	uword qcache_max;
-	int cflags; /* VMC_* */
+	int cflags;      /* VMC_* */
+	vmem_t *storage; /* the caller's, NULL for our own */
 } vmem_params_t;
 
 /** @return 0; -EINVAL quantum, span or quantum and span together; -ENOMEM. */
 int vmem_core_create(const vmem_params_t *params, vmem_t **vmp);
+
+/** Another source, of which params has the fields.  @return 0; -EBUSY there is a span. */
+int vmem_core_set_import(vmem_t *vmp, const vmem_params_t *params, uword import_quantum);
+
+/** Sizes in use as rounded, which is how the BSDs count. */
+uword vmem_rounded_inuse(vmem_t *vmp);
+
+/** What the BSD faces print: the arena, or who has an address. */
+typedef int(vmem_print_function_t)(const char *format, ...);
+void vmem_print_arena(vmem_t *vmp, bool with_tags, vmem_print_function_t *print);
+void vmem_print_owner(uword addr, vmem_print_function_t *print);
+void vmem_print_all(bool with_tags, vmem_print_function_t *print);
+
+/** Free whatever was taken with VMEM_REQUEST_X. */
+void vmem_core_xfreeall(vmem_t *vmp);
+/** Free it if it was; else leave it, without a word. */
+void vmem_core_xfree_if(vmem_t *vmp, uword addr, uword size);
 
 /** @return 0; -EBUSY another arena imports from it, nothing changed. */
 int vmem_core_destroy(vmem_t *vmp, const void *caller);
@@ -347,10 +425,6 @@ typedef struct vmem_walker {
 	u32 hint;
 } vmem_walker_t;
 
-/** Put t into the free list of its size.  Wakes sleepers.  Arena locked, like all below. */
-void vmem_freelist_insert(vmem_t *vmp, u32 index, uword size);
-void vmem_freelist_delete(vmem_t *vmp, u32 index, uword size);
-
 /** Take a tag out of the ring and give it to the arena's stock. */
 void vmem_seg_unlink(vmem_t *vmp, u32 index);
 
@@ -375,14 +449,45 @@ vmem_seg_alloc_tags(u32 free_tag, uword addr, const vmem_search_t *s)
 
 	return (addr != t->vs_start) + (addr + s->size != vmem_tag(t->vs_anext)->vs_start);
 }
-/** Undo it: the FREE tag, merged with its neighbours, is returned. */
+/** Undo it, in two steps: out of the hash, where `before` is its predecessor in the chain or 0; and
+ *  free.  The FREE tag, merged with its neighbours, is returned. */
+void vmem_seg_forget(vmem_t *vmp, u32 tag, u32 before);
 u32 vmem_seg_free(vmem_t *vmp, u32 tag);
+/** Another rounded size and asked size for an ALLOC tag.  Growing: the FREE tag behind it is
+ *  large enough.  Shrinking may take a tag. */
+void vmem_seg_resize(vmem_t *vmp, u32 tag, uword size, uword asked);
+/** Take [addr, addr + size), all in one FREE tag, out of its span.  Takes up to four tags. */
+void vmem_seg_remove(vmem_t *vmp, u32 free_tag, uword addr, uword size);
 
 /** Whether the search can be placed inside [start, last], and where. */
 bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
 
-/** The segment that the policy chooses.  @return a FREE tag and the address in it, or 0. */
-u32 vmem_fit(vmem_t *vmp, const vmem_search_t *s, uword *addr);
+/* So few free segments are walked without an index. */
+#define VMEM_WALK_MAX 32
+/* No tag's number. */
+#define VMEM_FIT_WANTS_INDEX (~0u)
+
+/** The segment that the policy chooses.
+ *  @return a FREE tag and the address in it, or 0; VMEM_FIT_WANTS_INDEX, unless s->may_walk, when
+ *          only an index named in s->wants or a long walk could tell. */
+u32 vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr);
+
+/** By walking all the lists that may have it (fit_walk.c). */
+u32 vmem_walk_best(vmem_t *vmp, const vmem_search_t *s, uword *addr);
+u32 vmem_walk_lowest(vmem_t *vmp, const vmem_search_t *s, uword from, uword *addr);
+
+/** Lists that may hold a segment of this size. */
+always_inline u64
+vmem_lists_from(const vmem_t *vmp, uword size)
+{
+	return vmp->vm_freemap & (~0ULL << min_log2(size));
+}
+
+always_inline bool
+vmem_place_in_tag(const vmem_search_t *s, const vmem_seg_t *t, uword size, uword *addr)
+{
+	return vmem_place(s, t->vs_start, t->vs_start + size - 1, addr);
+}
 
 always_inline u32
 vmem_freelist_of(uword size)
@@ -395,6 +500,10 @@ vmem_freelist_of(uword size)
 /** Tell the error hook.  No lock held. */
 void vmem_report(const char *what, vmem_t *vmp, uword addr, uword size, const void *caller);
 void vmem_report_bad_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller);
+/** A refused request: contradictory or hopeless, else nothing; exhaustion is no fault. */
+void vmem_report_refusal(vmem_t *vmp, uword size, int error, const void *caller);
+/** The words for it, NULL for none. */
+const char *vmem_refusal_text(int error);
 /** Reports and stops the process: VM_PANIC. */
 void vmem_panic(const char *what, vmem_t *vmp, uword size, const void *caller)
 	__attribute__((noreturn));

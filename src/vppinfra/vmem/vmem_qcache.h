@@ -48,6 +48,9 @@ typedef struct {
  *  constructor or before the first arena with a qcache_max. */
 CLIB_EXPORT void vmem_set_qcache_ops(const vmem_qcache_ops_t *ops);
 
+/** The figures of an arena's caches, smallest first.  @return how many it has */
+CLIB_EXPORT u32 vmem_qcache_stats(vmem_t *vmp, vmem_qcache_stats_t stats[VMEM_NQCACHE_MAX]);
+
 /** A slab: bytes (a multiple of the quantum) aligned to align, past the caches.  May import and,
  *  without VM_NOSLEEP, sleep.  @return 0, -ENOMEM or -EDEADLK as vmem_alloc() means it */
 CLIB_EXPORT int _vmem_qcache_slab_alloc(vmem_t *vmp, uword bytes, uword align, int vm_flags,

@@ -1,0 +1,788 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The B+-trees.  An inner node's key i bounds its child i from below and everything in child
+ * i - 1 from above; key 0 is never looked at.  Inserting splits full nodes on the way down, so it
+ * passes once; deleting joins a node with a neighbour when both fit in one with room to spare.
+ * Nodes for all of that are there before an operation begins, or the index is given up. */
+#include "vmem_impl.h"
+
+/* A chunk of nodes, on its own pages; the first 64 bytes hold the link. */
+#define CHUNK_BYTES KiB(32)
+#define N_NODES_PER_CHUNK ((CHUNK_BYTES - CLIB_CACHE_LINE_BYTES) / sizeof(vmem_index_node_t))
+/* Entries below which a node looks for one to join with, and how many the two may have. */
+#define N_FEW (VMEM_INDEX_N / 3)
+#define N_JOINED (VMEM_INDEX_N - 2)
+
+typedef vmem_index_node_t node_t;
+typedef vmem_index_tree_t tree_t;
+
+/* The way from the root to a leaf. */
+typedef struct {
+	node_t *node[VMEM_INDEX_MAX_LEVEL];
+	u32 at[VMEM_INDEX_MAX_LEVEL];
+} path_t;
+
+/* ---- nodes ---- */
+
+static node_t *
+node_get(vmem_index_t *index, u32 level)
+{
+	node_t *node = index->free_nodes;
+
+	index->free_nodes = node->child[0];
+	index->n_free_nodes--;
+	node->n = 0;
+	node->level = (u16)level;
+	return node;
+}
+
+static void
+node_put(vmem_index_t *index, node_t *node)
+{
+	node->child[0] = index->free_nodes;
+	index->free_nodes = node;
+	index->n_free_nodes++;
+}
+
+static void
+open_gap(node_t *node, u32 at)
+{
+	u32 n = node->n++ - at;
+
+	memmove(&node->key[at + 1], &node->key[at], n * sizeof(u64));
+	memmove(&node->aux[at + 1], &node->aux[at], n * sizeof(u64));
+	memmove(&node->tag[at + 1], &node->tag[at], n * sizeof(u64));
+}
+
+static void
+close_gap(node_t *node, u32 at)
+{
+	u32 n = --node->n - at;
+
+	memmove(&node->key[at], &node->key[at + 1], n * sizeof(u64));
+	memmove(&node->aux[at], &node->aux[at + 1], n * sizeof(u64));
+	memmove(&node->tag[at], &node->tag[at + 1], n * sizeof(u64));
+}
+
+static void
+move_entries(node_t *to, const node_t *from, u32 at, u32 n)
+{
+	memcpy(&to->key[to->n], &from->key[at], n * sizeof(u64));
+	memcpy(&to->aux[to->n], &from->aux[at], n * sizeof(u64));
+	memcpy(&to->tag[to->n], &from->tag[at], n * sizeof(u64));
+	to->n += (u16)n;
+}
+
+static u64
+greatest_aux(const node_t *node)
+{
+	u64 greatest = 0;
+
+	for (u32 i = 0; i < node->n; i++)
+		greatest = clib_max(greatest, node->aux[i]);
+	return greatest;
+}
+
+/* Entries from `from` on that are less than (key, aux), or not greater when or_equal. */
+always_inline u32
+n_below(const node_t *node, vmem_index_order_t order, u32 from, u64 key, u64 aux, bool or_equal)
+{
+	u32 n = 0;
+
+	if (order == VMEM_INDEX_BY_ADDR && or_equal) {
+		for (u32 i = from; i < node->n; i++)
+			n += node->key[i] <= key;
+		return n;
+	}
+	if (order == VMEM_INDEX_BY_ADDR) {
+		for (u32 i = from; i < node->n; i++)
+			n += node->key[i] < key;
+		return n;
+	}
+	for (u32 i = from; i < node->n; i++)
+		n += (node->key[i] < key) |
+		     ((node->key[i] == key) &
+		      ((node->aux[i] < aux) | (or_equal & (node->aux[i] == aux))));
+	return n;
+}
+
+/* The child that (key, aux) is or would be in. */
+static u32
+child_of(const node_t *node, vmem_index_order_t order, u64 key, u64 aux)
+{
+	return n_below(node, order, 1, key, aux, true);
+}
+
+/* ---- insert ---- */
+
+static void
+split_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at, bool is_append)
+{
+	node_t *left = parent->child[at], *right = node_get(index, left->level);
+	u32 n_left = is_append ? VMEM_INDEX_N - 1 : VMEM_INDEX_N / 2;
+
+	move_entries(right, left, n_left, left->n - n_left);
+	left->n = (u16)n_left;
+	open_gap(parent, at + 1);
+	parent->child[at + 1] = right;
+	parent->key[at + 1] = right->key[0];
+	if (tree->order == VMEM_INDEX_BY_ADDR) {
+		parent->aux[at] = greatest_aux(left);
+		parent->aux[at + 1] = greatest_aux(right);
+	} else {
+		parent->aux[at + 1] = right->aux[0];
+	}
+}
+
+static void
+tree_insert(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
+{
+	node_t *node = tree->root;
+	u32 at;
+
+	tree->n++;
+	if (node == NULL)
+		node = tree->root = node_get(index, 0);
+	if (node->n == VMEM_INDEX_N) {
+		node_t *root = node_get(index, node->level + 1u);
+
+		root->n = 1;
+		root->key[0] = node->key[0];
+		root->aux[0] = node->aux[0];
+		root->child[0] = node;
+		tree->root = root;
+		split_child(index, tree, root, 0, key > node->key[VMEM_INDEX_N - 1]);
+		node = root;
+	}
+	while (node->level) {
+		node_t *child;
+
+		at = child_of(node, tree->order, key, aux);
+		child = node->child[at];
+		if (child->n == VMEM_INDEX_N) {
+			split_child(index, tree, node, at, key > child->key[VMEM_INDEX_N - 1]);
+			at = child_of(node, tree->order, key, aux);
+			child = node->child[at];
+		}
+		if (tree->order == VMEM_INDEX_BY_ADDR && node->aux[at] < aux)
+			node->aux[at] = aux;
+		node = child;
+	}
+	at = n_below(node, tree->order, 0, key, aux, false);
+	open_gap(node, at);
+	node->key[at] = key;
+	node->aux[at] = aux;
+	node->tag[at] = tag;
+}
+
+/* ---- delete and change ---- */
+
+/* To the entry, which is there. */
+static u32
+descend(const tree_t *tree, u64 key, u64 aux, path_t *path)
+{
+	node_t *node = tree->root;
+	u32 level = node->level;
+
+	for (u32 l = level; l > 0; l--) {
+		path->node[l] = node;
+		path->at[l] = child_of(node, tree->order, key, aux);
+		node = node->child[path->at[l]];
+	}
+	path->node[0] = node;
+	path->at[0] = n_below(node, tree->order, 0, key, aux, false);
+	ASSERT(path->at[0] < node->n && node->key[path->at[0]] == key);
+	return level;
+}
+
+/* Hang child at + 1 behind child at. */
+static void
+join_children(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at)
+{
+	node_t *left = parent->child[at], *right = parent->child[at + 1];
+
+	/* A first key is not kept right in place; its bound in the parent is. */
+	if (right->level) {
+		right->key[0] = parent->key[at + 1];
+		if (tree->order == VMEM_INDEX_BY_SIZE)
+			right->aux[0] = parent->aux[at + 1];
+	}
+	move_entries(left, right, 0, right->n);
+	if (tree->order == VMEM_INDEX_BY_ADDR)
+		parent->aux[at] = greatest_aux(left);
+	close_gap(parent, at + 1);
+	node_put(index, right);
+}
+
+/* After an entry went from the child at `at`.  Value: whether the parent lost an entry. */
+static bool
+mend_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at)
+{
+	node_t *child = parent->child[at];
+
+	if (child->n == 0) {
+		node_put(index, child);
+		close_gap(parent, at);
+		return true;
+	}
+	if (child->n < N_FEW) {
+		if (at + 1 < parent->n && child->n + parent->child[at + 1]->n <= N_JOINED) {
+			join_children(index, tree, parent, at);
+			return true;
+		}
+		if (at > 0 && child->n + parent->child[at - 1]->n <= N_JOINED) {
+			join_children(index, tree, parent, at - 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The greatest below child `at` of each level is kept while `was` may have been it. */
+static void
+lower_aux(const path_t *path, u32 level, u32 n_levels, u64 was)
+{
+	for (; level <= n_levels; level++) {
+		node_t *parent = path->node[level];
+		u32 at = path->at[level];
+		u64 greatest;
+
+		if (parent->aux[at] != was)
+			return;
+		greatest = greatest_aux(parent->child[at]);
+		if (greatest == was)
+			return;
+		parent->aux[at] = greatest;
+	}
+}
+
+static void
+tree_delete(vmem_index_t *index, tree_t *tree, u64 key, u64 aux)
+{
+	path_t path;
+	u32 n_levels = descend(tree, key, aux, &path), level = 1;
+
+	tree->n--;
+	close_gap(path.node[0], path.at[0]);
+	while (level <= n_levels && mend_child(index, tree, path.node[level], path.at[level]))
+		level++;
+	/* Where nodes were joined their greatest was counted anew; their ancestors' may be less. */
+	if (tree->order == VMEM_INDEX_BY_ADDR)
+		lower_aux(&path, level, n_levels, aux);
+	while (tree->root->level && tree->root->n == 1) {
+		node_t *root = tree->root;
+
+		tree->root = root->child[0];
+		node_put(index, root);
+	}
+	if (tree->root->n == 0) {
+		node_put(index, tree->root);
+		tree->root = NULL;
+	}
+}
+
+/* The order of the entries stays, so only bounds and greatests on its way may have to follow. */
+static void
+change_by_addr(tree_t *tree, u64 start, u64 size, u64 new_start, u64 new_size, u32 tag)
+{
+	path_t path;
+	u32 n_levels = descend(tree, start, size, &path);
+	node_t *leaf = path.node[0];
+
+	leaf->key[path.at[0]] = new_start;
+	leaf->aux[path.at[0]] = new_size;
+	leaf->tag[path.at[0]] = tag;
+	/* Bounds may lie anywhere between what they part, so also inside a segment. */
+	for (u32 l = 1; l <= n_levels && new_start < start; l++)
+		path.node[l]->key[path.at[l]] = clib_min(path.node[l]->key[path.at[l]], new_start);
+	for (u32 l = 1; l <= n_levels && new_start > start; l++) {
+		u64 *bound = &path.node[l]->key[path.at[l] + 1];
+
+		if (path.at[l] + 1u < path.node[l]->n) {
+			*bound = clib_max(*bound, new_start + 1);
+			break;
+		}
+	}
+	if (new_size < size) {
+		lower_aux(&path, 1, n_levels, size);
+		return;
+	}
+	for (u32 l = 1; l <= n_levels && path.node[l]->aux[path.at[l]] < new_size; l++)
+		path.node[l]->aux[path.at[l]] = new_size;
+}
+
+static bool
+is_less(u64 key, u64 aux, u64 key2, u64 aux2)
+{
+	return key < key2 || (key == key2 && aux < aux2);
+}
+
+/* In place where it stays between its neighbours in the leaf, else out and in again. */
+static void
+change_by_size(vmem_index_t *index, tree_t *tree, u64 size, u64 start, u64 new_size, u64 new_start,
+	       u32 tag)
+{
+	path_t path;
+	node_t *leaf;
+	u32 at;
+	bool is_in_place;
+
+	descend(tree, size, start, &path);
+	leaf = path.node[0];
+	at = path.at[0];
+	if (is_less(new_size, new_start, size, start))
+		is_in_place = at > 0 &&
+			      is_less(leaf->key[at - 1], leaf->aux[at - 1], new_size, new_start);
+	else
+		is_in_place = at + 1u < leaf->n &&
+			      is_less(new_size, new_start, leaf->key[at + 1], leaf->aux[at + 1]);
+	if (is_in_place) {
+		leaf->key[at] = new_size;
+		leaf->aux[at] = new_start;
+		leaf->tag[at] = tag;
+		return;
+	}
+	tree_delete(index, tree, size, start);
+	tree_insert(index, tree, new_size, new_start, tag);
+}
+
+/* ---- cursors ---- */
+
+static void
+seek(const tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c)
+{
+	const node_t *node = tree->root;
+
+	c->is_end = node == NULL;
+	if (node == NULL)
+		return;
+	c->level = node->level;
+	for (u32 l = c->level; l > 0; l--) {
+		c->node[l] = node;
+		c->at[l] = (i32)child_of(node, tree->order, key, aux);
+		node = node->child[c->at[l]];
+	}
+	c->node[0] = node;
+	c->at[0] = (i32)n_below(node, tree->order, 0, key, aux, false) - 1;
+}
+
+void
+vmem_index_seek(const tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c)
+{
+	seek(tree, key, aux, c);
+}
+
+/* At the front of a leaf the one before is the last of the leaf before. */
+void
+vmem_index_seek_before(const tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c)
+{
+	const node_t *node;
+	u32 l;
+
+	seek(tree, key, aux, c);
+	if (c->is_end)
+		return;
+	if (c->at[0] >= 0) {
+		c->at[0]--;
+		return;
+	}
+	for (l = 1; l <= c->level && c->at[l] == 0; l++)
+		;
+	if (l > c->level)
+		return;
+	c->at[l]--;
+	for (; l > 0; l--) {
+		node = c->node[l]->child[c->at[l]];
+		c->node[l - 1] = node;
+		c->at[l - 1] = node->n - 1;
+	}
+	c->at[0]--;
+}
+
+bool
+vmem_index_advance(vmem_index_cursor_t *c, u64 need)
+{
+	u32 l = 0;
+
+	while (!c->is_end) {
+		const node_t *node = c->node[l];
+		i32 at = c->at[l] + 1;
+
+		while (at < node->n && node->aux[at] < need)
+			at++;
+		c->at[l] = at;
+		if (at == node->n) {
+			c->is_end = l++ == c->level;
+		} else if (l == 0) {
+			return true;
+		} else {
+			c->node[l - 1] = node->child[at];
+			c->at[--l] = -1;
+		}
+	}
+	return false;
+}
+
+/* ---- what happens to free segments ---- */
+
+static void
+give_up(vmem_t *vmp)
+{
+	vmem_index_t *index = vmem_index_detach(vmp);
+
+	index->next_dead = vmp->vm_index_dead;
+	vmp->vm_index_dead = index;
+	VMEM_COUNT(vmp->vm_kstat.vk_index_lost, 1);
+}
+
+vmem_index_t *
+vmem_index_detach(vmem_t *vmp)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	vmp->vm_index = NULL;
+	return index;
+}
+
+/* One insertion may split a node at each level and add a root. */
+static u64
+n_nodes_of_insert(const vmem_index_t *index)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < 2; i++) {
+		if (index->tree[i].is_kept)
+			n += index->tree[i].root ? index->tree[i].root->level + 2u : 1;
+	}
+	return n;
+}
+
+void
+vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	if (PREDICT_FALSE(index->n_free_nodes < n_nodes_of_insert(index))) {
+		give_up(vmp);
+		return;
+	}
+	if (index->tree[VMEM_INDEX_BY_ADDR].is_kept)
+		tree_insert(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size, tag);
+	if (index->tree[VMEM_INDEX_BY_SIZE].is_kept)
+		tree_insert(index, &index->tree[VMEM_INDEX_BY_SIZE], size, start, tag);
+}
+
+void
+vmem_index_delete(vmem_t *vmp, u64 start, u64 size)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	if (index->tree[VMEM_INDEX_BY_ADDR].is_kept)
+		tree_delete(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size);
+	if (index->tree[VMEM_INDEX_BY_SIZE].is_kept)
+		tree_delete(index, &index->tree[VMEM_INDEX_BY_SIZE], size, start);
+}
+
+void
+vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size, u32 tag)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	if (PREDICT_FALSE(index->n_free_nodes < n_nodes_of_insert(index))) {
+		give_up(vmp);
+		return;
+	}
+	if (index->tree[VMEM_INDEX_BY_ADDR].is_kept)
+		change_by_addr(&index->tree[VMEM_INDEX_BY_ADDR], start, size, new_start, new_size,
+			       tag);
+	if (index->tree[VMEM_INDEX_BY_SIZE].is_kept)
+		change_by_size(index, &index->tree[VMEM_INDEX_BY_SIZE], size, start, new_size,
+			       new_start, tag);
+}
+
+/* ---- memory ---- */
+
+/* Arena locked. */
+static void
+add_chunk(vmem_index_t *index, void *chunk)
+{
+	node_t *node = (node_t *)((u8 *)chunk + CLIB_CACHE_LINE_BYTES);
+
+	*(void **)chunk = index->chunks;
+	index->chunks = chunk;
+	index->n_nodes += N_NODES_PER_CHUNK;
+	for (u32 i = 0; i < N_NODES_PER_CHUNK; i++)
+		node_put(index, &node[i]);
+}
+
+/* No lock held. */
+static void *
+fetch_chunk(void)
+{
+	vmem_request_t request = { .size = CHUNK_BYTES,
+				   .max = ~(uword)0,
+				   .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+	uword addr = 0;
+	int error;
+
+	/* vmem's own arenas walk: an index of theirs would be made of themselves. */
+	if (vmem_n_nested || vmem_internal_arena == NULL)
+		return NULL;
+	request.align = clib_max(vmem_internal_arena->vm_quantum, (size_t)CLIB_CACHE_LINE_BYTES);
+	vmem_n_nested++;
+	error = vmem_core_alloc(vmem_internal_arena, &request, &addr);
+	vmem_n_nested--;
+	return error ? NULL : uword_to_pointer(addr, void *);
+}
+
+static void
+free_chunk(void *chunk)
+{
+	if (vmem_internal_arena == NULL)
+		return;
+	vmem_n_nested++;
+	vmem_core_free(vmem_internal_arena, pointer_to_uword(chunk), CHUNK_BYTES, VMEM_REQUEST_X,
+		       NULL);
+	vmem_n_nested--;
+}
+
+void
+vmem_index_free(vmem_index_t *dead)
+{
+	while (dead) {
+		vmem_index_t *next = dead->next_dead;
+		void *chunk = dead->chunks;
+
+		/* The index itself lies in the chunk that was linked first. */
+		while (chunk) {
+			void *after = *(void **)chunk;
+
+			free_chunk(chunk);
+			chunk = after;
+		}
+		dead = next;
+	}
+}
+
+bool
+vmem_index_is_short(const vmem_t *vmp)
+{
+	const vmem_index_t *index = vmp->vm_index;
+
+	/* An allocation out of the middle makes two segments of one, in both trees. */
+	return index && index->n_free_nodes < 2 * n_nodes_of_insert(index) + 4;
+}
+
+void
+vmem_index_restock(vmem_t *vmp)
+{
+	void *chunk = fetch_chunk();
+
+	if (chunk == NULL)
+		return;
+	pthread_mutex_lock(&vmp->vm_lock);
+	if (vmem_index_is_short(vmp)) {
+		add_chunk(vmp->vm_index, chunk);
+		chunk = NULL;
+	}
+	pthread_mutex_unlock(&vmp->vm_lock);
+	if (chunk)
+		free_chunk(chunk);
+}
+
+/* ---- build ---- */
+
+/* Arena locked. */
+static void
+fill_tree(vmem_t *vmp, tree_t *tree)
+{
+	u32 span = 0;
+
+	tree->is_kept = 1;
+	while ((span = vmem_span_next(vmp, span)) != 0) {
+		u32 end = vmem_tag(span)->vs_kprev;
+
+		for (u32 i = vmem_tag(span)->vs_anext; i != end; i = vmem_tag(i)->vs_anext) {
+			const vmem_seg_t *t = vmem_tag(i);
+
+			if (vmem_tag_type(t) != VMEM_TAG_FREE)
+				continue;
+			if (tree->order == VMEM_INDEX_BY_ADDR)
+				tree_insert(vmp->vm_index, tree, t->vs_start, vmem_seg_bytes(t), i);
+			else
+				tree_insert(vmp->vm_index, tree, vmem_seg_bytes(t), t->vs_start, i);
+		}
+	}
+}
+
+/* Nodes that two trees of n entries take at worst, splits leaving each half full. */
+static u64
+n_nodes_of_build(u64 n)
+{
+	return 2 * (n / (VMEM_INDEX_N / 2) + n / 24 + VMEM_INDEX_MAX_LEVEL);
+}
+
+/* A list of chunks with room for so many nodes; NULL when memory is short. */
+static void *
+fetch_chunks(u64 n_nodes)
+{
+	void *chunks = NULL;
+
+	for (u64 n = 0; n < n_nodes; n += N_NODES_PER_CHUNK) {
+		void *chunk = fetch_chunk();
+
+		if (chunk == NULL) {
+			while (chunks) {
+				void *next = *(void **)chunks;
+
+				free_chunk(chunks);
+				chunks = next;
+			}
+			return NULL;
+		}
+		*(void **)chunk = chunks;
+		chunks = chunk;
+	}
+	return chunks;
+}
+
+/* Arena locked.  The index lives in its first chunk's first node. */
+static void
+take_chunks(vmem_t *vmp, void *chunks)
+{
+	while (chunks) {
+		void *next = *(void **)chunks;
+
+		if (vmp->vm_index == NULL) {
+			vmem_index_t *index =
+				(vmem_index_t *)((u8 *)chunks + CLIB_CACHE_LINE_BYTES);
+			node_t *node = (node_t *)index;
+
+			STATIC_ASSERT(sizeof(vmem_index_t) <= sizeof(node_t), "fits a node");
+			memset(index, 0, sizeof(*index));
+			index->tree[VMEM_INDEX_BY_SIZE].order = VMEM_INDEX_BY_SIZE;
+			index->chunks = chunks;
+			*(void **)chunks = NULL;
+			for (u32 i = 1; i < N_NODES_PER_CHUNK; i++)
+				node_put(index, &node[i]);
+			index->n_nodes = N_NODES_PER_CHUNK - 1;
+			vmp->vm_index = index;
+		} else {
+			add_chunk(vmp->vm_index, chunks);
+		}
+		chunks = next;
+	}
+}
+
+int
+vmem_index_build(vmem_t *vmp, u32 orders)
+{
+	u64 n_nodes = n_nodes_of_build(vmp->vm_n_free);
+	void *chunks;
+
+	if (vmem_n_nested)
+		return -ENOMEM;
+	pthread_mutex_unlock(&vmp->vm_lock);
+	chunks = fetch_chunks(n_nodes);
+	pthread_mutex_lock(&vmp->vm_lock);
+	if (chunks == NULL)
+		return -ENOMEM;
+	take_chunks(vmp, chunks);
+	/* It may have grown meanwhile; and another thread may have built them. */
+	if (vmp->vm_index->n_free_nodes < n_nodes_of_build(vmp->vm_n_free))
+		return -ENOMEM;
+	for (u32 order = 0; order < 2; order++) {
+		tree_t *tree = &vmp->vm_index->tree[order];
+
+		if ((orders >> order & 1) && !tree->is_kept)
+			fill_tree(vmp, tree);
+	}
+	VMEM_COUNT(vmp->vm_kstat.vk_index_builds, 1);
+	return 0;
+}
+
+/* ---- check ---- */
+
+/* An inner entry against the child that it stands for. */
+static const char *
+check_child(const tree_t *tree, const node_t *parent, u32 at)
+{
+	const node_t *child = parent->child[at];
+
+	if (child->n == 0 || child->n > VMEM_INDEX_N || child->level + 1u != parent->level)
+		return "has a node of no or another level's entries";
+	if (tree->order == VMEM_INDEX_BY_ADDR && parent->aux[at] != greatest_aux(child))
+		return "has another greatest size below a node";
+	return NULL;
+}
+
+/* The bound nearest to the left of a leaf's first entry, against it and the entry before. */
+static const char *
+check_bound(const tree_t *tree, const vmem_index_cursor_t *c, u64 key_before, u64 aux_before)
+{
+	const node_t *node;
+	u64 key, aux;
+	u32 l = 1;
+
+	while (l <= c->level && c->at[l] == 0)
+		l++;
+	if (l > c->level || c->at[0] != 0)
+		return NULL;
+	node = c->node[l];
+	key = node->key[c->at[l]];
+	aux = tree->order == VMEM_INDEX_BY_ADDR ? 0 : node->aux[c->at[l]];
+	if (is_less(vmem_index_key(c), vmem_index_aux(c), key, aux))
+		return "has a bound above what it bounds";
+	if (tree->order == VMEM_INDEX_BY_ADDR ? key_before >= key
+					      : !is_less(key_before, aux_before, key, aux))
+		return "has a bound below what is left of it";
+	return NULL;
+}
+
+static const char *
+check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
+{
+	vmem_index_cursor_t c;
+	u64 n = 0, key = 0, aux = 0;
+	const char *what;
+
+	if (tree->n != n_free)
+		return "has another number of segments than the lists";
+	vmem_index_seek(tree, 0, 0, &c);
+	while (vmem_index_advance(&c, 0)) {
+		u64 new_key = vmem_index_key(&c), new_aux = vmem_index_aux(&c);
+		const vmem_seg_t *t = vmem_tag(vmem_index_tag(&c));
+		u64 start = tree->order == VMEM_INDEX_BY_ADDR ? new_key : new_aux;
+		u64 size = tree->order == VMEM_INDEX_BY_ADDR ? new_aux : new_key;
+
+		if (n++ && !is_less(key, aux, new_key, new_aux))
+			return "is out of order";
+		if (n > n_free || vmem_tag_type(t) != VMEM_TAG_FREE || t->vs_start != start ||
+		    vmem_seg_bytes(t) != size)
+			return "names what is no such free segment";
+		for (u32 l = 1; l <= c.level && c.at[l - 1] == 0; l++) {
+			what = check_child(tree, c.node[l], (u32)c.at[l]);
+			if (what)
+				return what;
+		}
+		what = check_bound(tree, &c, key, aux);
+		if (what)
+			return what;
+		key = new_key;
+		aux = new_aux;
+	}
+	return n == n_free ? NULL : "lacks a free segment";
+}
+
+const char *
+vmem_index_check(vmem_t *vmp, u64 n_free)
+{
+	const char *what = NULL;
+
+	for (u32 order = 0; order < 2 && !what; order++) {
+		const tree_t *tree = vmem_index_tree(vmp, (vmem_index_order_t)order);
+
+		if (tree)
+			what = check_tree(vmp, tree, n_free);
+	}
+	return what;
+}

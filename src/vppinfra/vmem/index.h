@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmem's indexes of free segments: two B+-trees beside the power-of-two lists.
+ *
+ *   by_addr  (start, size)   ordered by start; an inner entry carries the greatest size below it,
+ *                            so the first segment at or after an address that is large enough is
+ *                            found in one descent and at most one more
+ *   by_size  (size, start)   ordered by size and then by start: best fit is a lower bound
+ *
+ * A tree is built when a request first needs it in an arena with more free segments than a short
+ * walk covers, and kept up from then on; an arena that only ever sees instant fit has none and
+ * pays one predictable test for each change of a free segment.  Nodes are side storage, six cache
+ * lines with fifteen entries each, so a million free segments are five levels of which the upper
+ * three stay cached (Comer, "The Ubiquitous B-Tree", 1979; augmentation: CLRS, 14).
+ *
+ * Memory: from vmem_internal_arena, never under a lock.  When there is none the trees are given up
+ * and requests walk until they can be built again, so freeing never needs memory.
+ *
+ * Everything here runs with the arena locked unless it says otherwise. */
+#ifndef included_vppinfra_vmem_index_h
+#define included_vppinfra_vmem_index_h
+
+#include <vppinfra/vmem.h>
+
+#define VMEM_INDEX_N 15         /* entries a node: 8 + 15 * 24 bytes are six lines at most */
+#define VMEM_INDEX_MAX_LEVEL 16 /* five entries a node at least: 5^16 is far above 2^28 tags */
+
+typedef struct vmem_index_node {
+	u16 n, level; /* level 0: leaf */
+	u32 unused;
+	u64 key[VMEM_INDEX_N], aux[VMEM_INDEX_N];
+	union {
+		u64 tag[VMEM_INDEX_N];
+		struct vmem_index_node *child[VMEM_INDEX_N];
+	};
+} __attribute__((aligned(CLIB_CACHE_LINE_BYTES))) vmem_index_node_t;
+
+STATIC_ASSERT_SIZEOF(vmem_index_node_t, 384);
+
+typedef enum {
+	VMEM_INDEX_BY_ADDR = 0, /* key start, aux size */
+	VMEM_INDEX_BY_SIZE = 1, /* key size, aux start */
+} vmem_index_order_t;
+
+typedef struct {
+	vmem_index_node_t *root; /* NULL: empty */
+	u64 n;
+	u8 is_kept; /* built, and kept up since */
+	vmem_index_order_t order;
+} vmem_index_tree_t;
+
+typedef struct vmem_index {
+	vmem_index_tree_t tree[2];
+	vmem_index_node_t *free_nodes; /* through child[0] */
+	u64 n_free_nodes, n_nodes;
+	void *chunks; /* the first word of a chunk links the next */
+	struct vmem_index *next_dead;
+	u8 is_used; /* since vmem_vacate() looked */
+} vmem_index_t;
+
+/** A place in a tree. */
+typedef struct {
+	const vmem_index_node_t *node[VMEM_INDEX_MAX_LEVEL];
+	i32 at[VMEM_INDEX_MAX_LEVEL];
+	u32 level; /* of root */
+	u8 is_end;
+} vmem_index_cursor_t;
+
+/** Place the cursor before the first entry that is not less than (key, aux). */
+void vmem_index_seek(const vmem_index_tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c);
+/** The same, but one entry earlier, if there is one: before the last that is less. */
+void vmem_index_seek_before(const vmem_index_tree_t *tree, u64 key, u64 aux,
+			    vmem_index_cursor_t *c);
+
+/** Advance to the next entry whose aux is at least `need`, by address only; 0 takes all.
+ *  @return whether there is one. */
+bool vmem_index_advance(vmem_index_cursor_t *c, u64 need);
+
+always_inline u64
+vmem_index_key(const vmem_index_cursor_t *c)
+{
+	return c->node[0]->key[c->at[0]];
+}
+
+always_inline u64
+vmem_index_aux(const vmem_index_cursor_t *c)
+{
+	return c->node[0]->aux[c->at[0]];
+}
+
+always_inline u32
+vmem_index_tag(const vmem_index_cursor_t *c)
+{
+	return (u32)c->node[0]->tag[c->at[0]];
+}
+
+/** A free segment came, went, or changed in place among its neighbours. */
+void vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag);
+void vmem_index_delete(vmem_t *vmp, u64 start, u64 size);
+void vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size, u32 tag);
+
+always_inline const vmem_index_tree_t *
+vmem_index_tree(const vmem_t *vmp, vmem_index_order_t order)
+{
+	return vmp->vm_index && vmp->vm_index->tree[order].is_kept ? &vmp->vm_index->tree[order]
+								   : NULL;
+}
+
+/** Build the trees of a mask of 1 << order.  The lock is dropped and taken again.
+ *  @return 0; -ENOMEM, and what was there stays. */
+int vmem_index_build(vmem_t *vmp, u32 orders);
+
+/** Nodes are fewer than one operation may take: restock once unlocked. */
+bool vmem_index_is_short(const vmem_t *vmp);
+/** Fetch a chunk of nodes.  No lock held. */
+void vmem_index_restock(vmem_t *vmp);
+
+/** Give the memory of indexes that were given up back.  No lock held. */
+void vmem_index_free(vmem_index_t *dead);
+/** Detach both trees, for vmem_index_free(). */
+vmem_index_t *vmem_index_detach(vmem_t *vmp);
+
+/** Compare with the free lists and within.  @return NULL or what is wrong. */
+const char *vmem_index_check(vmem_t *vmp, u64 n_free);
+
+#endif

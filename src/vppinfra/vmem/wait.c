@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sleeping for room.  Sleepers stand in a queue.  Whoever frees a segment goes along it and hands
+ * the segment to the first whom it satisfies, before anybody else can take it; so a sleeper is
+ * woken when it has what it asked for, and not to look.  It looks by itself only where nobody can
+ * do it for it: when a source may have room again, when there was no tag to hand it over with, and
+ * when a limit was raised. */
+#include "vmem_impl.h"
+
+#include <stdatomic.h>
+#include <sys/single_threaded.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* How long a sleeper trusts that a source has no room: not every source tells. */
+#define IMPORT_RETRY_NS (5 * 1000 * 1000)
+
+_Atomic u32 vmem_n_import_sleepers;
+
+u64
+vmem_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+}
+
+/* Threads of this process: /proc/self/task has a link for each, and two of its own. */
+static bool
+is_only_thread(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/task", &st) == 0 && st.st_nlink > 2)
+		return st.st_nlink == 3;
+	return __libc_single_threaded;
+}
+
+/* Whether one of the spans could hold the request if all of it were free. */
+static bool
+some_span_could_hold(vmem_t *vmp, const vmem_search_t *s)
+{
+	uword addr;
+
+	for (u32 span = vmem_span_next(vmp, 0); span; span = vmem_span_next(vmp, span)) {
+		const vmem_seg_t *t = vmem_tag(span);
+
+		if (vmem_place(s, t->vs_start, t->vs_start + vmem_span_bytes(t) - 1, &addr))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a chain of arenas could ever give so many bytes.  Their locks are taken one by one. */
+static bool
+sources_could_give(vmem_t *vmp, uword size)
+{
+	while (vmem_source_is_arena(vmp)) {
+		const vmem_search_t all = { .size = size, .align = 1, .max = ~(uword)0 };
+		vmem_t *source = vmp->vm_source;
+		bool could;
+
+		pthread_mutex_lock(&source->vm_lock);
+		could = some_span_could_hold(source, &all) ||
+			(source->vm_source_alloc && !vmem_is_over_limit(source, size));
+		pthread_mutex_unlock(&source->vm_lock);
+		if (!could)
+			return false;
+		if (source->vm_source_alloc == NULL)
+			return true;
+		vmp = source;
+	}
+	return true;
+}
+
+/* Arena locked, dropped and taken again where there is a source. */
+static bool
+is_hopeless(vmem_t *vmp, const vmem_search_t *s)
+{
+	bool could_import;
+
+	if (is_only_thread())
+		return true;
+	/* Room comes from a free here, or by an import. */
+	if (vmp->vm_n_segs && some_span_could_hold(vmp, s))
+		return false;
+	if (vmp->vm_source_alloc == NULL || (vmp->vm_limit && s->size > vmp->vm_limit))
+		return true;
+	pthread_mutex_unlock(&vmp->vm_lock);
+	could_import = sources_could_give(vmp, s->size);
+	pthread_mutex_lock(&vmp->vm_lock);
+	return !could_import;
+}
+
+static void
+enqueue(vmem_t *vmp, vmem_waiter_t *w)
+{
+	w->is_queued = 1;
+	w->prev = vmp->vm_waiters_tail;
+	w->next = NULL;
+	if (w->prev)
+		w->prev->next = w;
+	else
+		vmp->vm_waiters = w;
+	vmp->vm_waiters_tail = w;
+	VMEM_COUNT(vmp->vm_n_waiters, 1);
+	if (vmp->vm_source_alloc)
+		atomic_fetch_add_explicit(&vmem_n_import_sleepers, 1, memory_order_relaxed);
+}
+
+static void
+dequeue(vmem_t *vmp, vmem_waiter_t *w)
+{
+	w->is_queued = 0;
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		vmp->vm_waiters = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		vmp->vm_waiters_tail = w->prev;
+	VMEM_COUNT(vmp->vm_n_waiters, -1);
+	if (vmp->vm_source_alloc)
+		atomic_fetch_sub_explicit(&vmem_n_import_sleepers, 1, memory_order_relaxed);
+}
+
+int
+vmem_wait(vmem_t *vmp, vmem_waiter_t *w)
+{
+	const vmem_search_t *s = w->search;
+	u64 until, now;
+
+	if (s->flags & (VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_NO_RETRY))
+		return -ENOMEM;
+	if (!w->is_queued) {
+		if (is_hopeless(vmp, s))
+			return -EDEADLK;
+		/* The lock was dropped for that: room may have come before we stood in line. */
+		enqueue(vmp, w);
+		w->is_awake = 0;
+		w->began_ns = vmem_now_ns();
+		if (vmp->vm_source_alloc)
+			return 0;
+	}
+	VMEM_COUNT(vmp->vm_kstat.vk_wait, 1);
+	until = vmp->vm_source_alloc ? vmem_now_ns() + IMPORT_RETRY_NS : ~0ull;
+	if (w->deadline_ns)
+		until = clib_min(until, w->deadline_ns);
+	while (!w->is_awake) {
+		struct timespec at = { .tv_sec = (time_t)(until / 1000000000u),
+				       .tv_nsec = (long)(until % 1000000000u) };
+
+		if (until == ~0ull)
+			pthread_cond_wait(&vmp->vm_cv, &vmp->vm_lock);
+		else if (pthread_cond_timedwait(&vmp->vm_cv, &vmp->vm_lock, &at) == ETIMEDOUT)
+			break;
+	}
+	w->is_awake = 0;
+	if (w->is_served)
+		return 0;
+	now = w->deadline_ns ? vmem_now_ns() : 0;
+	if (w->deadline_ns && now >= w->deadline_ns) {
+		VMEM_COUNT(vmp->vm_kstat.vk_timeout, 1);
+		return -ETIMEDOUT;
+	}
+	return 0;
+}
+
+void
+vmem_wait_end(vmem_t *vmp, vmem_waiter_t *w)
+{
+	u64 ns;
+
+	if (w->is_queued)
+		dequeue(vmp, w);
+	if (w->began_ns == 0)
+		return;
+	ns = vmem_now_ns() - w->began_ns;
+	if (ns > vmp->vm_kstat.vk_wait_ns_max)
+		__atomic_store_n(&vmp->vm_kstat.vk_wait_ns_max, ns, __ATOMIC_RELAXED);
+}
+
+void
+vmem_serve_waiters(vmem_t *vmp, u32 tag)
+{
+	uword size = vmem_seg_bytes(vmem_tag(tag));
+	vmem_waiter_t *next;
+	bool is_any = false;
+
+	/* Only the segment that just came or grew can satisfy anybody, or what is left of it. */
+	for (vmem_waiter_t *w = vmp->vm_waiters; w; w = next) {
+		uword addr;
+		u32 found;
+
+		next = w->next;
+		if (w->search->size > size)
+			continue;
+		found = vmem_fit(vmp, w->search, &addr);
+		if (found == 0)
+			continue;
+		is_any = true;
+		w->is_awake = 1;
+		/* It needs an index or tags, which it must get for itself. */
+		if (found == VMEM_FIT_WANTS_INDEX ||
+		    (ssize_t)vmem_seg_alloc_tags(found, addr, w->search) > vmp->vm_nsegfree)
+			continue;
+		vmem_seg_alloc(vmp, found, addr, w->search);
+		VMEM_COUNT(vmp->vm_kstat.vk_served, 1);
+		w->addr = addr;
+		w->is_served = 1;
+		dequeue(vmp, w);
+	}
+	if (is_any)
+		pthread_cond_broadcast(&vmp->vm_cv);
+}
+
+void
+vmem_wake_all(vmem_t *vmp)
+{
+	for (vmem_waiter_t *w = vmp->vm_waiters; w; w = w->next)
+		w->is_awake = 1;
+	pthread_cond_broadcast(&vmp->vm_cv);
+}
+
+/* Imports from source, by however many arenas between. */
+static bool
+is_fed_by(const vmem_t *vmp, const vmem_t *source)
+{
+	while (vmp->vm_source_alloc && vmp->vm_source) {
+		vmp = vmp->vm_source;
+		if (vmp == source)
+			return true;
+	}
+	return false;
+}
+
+static int
+wake_if_fed(vmem_t *vmp, void *source)
+{
+	if (VMEM_READ(vmp->vm_n_waiters) == 0 || !is_fed_by(vmp, source))
+		return 0;
+	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_wake_all(vmp);
+	pthread_mutex_unlock(&vmp->vm_lock);
+	return 0;
+}
+
+void
+vmem_wake_importers(vmem_t *source)
+{
+	/* Frees that vmem does for its own sake hold locks that come before the list's. */
+	if (vmem_n_nested == 0)
+		vmem_foreach_arena(wake_if_fed, source);
+}
