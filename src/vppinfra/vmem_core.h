@@ -122,6 +122,7 @@ struct vmem {
 	vmem_tag_index_t vm_seg0;
 	/** Its start is the address where next fit goes on. */
 	vmem_tag_index_t vm_rotor;
+	vmem_seg_t *vm_rotor_seg;
 	/** Reentrant walks under way. */
 	struct vmem_walker *vm_walkers;
 	void *vm_qcache[VMEM_NQCACHE_MAX];

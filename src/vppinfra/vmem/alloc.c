@@ -2,7 +2,7 @@
 /* The neutral core: allocate and free.  Under the lock an operation finds, splits or merges;
  * whatever needs another arena (import, export, a part of the hash, nodes of an index) happens
  * after it has been dropped. */
-#include "vmem_impl.h"
+#include "seg.h"
 
 #include <stdatomic.h>
 #include <time.h>
@@ -13,6 +13,7 @@
 #define N_BURST 32
 
 u32 vmem_mtbf;
+_Atomic u32 vmem_hints;
 
 /* Arena locked. */
 static void
@@ -29,6 +30,21 @@ after_hash_change(vmem_t *vmp, vmem_after_t *after)
 		if (after->wants_part)
 			vmp->vm_hash_retry = n_ops + HASH_RETRY_OPS;
 	}
+}
+
+/* Relaxed: see vmem_hints. */
+always_inline u32
+hints(void)
+{
+	return atomic_load_explicit(&vmem_hints, memory_order_relaxed);
+}
+
+/* Whether the operation that ends leaves nothing to do. */
+always_inline bool
+is_settled(const vmem_t *vmp)
+{
+	return !vmem_hash_is_out_of_range(vmp) && vmp->vm_index == NULL &&
+	       vmp->vm_index_dead == NULL && vmp->vm_nsegfree <= VMEM_TAGS_MAX && hints() == 0;
 }
 
 /* Arena locked, last of all under its lock. */
@@ -59,12 +75,22 @@ vmem_after_run(vmem_t *vmp, const vmem_after_t *after)
 		vmem_index_restock(vmp);
 	if (PREDICT_FALSE(after->dead_index != NULL))
 		vmem_index_free(after->dead_index);
-	/* Relaxed: hints; whoever misses one leaves it to the next operation. */
-	if (PREDICT_FALSE(atomic_load_explicit(&vmem_hash_pending, memory_order_relaxed)))
+	if (PREDICT_FALSE(hints() & VMEM_HINT_HASH))
 		vmem_hash_serve_pending();
-	if (PREDICT_FALSE(after->has_room &&
-			  atomic_load_explicit(&vmem_n_import_sleepers, memory_order_relaxed)))
+	if (PREDICT_FALSE(after->has_room && hints() >= VMEM_HINT_SLEEPER))
 		vmem_wake_importers(vmp);
+}
+
+/* The end of an operation that leaves something to do.  Arena locked; not on return. */
+static never_inline void
+settle(vmem_t *vmp, u8 has_room)
+{
+	vmem_after_t after = { .has_room = has_room };
+
+	if (vmp->vm_nsegfree > VMEM_TAGS_MAX)
+		vmem_tags_give(vmp, VMEM_TAGS_BATCH);
+	vmem_after_unlock(vmp, &after);
+	vmem_after_run(vmp, &after);
 }
 
 /* ---- requests ---- */
@@ -291,13 +317,54 @@ vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr)
 	return error;
 }
 
+static never_inline int
+alloc_general(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
+{
+	const vmem_request_t request = {
+		.size = size, .max = ~(uword)0, .policy = policy, .flags = flags
+	};
+
+	return vmem_core_alloc(vmp, &request, addr);
+}
+
+int
+vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
+{
+	uword rounded = (size + vmp->vm_quantum - 1) & ~(vmp->vm_quantum - 1);
+	u64 lists;
+	u32 tag;
+
+	if (PREDICT_FALSE(policy != VMEM_POLICY_INSTANT || (flags & VMEM_REQUEST_HIGH_END) ||
+			  rounded == 0 || (vmp->vm_n_qcaches | vmp->vm_mtbf | vmem_mtbf)))
+		return alloc_general(vmp, size, policy, flags, addr);
+	pthread_mutex_lock(&vmp->vm_lock);
+	lists = vmem_lists_certain(vmp, rounded);
+	if (PREDICT_FALSE(lists == 0 || vmp->vm_nsegfree < VMEM_TAGS_PER_OP || vmp->vm_fail_at)) {
+		pthread_mutex_unlock(&vmp->vm_lock);
+		return alloc_general(vmp, size, policy, flags, addr);
+	}
+	tag = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
+	*addr = vmem_tag(tag)->vs_start;
+	seg_take_low(vmp, tag, rounded, size, flags & VMEM_REQUEST_X);
+	if (PREDICT_TRUE(is_settled(vmp)))
+		pthread_mutex_unlock(&vmp->vm_lock);
+	else
+		settle(vmp, 0);
+	return 0;
+}
+
 /* ---- free ---- */
 
+/* An allocated segment and where it hangs in the hash. */
+typedef struct {
+	u32 tag, before, *bucket;
+} found_t;
+
 /* The allocated segment that starts at addr; before is its neighbour in the chain, 0 for none. */
-static u32
-hash_lookup(vmem_t *vmp, uword addr, u32 *before)
+always_inline u32
+hash_lookup(vmem_t *vmp, uword addr, u32 *bucket, u32 *before)
 {
-	u32 index = *vmem_hash_bucket(vmp, addr);
+	u32 index = *bucket;
 
 	*before = 0;
 	VMEM_COUNT(vmp->vm_kstat.vk_lookup, 1);
@@ -314,27 +381,30 @@ hash_lookup(vmem_t *vmp, uword addr, u32 *before)
 }
 
 /* Find a segment by what its owner says of it.  Value: 0, -ERANGE or -EINVAL. */
-static int
-find_owned(vmem_t *vmp, uword addr, uword size, u32 flags, u32 *tag, u32 *before)
+always_inline int
+find_owned(vmem_t *vmp, uword addr, uword size, u32 flags, found_t *found)
 {
 	const vmem_seg_t *t;
-	u32 is_x;
+	bool is_x;
 
-	*tag = hash_lookup(vmp, addr, before);
-	if (PREDICT_FALSE(*tag == 0))
+	found->bucket = vmem_hash_bucket(vmp, addr);
+	found->tag = hash_lookup(vmp, addr, found->bucket, &found->before);
+	if (PREDICT_FALSE(found->tag == 0))
 		return -EINVAL;
-	t = vmem_tag(*tag);
+	t = vmem_tag(found->tag);
 	if (PREDICT_FALSE(vmem_seg_bytes(t) - t->vs_slack != size))
 		return -ERANGE;
-	is_x = vmem_tag_flag(t) ? VMEM_REQUEST_X : 0;
-	return PREDICT_TRUE(is_x == (flags & VMEM_REQUEST_X)) ? 0 : -EINVAL;
+	is_x = flags & VMEM_REQUEST_X;
+	return PREDICT_TRUE(is_x == vmem_tag_flag(t)) ? 0 : -EINVAL;
 }
 
 static void
-free_found(vmem_t *vmp, u32 tag, u32 before, vmem_after_t *after)
+free_found(vmem_t *vmp, const found_t *found, vmem_after_t *after)
 {
-	vmem_seg_forget(vmp, tag, before);
-	tag = vmem_seg_free(vmp, tag);
+	u32 tag;
+
+	seg_forget(vmp, found->tag, found->before, found->bucket);
+	tag = seg_free(vmp, found->tag);
 	if (PREDICT_FALSE(vmp->vm_waiters != NULL))
 		vmem_serve_waiters(vmp, tag);
 	if (vmp->vm_source_free)
@@ -342,11 +412,32 @@ free_found(vmem_t *vmp, u32 tag, u32 before, vmem_after_t *after)
 	after->has_room = 1;
 }
 
+/* Where somebody waits, or an import may be empty.  Arena locked; not on return. */
+static never_inline void
+free_hard(vmem_t *vmp, const found_t *found)
+{
+	vmem_after_t after = { 0 };
+
+	free_found(vmp, found, &after);
+	if (vmp->vm_nsegfree > VMEM_TAGS_MAX)
+		vmem_tags_give(vmp, VMEM_TAGS_BATCH);
+	vmem_after_unlock(vmp, &after);
+	vmem_after_run(vmp, &after);
+}
+
+static never_inline int
+free_badly(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller, int error)
+{
+	VMEM_COUNT(vmp->vm_kstat.vk_bad_free, 1);
+	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_report_bad_free(vmp, addr, size, flags, caller);
+	return error;
+}
+
 int
 vmem_core_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller)
 {
-	vmem_after_t after = { 0 };
-	u32 tag, before;
+	found_t found;
 	int error;
 
 	if (PREDICT_FALSE(vmp->vm_n_qcaches) && !(flags & VMEM_REQUEST_X) &&
@@ -354,18 +445,19 @@ vmem_core_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *calle
 		return error;
 
 	pthread_mutex_lock(&vmp->vm_lock);
-	error = find_owned(vmp, addr, size, flags, &tag, &before);
-	if (PREDICT_FALSE(error != 0)) {
-		VMEM_COUNT(vmp->vm_kstat.vk_bad_free, 1);
-		pthread_mutex_unlock(&vmp->vm_lock);
-		vmem_report_bad_free(vmp, addr, size, flags, caller);
-		return error;
+	error = find_owned(vmp, addr, size, flags, &found);
+	if (PREDICT_FALSE(error != 0))
+		return free_badly(vmp, addr, size, flags, caller, error);
+	if (PREDICT_FALSE(vmp->vm_waiters || vmp->vm_source_free)) {
+		free_hard(vmp, &found);
+		return 0;
 	}
-	free_found(vmp, tag, before, &after);
-	if (PREDICT_FALSE(vmp->vm_nsegfree > VMEM_TAGS_MAX))
-		vmem_tags_give(vmp, VMEM_TAGS_BATCH);
-	vmem_after_unlock(vmp, &after);
-	vmem_after_run(vmp, &after);
+	seg_forget(vmp, found.tag, found.before, found.bucket);
+	seg_free(vmp, found.tag);
+	if (PREDICT_TRUE(is_settled(vmp)))
+		pthread_mutex_unlock(&vmp->vm_lock);
+	else
+		settle(vmp, 1);
 	return 0;
 }
 
@@ -373,11 +465,11 @@ void
 vmem_core_xfree_if(vmem_t *vmp, uword addr, uword size)
 {
 	vmem_after_t after = { 0 };
-	u32 tag, before;
+	found_t found;
 
 	pthread_mutex_lock(&vmp->vm_lock);
-	if (find_owned(vmp, addr, size, VMEM_REQUEST_X, &tag, &before) == 0)
-		free_found(vmp, tag, before, &after);
+	if (find_owned(vmp, addr, size, VMEM_REQUEST_X, &found) == 0)
+		free_found(vmp, &found, &after);
 	vmem_after_unlock(vmp, &after);
 	vmem_after_run(vmp, &after);
 }
@@ -396,7 +488,7 @@ vmem_resize(vmem_t *vmp, uword addr, uword size, uword new_size)
 		return new_size ? -ENOMEM : -EINVAL;
 	pthread_mutex_lock(&vmp->vm_lock);
 	error = vmem_populate(vmp);
-	tag = hash_lookup(vmp, addr, &before);
+	tag = hash_lookup(vmp, addr, vmem_hash_bucket(vmp, addr), &before);
 	old = tag ? vmem_seg_bytes(vmem_tag(tag)) : 0;
 	if (tag == 0) {
 		error = -EINVAL;
@@ -496,12 +588,12 @@ vmem_free_burst(vmem_t *vmp, const uword *addrs, u32 n, uword size, u32 flags)
 
 		pthread_mutex_lock(&vmp->vm_lock);
 		for (u32 k = 0; k < N_BURST && i < n && !is_bad; k++, i++) {
-			u32 tag, before;
+			found_t found;
 
-			is_bad = find_owned(vmp, addrs[i], size, flags, &tag, &before) != 0;
+			is_bad = find_owned(vmp, addrs[i], size, flags, &found) != 0;
 			if (is_bad)
 				break;
-			free_found(vmp, tag, before, &after);
+			free_found(vmp, &found, &after);
 			if (after.size || vmem_hash_is_out_of_range(vmp) ||
 			    vmp->vm_nsegfree > VMEM_TAGS_MAX || vmem_index_is_short(vmp)) {
 				i++;

@@ -169,7 +169,7 @@ make_anchor_and_rotor(vmem_t *vmp)
 	*anchor = (vmem_seg_t){ .vs_anext = vmp->vm_seg0,
 				.vs_aprev = vmp->vm_seg0,
 				.vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_SPAN) };
-	rotor = vmem_tag(vmp->vm_rotor);
+	rotor = vmp->vm_rotor_seg = vmem_tag(vmp->vm_rotor);
 	*rotor = (vmem_seg_t){ .vs_anext = vmp->vm_seg0,
 			       .vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_ROTOR) };
 	return 0;
@@ -330,7 +330,7 @@ fork_child(void)
 		pthread_mutex_unlock(&vmp->vm_lock);
 	}
 	vmem_populate_unlock();
-	atomic_store_explicit(&vmem_n_import_sleepers, 0, memory_order_relaxed);
+	atomic_fetch_and_explicit(&vmem_hints, VMEM_HINT_HASH, memory_order_relaxed);
 	/* A recursive mutex knows its owner by thread id, and the child's is another. */
 	list_lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }

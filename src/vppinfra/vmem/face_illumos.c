@@ -15,12 +15,14 @@ policy_of(int vmflag)
 	return vmflag & VM_NEXTFIT ? VMEM_POLICY_NEXT : VMEM_POLICY_INSTANT;
 }
 
+STATIC_ASSERT(VM_NOSLEEP == VMEM_REQUEST_NOSLEEP && VM_PANIC == VMEM_REQUEST_PANIC &&
+		      VM_PUSHPAGE == VMEM_REQUEST_PUSHPAGE,
+	      "these need no translation");
+
 static u32
 request_flags_of(int vmflag)
 {
-	return (vmflag & VM_NOSLEEP ? VMEM_REQUEST_NOSLEEP : 0) |
-	       (vmflag & VM_PANIC ? VMEM_REQUEST_PANIC : 0) |
-	       (vmflag & VM_PUSHPAGE ? VMEM_REQUEST_PUSHPAGE : 0) |
+	return (vmflag & (VM_NOSLEEP | VM_PANIC | VM_PUSHPAGE)) |
 	       (vmflag & VM_ABORT ? VMEM_REQUEST_NO_RETRY : 0) |
 	       (vmflag & VM_ENDALLOC ? VMEM_REQUEST_HIGH_END : 0);
 }
@@ -101,12 +103,9 @@ vmem_destroy(vmem_t *vmp)
 void *
 vmem_alloc(vmem_t *vmp, size_t size, int vmflag)
 {
-	const vmem_request_t request = { .size = size,
-					 .max = ~(uword)0,
-					 .policy = policy_of(vmflag),
-					 .flags = request_flags_of(vmflag) };
 	uword addr;
-	int error = vmem_core_alloc(vmp, &request, &addr);
+	int error = vmem_core_alloc_plain(vmp, size, policy_of(vmflag), request_flags_of(vmflag),
+					  &addr);
 
 	if (PREDICT_FALSE(error != 0))
 		return refused(vmp, size, vmflag, error, __builtin_return_address(0));

@@ -68,15 +68,6 @@ vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr)
 						: place_low(s, lo, hi, addr);
 }
 
-/* Lists all of whose segments are at least this large. */
-static u64
-lists_certain(const vmem_t *vmp, uword size)
-{
-	u64 n = max_log2(size);
-
-	return n > 63 ? 0 : vmp->vm_freemap & (~0ULL << n);
-}
-
 /* Ask for an index, or allow a walk when there is little to walk or nothing else is left. */
 static bool
 may_walk(const vmem_t *vmp, vmem_search_t *s, u32 orders)
@@ -146,7 +137,7 @@ fit_instant(vmem_t *vmp, vmem_search_t *s, uword *addr)
 	u64 lists;
 
 	if (PREDICT_TRUE(!s->has_bounds && s->certain != ~(uword)0)) {
-		lists = lists_certain(vmp, s->certain);
+		lists = vmem_lists_certain(vmp, s->certain);
 		if (PREDICT_TRUE(lists != 0)) {
 			tag = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
 			vmem_place_in_tag(s, vmem_tag(tag), vmem_seg_bytes(vmem_tag(tag)), addr);
@@ -268,7 +259,7 @@ fit_first(vmem_t *vmp, vmem_search_t *s, uword *addr)
 static u32
 fit_next(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
-	vmem_seg_t *rotor = vmem_tag(vmp->vm_rotor);
+	vmem_seg_t *rotor = vmp->vm_rotor_seg;
 	vmem_search_t behind = *s;
 	u32 index = rotor->vs_anext, tag;
 

@@ -8,8 +8,6 @@
 
 #include <stdatomic.h>
 
-_Atomic u32 vmem_hash_pending;
-
 STATIC_ASSERT((VMEM_HASH_INITIAL << (VMEM_HASH_PARTS - 1)) > (1u << VMEM_TAG_BITS),
 	      "as many buckets as there can be tags");
 
@@ -169,7 +167,7 @@ vmem_hash_add_part(vmem_t *vmp)
 {
 	if (vmem_n_nested)
 		/* Relaxed: a hint, looked at again after the next operation of anybody. */
-		atomic_store_explicit(&vmem_hash_pending, 1, memory_order_relaxed);
+		atomic_fetch_or_explicit(&vmem_hints, VMEM_HINT_HASH, memory_order_relaxed);
 	else
 		add_part(vmp);
 }
@@ -179,7 +177,9 @@ vmem_hash_serve_pending(void)
 {
 	vmem_t *own[] = { vmem_hash_arena, vmem_seg_arena, vmem_internal_arena, vmem_vmem_arena };
 
-	if (vmem_n_nested || !atomic_exchange_explicit(&vmem_hash_pending, 0, memory_order_relaxed))
+	if (vmem_n_nested ||
+	    !(atomic_fetch_and_explicit(&vmem_hints, ~VMEM_HINT_HASH, memory_order_relaxed) &
+	      VMEM_HINT_HASH))
 		return;
 	for (u32 i = 0; i < ARRAY_LEN(own); i++) {
 		/* Each with its chain of sources: all of them worked for it. */

@@ -1,129 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments and spans: the ring of tags, the free lists, and what splitting and merging do to
- * them.  Everything here runs with the arena locked and needs no memory: the tags are there. */
-#include "vmem_impl.h"
-
-#include <stdatomic.h>
-
-/* ---- free lists ---- */
-
-static void
-freelist_insert(vmem_t *vmp, u32 index, uword size)
-{
-	u32 n = vmem_freelist_of(size), head = vmp->vm_freelist[n].vs_knext;
-	vmem_seg_t *t = vmem_tag(index);
-
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_FREE) | head;
-	t->vs_kprev = 0;
-	if (head)
-		vmem_tag(head)->vs_kprev = index;
-	else
-		vmp->vm_freelist[n].vs_kprev = index;
-	vmp->vm_freelist[n].vs_knext = index;
-	vmp->vm_freemap |= 1ULL << n;
-	VMEM_COUNT(vmp->vm_order[n].n_free, 1);
-	VMEM_COUNT(vmp->vm_order[n].free_bytes, size);
-}
-
-static void
-freelist_delete(vmem_t *vmp, u32 index, uword size)
-{
-	u32 n = vmem_freelist_of(size);
-	vmem_seg_t *t = vmem_tag(index);
-	u32 next = vmem_tag_knext(t), prev = t->vs_kprev;
-
-	if (next)
-		vmem_tag(next)->vs_kprev = prev;
-	else
-		vmp->vm_freelist[n].vs_kprev = prev;
-	if (prev)
-		vmem_tag_set_knext(vmem_tag(prev), next);
-	else
-		vmp->vm_freelist[n].vs_knext = next;
-	if (next == 0 && prev == 0)
-		vmp->vm_freemap &= ~(1ULL << n);
-	VMEM_COUNT(vmp->vm_order[n].n_free, -1);
-	VMEM_COUNT(vmp->vm_order[n].free_bytes, -size);
-}
-
-/* The size of a FREE tag changed: it moves only when its power of two did. */
-static void
-freelist_resize(vmem_t *vmp, u32 index, uword old_size, uword new_size)
-{
-	u32 n = vmem_freelist_of(new_size);
-
-	if (PREDICT_TRUE(vmem_freelist_of(old_size) == n)) {
-		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - old_size);
-		return;
-	}
-	freelist_delete(vmp, index, old_size);
-	freelist_insert(vmp, index, new_size);
-}
-
-/* ---- free segments, in their list and in the indexes ---- */
-
-static void
-free_insert(vmem_t *vmp, u32 index, uword start, uword size)
-{
-	vmp->vm_n_free++;
-	freelist_insert(vmp, index, size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_index_insert(vmp, start, size, index);
-}
-
-static void
-free_delete(vmem_t *vmp, u32 index, uword start, uword size)
-{
-	vmp->vm_n_free--;
-	freelist_delete(vmp, index, size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_index_delete(vmp, start, size);
-}
-
-/* It begins or ends elsewhere, between the same neighbours. */
-static void
-free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
-{
-	freelist_resize(vmp, index, size, new_size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_index_change(vmp, start, size, new_start, new_size, index);
-}
-
-/* ---- the ring ---- */
-
-static u32
-seg_insert_after(vmem_t *vmp, u32 after, uword start, vmem_tag_type_t type)
-{
-	u32 index = vmem_tag_get(vmp), next;
-	vmem_seg_t *t = vmem_tag(index), *prev = vmem_tag(after);
-
-	next = prev->vs_anext;
-	t->vs_start = start;
-	t->vs_anext = next;
-	t->vs_aprev = after;
-	t->vs_knext_type = VMEM_TAG_TYPE(type);
-	t->vs_kprev = 0;
-	prev->vs_anext = index;
-	vmem_tag(next)->vs_aprev = index;
-	return index;
-}
-
-void
-vmem_seg_unlink(vmem_t *vmp, u32 index)
-{
-	vmem_seg_t *t = vmem_tag(index), *rotor = vmem_tag(vmp->vm_rotor);
-
-	/* Places that were remembered by this tag step back to the one before it. */
-	if (rotor->vs_anext == index)
-		rotor->vs_anext = t->vs_aprev;
-	for (vmem_walker_t *w = vmp->vm_walkers; w; w = w->next) {
-		if (w->hint == index)
-			w->hint = t->vs_aprev;
-	}
-	vmem_tag(t->vs_aprev)->vs_anext = t->vs_anext;
-	vmem_tag(t->vs_anext)->vs_aprev = t->vs_aprev;
-	vmem_tag_put(vmp, index);
-}
+/* Spans, and what is done to segments less often than taking the low end and freeing: any other
+ * place in a segment, another size in place, taking a range out.  Everything here runs with the
+ * arena locked and needs no memory: the tags are there. */
+#include "seg.h"
 
 /* ---- spans ---- */
 
@@ -215,119 +94,39 @@ vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 	if (vmem_tag(vmp->vm_seg0)->vs_kprev == span)
 		vmem_tag(vmp->vm_seg0)->vs_kprev = prev;
 	free_delete(vmp, free_tag, t->vs_start, size);
-	vmem_seg_unlink(vmp, end);
-	vmem_seg_unlink(vmp, free_tag);
-	vmem_seg_unlink(vmp, span);
+	seg_unlink(vmp, end);
+	seg_unlink(vmp, free_tag);
+	seg_unlink(vmp, span);
 }
 
 /* ---- allocated segments ---- */
 
-/* What an allocated segment of rounded size counts for; n 1 when it comes, -1 when it goes. */
-static void
-count_segment(vmem_t *vmp, uword size, uword asked, uword n)
-{
-	vmem_order_t *order = &vmp->vm_order[vmem_freelist_of(size)];
-
-	VMEM_COUNT(vmp->vm_n_segs, n);
-	VMEM_COUNT(vmp->vm_kstat.vk_mem_inuse, n * asked);
-	VMEM_COUNT(order->n_alloc, n);
-	VMEM_COUNT(order->alloc_bytes, n * size);
-}
-
-static void
-hash_insert(vmem_t *vmp, u32 index, const vmem_search_t *s)
-{
-	vmem_seg_t *t = vmem_tag(index);
-	u32 *bucket = vmem_hash_bucket(vmp, t->vs_start);
-
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_ALLOC) | *bucket;
-	if (s->flags & VMEM_REQUEST_X)
-		t->vs_knext_type |= VMEM_TAG_FLAG;
-	t->vs_slack = (u32)(s->size - s->asked);
-	*bucket = index;
-	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
-	count_segment(vmp, s->size, s->asked, 1);
-}
-
 void
 vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 {
-	vmem_seg_t *t = vmem_tag(free_tag), *rotor = vmem_tag(vmp->vm_rotor);
+	vmem_seg_t *t = vmem_tag(free_tag), *rotor = vmp->vm_rotor_seg;
 	uword start = t->vs_start, size = vmem_seg_bytes(t);
 	uword left = addr - start, right = size - left - s->size;
-	u32 index = free_tag;
+	bool is_x = s->flags & VMEM_REQUEST_X;
 
-	if (left == 0 && right == 0) {
-		free_delete(vmp, free_tag, start, size);
-	} else if (left == 0) {
-		/* The remainder keeps the tag, and most often the list: only its start moves. */
-		index = seg_insert_after(vmp, t->vs_aprev, addr, VMEM_TAG_ALLOC);
-		t->vs_start = addr + s->size;
-		if (rotor->vs_anext == free_tag)
-			rotor->vs_anext = index;
-		free_change(vmp, free_tag, start, size, t->vs_start, right);
+	if (left == 0) {
+		seg_take_low(vmp, free_tag, s->size, s->asked, is_x);
 	} else {
-		index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
+		u32 index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
+
 		free_change(vmp, free_tag, start, size, start, left);
 		if (right) {
 			u32 rest = seg_insert_after(vmp, index, addr + s->size, VMEM_TAG_FREE);
 
 			free_insert(vmp, rest, addr + s->size, right);
 		}
+		hash_insert(vmp, index, addr, s->size, s->asked, is_x);
 	}
-	hash_insert(vmp, index, s);
 	if (s->policy == VMEM_POLICY_NEXT) {
 		rotor->vs_start = addr + s->size;
 		/* The last address wraps to 0, where only the anchor is not behind. */
-		rotor->vs_anext = rotor->vs_start ? index : vmp->vm_seg0;
+		rotor->vs_anext = rotor->vs_start ? *vmem_hash_bucket(vmp, addr) : vmp->vm_seg0;
 	}
-}
-
-void
-vmem_seg_forget(vmem_t *vmp, u32 index, u32 before)
-{
-	vmem_seg_t *t = vmem_tag(index);
-	uword size = vmem_seg_bytes(t);
-
-	if (before)
-		vmem_tag_set_knext(vmem_tag(before), vmem_tag_knext(t));
-	else
-		*vmem_hash_bucket(vmp, t->vs_start) = vmem_tag_knext(t);
-	VMEM_COUNT(vmp->vm_kstat.vk_free, 1);
-	count_segment(vmp, size, size - t->vs_slack, -(uword)1);
-}
-
-u32
-vmem_seg_free(vmem_t *vmp, u32 index)
-{
-	vmem_seg_t *t = vmem_tag(index), *next = vmem_tag(t->vs_anext),
-		   *prev = vmem_tag(t->vs_aprev);
-	u32 next_index = t->vs_anext, prev_index = t->vs_aprev;
-	uword start = t->vs_start, size = next->vs_start - start, other;
-
-	if (vmem_tag_type(prev) == VMEM_TAG_FREE) {
-		other = start - prev->vs_start;
-		if (vmem_tag_type(next) == VMEM_TAG_FREE) {
-			uword next_size = vmem_seg_bytes(next);
-
-			free_delete(vmp, next_index, next->vs_start, next_size);
-			vmem_seg_unlink(vmp, next_index);
-			size += next_size;
-		}
-		vmem_seg_unlink(vmp, index);
-		free_change(vmp, prev_index, prev->vs_start, other, prev->vs_start, other + size);
-		return prev_index;
-	}
-	if (vmem_tag_type(next) == VMEM_TAG_FREE) {
-		/* The free neighbour keeps its tag, and most often its list. */
-		other = vmem_seg_bytes(next);
-		next->vs_start = start;
-		vmem_seg_unlink(vmp, index);
-		free_change(vmp, next_index, start + size, other, start, size + other);
-		return next_index;
-	}
-	free_insert(vmp, index, start, size);
-	return index;
 }
 
 /* ---- in place ---- */
@@ -350,11 +149,11 @@ vmem_seg_resize(vmem_t *vmp, u32 index, uword size, uword asked)
 
 		if (size - old_size == free_size) {
 			free_delete(vmp, next_index, start, free_size);
-			vmem_seg_unlink(vmp, next_index);
+			seg_unlink(vmp, next_index);
 		} else {
 			next->vs_start = end;
-			if (vmem_tag(vmp->vm_rotor)->vs_anext == next_index)
-				vmem_tag(vmp->vm_rotor)->vs_anext = index;
+			if (vmp->vm_rotor_seg->vs_anext == next_index)
+				vmp->vm_rotor_seg->vs_anext = index;
 			free_change(vmp, next_index, start, free_size, end,
 				    free_size + old_size - size);
 		}
@@ -391,7 +190,7 @@ vmem_seg_remove(vmem_t *vmp, u32 index, uword addr, uword size)
 		split_free(vmp, index, end);
 	left = vmem_tag(index)->vs_aprev;
 	right = vmem_tag(index)->vs_anext;
-	vmem_tag(vmp->vm_rotor)->vs_anext = vmp->vm_seg0;
+	vmp->vm_rotor_seg->vs_anext = vmp->vm_seg0;
 	if (left == span && vmem_tag_type(vmem_tag(right)) == VMEM_TAG_END) {
 		vmem_span_destroy(vmp, index);
 		return;
@@ -399,7 +198,7 @@ vmem_seg_remove(vmem_t *vmp, u32 index, uword addr, uword size)
 
 	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, -size);
 	free_delete(vmp, index, addr, size);
-	vmem_seg_unlink(vmp, index);
+	seg_unlink(vmp, index);
 	if (left == span) {
 		vmem_tag(span)->vs_start = end;
 	} else if (vmem_tag_type(vmem_tag(right)) == VMEM_TAG_END) {

@@ -216,6 +216,13 @@ typedef struct {
 	u8 has_room; /* whoever imports from here may ask again */
 } vmem_after_t;
 
+/** What whoever ends an operation should look at, in all arenas: a hash of vmem's own that could
+ *  not be seen to, and twice the number of sleepers who import.  Hints: relaxed; whoever misses
+ *  one leaves it to the next operation. */
+extern _Atomic u32 vmem_hints __attribute__((visibility("hidden")));
+#define VMEM_HINT_HASH 1u
+#define VMEM_HINT_SLEEPER 2u
+
 /** The last thing under the lock, which it drops; and the first without. */
 void vmem_after_unlock(vmem_t *vmp, vmem_after_t *after);
 void vmem_after_run(vmem_t *vmp, const vmem_after_t *after);
@@ -243,7 +250,6 @@ void vmem_serve_waiters(vmem_t *vmp, u32 tag);
 void vmem_wake_all(vmem_t *vmp);
 /** Let sleepers try who import from an arena that has room again.  No lock held. */
 void vmem_wake_importers(vmem_t *source);
-extern _Atomic u32 vmem_n_import_sleepers __attribute__((visibility("hidden")));
 u64 vmem_now_ns(void);
 
 /* ---- room from elsewhere (import.c) ---- */
@@ -281,6 +287,10 @@ vmem_qcache_fronts(const vmem_t *vmp, const vmem_request_t *r)
 }
 
 /* ---- spans ---- */
+
+/** vmem_core_alloc() without constraints, instant fit straight away where nothing stands in the way
+ *  of it. */
+int vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr);
 
 /** @return 0; -EINVAL not on quantum, empty or beyond the address space; -EEXIST overlap;
  *  -ENOMEM no tags. */
@@ -409,7 +419,6 @@ vmem_tag_index_t *vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part);
 void vmem_hash_add_part(vmem_t *vmp);
 /** Do for vmem's own arenas what could not be done while they were busy for another. */
 void vmem_hash_serve_pending(void);
-extern _Atomic u32 vmem_hash_pending __attribute__((visibility("hidden")));
 
 void vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets);
 /** All of a dying arena's table. */
@@ -424,9 +433,6 @@ typedef struct vmem_walker {
 	u64 cursor;
 	u32 hint;
 } vmem_walker_t;
-
-/** Take a tag out of the ring and give it to the arena's stock. */
-void vmem_seg_unlink(vmem_t *vmp, u32 index);
 
 /** The last span that starts at or below addr, 0 for none. */
 u32 vmem_span_below(vmem_t *vmp, uword addr, u64 *n_steps);
@@ -449,10 +455,6 @@ vmem_seg_alloc_tags(u32 free_tag, uword addr, const vmem_search_t *s)
 
 	return (addr != t->vs_start) + (addr + s->size != vmem_tag(t->vs_anext)->vs_start);
 }
-/** Undo it, in two steps: out of the hash, where `before` is its predecessor in the chain or 0; and
- *  free.  The FREE tag, merged with its neighbours, is returned. */
-void vmem_seg_forget(vmem_t *vmp, u32 tag, u32 before);
-u32 vmem_seg_free(vmem_t *vmp, u32 tag);
 /** Another rounded size and asked size for an ALLOC tag.  Growing: the FREE tag behind it is
  *  large enough.  Shrinking may take a tag. */
 void vmem_seg_resize(vmem_t *vmp, u32 tag, uword size, uword asked);
@@ -481,6 +483,15 @@ always_inline u64
 vmem_lists_from(const vmem_t *vmp, uword size)
 {
 	return vmp->vm_freemap & (~0ULL << min_log2(size));
+}
+
+/** Lists all of whose segments are at least this large. */
+always_inline u64
+vmem_lists_certain(const vmem_t *vmp, uword size)
+{
+	u64 n = max_log2(size);
+
+	return n > 63 ? 0 : vmp->vm_freemap & (~0ULL << n);
 }
 
 always_inline bool

@@ -14,8 +14,6 @@
 /* How long a sleeper trusts that a source has no room: not every source tells. */
 #define IMPORT_RETRY_NS (5 * 1000 * 1000)
 
-_Atomic u32 vmem_n_import_sleepers;
-
 u64
 vmem_now_ns(void)
 {
@@ -105,7 +103,7 @@ enqueue(vmem_t *vmp, vmem_waiter_t *w)
 	vmp->vm_waiters_tail = w;
 	VMEM_COUNT(vmp->vm_n_waiters, 1);
 	if (vmp->vm_source_alloc)
-		atomic_fetch_add_explicit(&vmem_n_import_sleepers, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&vmem_hints, VMEM_HINT_SLEEPER, memory_order_relaxed);
 }
 
 static void
@@ -122,7 +120,7 @@ dequeue(vmem_t *vmp, vmem_waiter_t *w)
 		vmp->vm_waiters_tail = w->prev;
 	VMEM_COUNT(vmp->vm_n_waiters, -1);
 	if (vmp->vm_source_alloc)
-		atomic_fetch_sub_explicit(&vmem_n_import_sleepers, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&vmem_hints, VMEM_HINT_SLEEPER, memory_order_relaxed);
 }
 
 int
