@@ -188,8 +188,8 @@ CLIB_EXPORT void vmem_reap(void);
 /* ---- ours; what takes and gives no address or flag is in vmem_core.h ---- */
 
 /** Like vmem_alloc() with VM_SLEEP, for so long at most.
- *  @return NULL, and errno ETIMEDOUT, ENOMEM or EDEADLK */
-CLIB_EXPORT void *vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns);
+ *  @return 0 with *addr; -ETIMEDOUT, -ENOMEM, -EINVAL or -EDEADLK as vmem_core_alloc() says */
+CLIB_EXPORT int vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns, void **addr);
 
 /** Set the source of an arena that has no span yet.  Imports are multiples of import_quantum,
  *  0 for the arena's own.  @return 0 or -EBUSY */

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Every public header compiles alone, in C and in C++, with the warnings that a careful program
-# turns on; all of them compile together; and programs that use what is in them link and run.
+# Every public header compiles alone, vmem's faces too, in C and in C++, with the warnings that a
+# careful program turns on; all of them compile together; and programs that use what is in them
+# link and run.
 #
 #   headers.sh SOURCE_ROOT LIBRARY PROGRAM... -- HEADER...
 #
@@ -64,6 +65,34 @@ for cc in gcc clang; do
 done
 for cxx in g++ clang++; do
 	compile "all headers" $cxx -std=gnu++17 -x c++ -fsyntax-only "$work/all"
+done
+
+# vmem's other faces, each by its include folder; and two of them in one file are refused.
+for face in bsd netbsd illumos; do
+	for header in "$root/src/vppinfra/$face"/sys/*.h; do
+		header=sys/${header##*/}
+		echo "#include <$header>" >"$work/alone"
+		for cc in gcc clang; do
+			compile "$face/<$header>" $cc -std=c11 -x c -I"$root/src/vppinfra/$face" \
+				-fsyntax-only "$work/alone"
+		done
+		for cxx in g++ clang++; do
+			compile "$face/<$header>" $cxx -std=c++17 -x c++ \
+				-I"$root/src/vppinfra/$face" -fsyntax-only "$work/alone"
+		done
+	done
+done
+for faces in "bsd/sys/vmem.h vmem.h" "vmem.h bsd/sys/vmem.h" "netbsd/sys/vmem.h bsd/sys/vmem.h" \
+	"vmem.h netbsd/sys/vmem.h"; do
+	n_compiled=$((n_compiled + 1))
+	for header in $faces; do
+		echo "#include <vppinfra/$header>"
+	done >"$work/alone"
+	cc -I"$root/src/vppinfra/bsd" -I"$root/src" -D_GNU_SOURCE -fsyntax-only -x c "$work/alone" \
+		2>"$work/log"
+	grep -q "one file sees one vmem face" "$work/log" && continue
+	n_failed=$((n_failed + 1))
+	echo "not ok: two faces in one file: $faces"
 done
 
 for program in $programs; do

@@ -3,8 +3,6 @@
  * address 0 is refused at the door; maxaddr is exclusive; VM_PANIC is carried out here. */
 #include "vmem_impl.h"
 
-#include <errno.h>
-
 static vmem_policy_t
 policy_of(int vmflag)
 {
@@ -134,22 +132,22 @@ vmem_xalloc(vmem_t *vmp, size_t size, size_t align, size_t phase, size_t nocross
 	return uword_to_pointer(addr, void *);
 }
 
-void *
-vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns)
+int
+vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns, void **addr)
 {
 	const vmem_request_t request = { .size = size,
 					 .max = ~(uword)0,
 					 .policy = policy_of(vmflag),
 					 .flags = request_flags_of(vmflag),
 					 .timeout_ns = timeout_ns };
-	uword addr;
-	int error = vmem_core_alloc(vmp, &request, &addr);
+	uword got;
+	int error = vmem_core_alloc(vmp, &request, &got);
 
 	if (PREDICT_TRUE(error == 0))
-		return uword_to_pointer(addr, void *);
-	refused(vmp, size, vmflag, error, __builtin_return_address(0));
-	errno = -error;
-	return NULL;
+		*addr = uword_to_pointer(got, void *);
+	else
+		refused(vmp, size, vmflag, error, __builtin_return_address(0));
+	return error;
 }
 
 void
