@@ -6,9 +6,12 @@
 #include <string.h>
 #include <vppinfra/vec.h>
 #include <vppinfra/vmem.h>
+#include <vppinfra/vmem/vmem_qcache.h>
 
 /* Rows of segments that an answer shows: beyond, a count says how many there are. */
 #define MAX_SEGMENT_ROWS 1024
+/* Sleepers shown, likewise. */
+#define MAX_SLEEPER_ROWS 64
 
 static int
 add_vmem(vmem_t *vmp, void *arg)
@@ -81,32 +84,56 @@ show_arenas(cli_output_t *out)
 
 /* ---- one arena ---- */
 
-static void
-show_fields(cli_output_t *out, const vmem_t *a)
+/* Whether somebody holds it now: all that can be told of a lock from outside. */
+static const char *
+lock_state(vmem_t *vmp)
 {
-	u32 n_qcaches = 0;
+	if (pthread_mutex_trylock(&vmp->vm_lock))
+		return "held";
+	pthread_mutex_unlock(&vmp->vm_lock);
+	return "free";
+}
 
-	for (u32 i = 0; i < VMEM_NQCACHE_MAX; i++)
-		n_qcaches += a->vm_qcache[i] != 0;
-	cli_text(out, "arena '%s'", a->vm_name);
-	cli_field_string(out, "vm_name", "%s", a->vm_name);
-	cli_show_u64(out, "vm_id", a->vm_id);
-	cli_show_u64(out, "vm_mtbf", a->vm_mtbf);
-	cli_show_hex(out, "vm_cflags", a->vm_cflags);
-	cli_show_u64(out, "vm_quantum", a->vm_quantum);
-	cli_show_u64(out, "vm_qshift", a->vm_qshift);
-	cli_show_u64(out, "vm_qcache_max", a->vm_qcache_max);
-	cli_show_u64(out, "vm_qcache", n_qcaches);
-	cli_show_u64(out, "vm_min_import", a->vm_min_import);
+static void
+show_source(cli_output_t *out, const vmem_t *a)
+{
 	cli_show_hex(out, "vm_source_alloc", (uword)a->vm_source_alloc);
 	cli_show_hex(out, "vm_source_free", (uword)a->vm_source_free);
 	cli_show_string(out, "vm_source", a->vm_source ? a->vm_source->vm_name : "");
+	cli_show_u64(out, "vm_min_import", a->vm_min_import);
+	cli_show_u64(out, "vm_import_quantum", a->vm_import_quantum);
+	cli_show_u64(out, "vm_limit", a->vm_limit);
+	cli_show_hex(out, "vm_reclaim", (uword)a->vm_reclaim);
+}
+
+static void
+show_fields(cli_output_t *out, vmem_t *vmp, const vmem_t *a)
+{
+	static const char *const indexes[] = { "none", "by address", "by size",
+					       "by address and by size" };
+	u64 n_bytes;
+	u32 state = vmem_index_state(vmp, &n_bytes);
+
+	cli_text(out, "arena '%s'", a->vm_name);
+	cli_field_string(out, "vm_name", "%s", a->vm_name);
+	cli_show_u64(out, "vm_id", a->vm_id);
+	cli_show_string(out, "vm_lock", lock_state(vmp));
+	cli_show_u64(out, "vm_mtbf", a->vm_mtbf);
+	cli_show_u64(out, "vm_fail_at", a->vm_fail_at);
+	cli_show_hex(out, "vm_cflags", a->vm_cflags);
+	cli_show_u64(out, "vm_quantum", a->vm_quantum);
+	cli_show_u64(out, "vm_qshift", a->vm_qshift);
+	show_source(out, a);
+	cli_show_string(out, "vm_next", a->vm_next ? a->vm_next->vm_name : "");
 	cli_show_u64(out, "vm_nsegfree", a->vm_nsegfree);
 	cli_show_u64(out, "vm_segfree", a->vm_segfree);
 	cli_show_u64(out, "vm_n_segs", a->vm_n_segs);
+	cli_show_u64(out, "vm_n_free", a->vm_n_free);
 	cli_show_hex(out, "vm_freemap", a->vm_freemap);
 	cli_show_u64(out, "vm_seg0", a->vm_seg0);
 	cli_show_u64(out, "vm_rotor", a->vm_rotor);
+	cli_show_string(out, "vm_index", indexes[state & 3]);
+	cli_show_u64(out, "vm_index_bytes", n_bytes);
 	cli_show_u64(out, "vm_n_waiters", a->vm_n_waiters);
 }
 
@@ -133,50 +160,143 @@ show_kstat(cli_output_t *out, const vmem_kstat_t *k)
 	cli_show_u64(out, "vk_hash_moved", k->vk_hash_moved);
 	cli_show_u64(out, "vk_import", k->vk_import);
 	cli_show_u64(out, "vk_export", k->vk_export);
+	cli_show_u64(out, "vk_fit_tried", k->vk_fit_tried);
+	cli_show_u64(out, "vk_index_builds", k->vk_index_builds);
+	cli_show_u64(out, "vk_index_lost", k->vk_index_lost);
+	cli_show_u64(out, "vk_served", k->vk_served);
+	cli_show_u64(out, "vk_timeout", k->vk_timeout);
+	cli_show_u64(out, "vk_reclaim", k->vk_reclaim);
+	cli_show_u64(out, "vk_limit", k->vk_limit);
+	cli_show_u64(out, "vk_resize", k->vk_resize);
+	cli_show_u64(out, "vk_induced", k->vk_induced);
+	cli_show_u64(out, "vk_wait_ns_max", k->vk_wait_ns_max);
 	cli_end(out);
 }
 
 /* The table grows and shrinks by one bucket at a time, so there is no old table: what is split of
  * the present doubling is its progress. */
 static void
-show_hash(cli_output_t *out, const vmem_t *a)
+show_hash(cli_output_t *out, vmem_t *vmp, const vmem_t *a)
 {
 	u64 n_base = a->vm_hash_mask + 1, n_buckets = n_base + a->vm_hash_split;
-	u64 n_live = a->vm_n_segs;
+	u64 n_live = a->vm_n_segs, n_parts = 0;
 
+	while (n_parts < VMEM_HASH_PARTS && a->vm_hash_table[n_parts])
+		n_parts++;
 	cli_object_begin(out, "hash");
 	cli_text(out, "hash: %Lu buckets, %Lu allocated segments, %.2f a bucket", n_buckets, n_live,
 		 (f64)n_live / n_buckets);
 	cli_text(out, "  doubling: %Lu of %Lu buckets split", (u64)a->vm_hash_split, n_base);
+	cli_show_hex(out, "vm_hash_mask", a->vm_hash_mask);
+	cli_show_u64(out, "vm_hash_shift", a->vm_hash_shift);
+	cli_show_u64(out, "vm_hash_parts", n_parts);
+	cli_show_u64(out, "vm_hash_bytes", vmem_hash_bytes(vmp));
 	cli_field_u64(out, "buckets", n_buckets);
 	cli_field_u64(out, "split", a->vm_hash_split);
-	cli_field_u64(out, "shift", a->vm_hash_shift);
 	cli_field_f64(out, "load", (f64)n_live / n_buckets);
 	cli_end(out);
 }
 
+/* As FreeBSD's debugger has it: what is in use and free of each power of two. */
 static void
-show_free_lists(cli_output_t *out, vmem_t *vmp)
+show_orders(cli_output_t *out, const vmem_t *a)
 {
 	static const cli_column_t columns[] = {
-		{ "list", "Free list", 9, CLI_RIGHT },
-		{ "least", "From", 9, CLI_RIGHT },
-		{ "segments", "Segments", 9, CLI_RIGHT },
-		{ "amount", "Amount", 9, CLI_RIGHT },
+		{ "order", "Order", 5, CLI_RIGHT },   { "least", "From", 9, CLI_RIGHT },
+		{ "in_use", "In use", 9, CLI_RIGHT }, { "in_use_amount", "Amount", 9, CLI_RIGHT },
+		{ "free", "Free", 9, CLI_RIGHT },     { "free_amount", "Amount", 9, CLI_RIGHT },
+		{ "freelist", "Head", 9, CLI_RIGHT },
 	};
-	u64 n_segs[VMEM_FREELISTS] = {}, n_bytes[VMEM_FREELISTS] = {};
-	cli_table_t *t = cli_table(out, "free_lists", columns, ARRAY_LEN(columns));
+	cli_table_t *t = cli_table(out, "orders", columns, ARRAY_LEN(columns));
 
-	vmem_freelist_counts(vmp, n_segs, n_bytes);
 	for (u32 i = 0; t && i < VMEM_FREELISTS; i++) {
-		if (!n_segs[i])
+		const vmem_order_t *o = &a->vm_order[i];
+
+		if (!o->n_alloc && !o->n_free)
 			continue;
 		cli_row(t);
 		cli_u64(t, i);
-		cell_amount(t, vmp, 1ull << i);
-		cli_u64(t, n_segs[i]);
-		cell_amount(t, vmp, n_bytes[i]);
+		cell_amount(t, a, 1ull << i);
+		cli_u64(t, o->n_alloc);
+		cell_amount(t, a, o->alloc_bytes);
+		cli_u64(t, o->n_free);
+		cell_amount(t, a, o->free_bytes);
+		cli_u64(t, a->vm_freelist[i].vs_knext);
 	}
+}
+
+static void
+show_qcaches(cli_output_t *out, vmem_t *vmp, const vmem_t *a)
+{
+	static const cli_column_t columns[] = {
+		{ "size", "Quantum cache", 13, CLI_RIGHT }, { "allocated", "In use", 9, CLI_RIGHT },
+		{ "cached", "Cached", 9, CLI_RIGHT },       { "slabs", "Slabs", 6, CLI_RIGHT },
+		{ "allocs", "Allocs", 9, CLI_RIGHT },       { "frees", "Frees", 9, CLI_RIGHT },
+		{ "fails", "Fails", 6, CLI_RIGHT },
+	};
+	vmem_qcache_stats_t stats[VMEM_NQCACHE_MAX];
+	u32 n = vmem_qcache_stats(vmp, stats);
+	cli_table_t *t;
+
+	cli_show_u64(out, "vm_qcache_max", a->vm_qcache_max);
+	cli_show_u64(out, "vm_qcache", n);
+	if (!n)
+		return;
+	t = cli_table(out, "qcaches", columns, ARRAY_LEN(columns));
+	for (u32 i = 0; t && i < n; i++) {
+		cli_row(t);
+		cell_amount(t, a, stats[i].size);
+		cli_u64(t, stats[i].n_alloc);
+		cli_u64(t, stats[i].n_cached);
+		cli_u64(t, stats[i].n_slabs);
+		cli_u64(t, stats[i].n_allocs);
+		cli_u64(t, stats[i].n_frees);
+		cli_u64(t, stats[i].n_fails);
+	}
+}
+
+static void
+show_sleepers(cli_output_t *out, vmem_t *vmp)
+{
+	static const cli_column_t columns[] = {
+		{ "size", "Sleeps for", 10, CLI_RIGHT },
+		{ "since_us", "Since us", 10, CLI_RIGHT },
+		{ "left_us", "Left us", 10, CLI_RIGHT },
+	};
+	vmem_sleeper_t sleepers[MAX_SLEEPER_ROWS];
+	u32 n = vmem_sleepers(vmp, sleepers, MAX_SLEEPER_ROWS);
+	cli_table_t *t;
+
+	if (n == 0)
+		return;
+	t = cli_table(out, "sleepers", columns, ARRAY_LEN(columns));
+	for (u32 i = 0; t && i < n && i < MAX_SLEEPER_ROWS; i++) {
+		cli_row(t);
+		cell_amount(t, vmp, sleepers[i].size);
+		cli_u64(t, sleepers[i].since_ns / 1000);
+		if (sleepers[i].deadline_ns)
+			cli_u64(t, sleepers[i].deadline_ns / 1000);
+		else
+			cli_string(t, "no limit");
+	}
+}
+
+/* All that one arena has to tell.  The copy is too large for a stack. */
+static void
+show_arena(cli_output_t *out, vmem_t *vmp)
+{
+	vmem_t *a = aligned_alloc(_Alignof(vmem_t), sizeof(*a));
+
+	if (!a)
+		return;
+	snapshot(vmp, a);
+	show_fields(out, vmp, a);
+	show_qcaches(out, vmp, a);
+	show_kstat(out, &a->vm_kstat);
+	show_hash(out, vmp, a);
+	show_orders(out, a);
+	show_sleepers(out, vmp);
+	free(a);
 }
 
 /* ---- spans and segments ---- */
@@ -291,7 +411,7 @@ unknown_arena(unformat_input_t *input)
 static clib_error_t *
 show_vmem_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
 {
-	vmem_t *vmp = 0, a;
+	vmem_t *vmp = 0;
 	u8 verbose = 0;
 
 	while (unformat_check_input(input) != UNFORMAT_END_OF_INPUT) {
@@ -306,11 +426,7 @@ show_vmem_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 			return 0;
 	}
 	if (vmp) {
-		snapshot(vmp, &a);
-		show_fields(out, &a);
-		show_kstat(out, &a.vm_kstat);
-		show_hash(out, &a);
-		show_free_lists(out, vmp);
+		show_arena(out, vmp);
 		if (verbose)
 			show_segments(out, vmp);
 		return 0;
@@ -319,13 +435,9 @@ show_vmem_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 	vmem_t **arenas = all_vmems();
 
 	for (uword i = 0; i < vec_len(arenas); i++) {
-		snapshot(arenas[i], &a);
 		cli_text(out, "");
 		cli_list_item_begin(out, "details");
-		show_fields(out, &a);
-		show_kstat(out, &a.vm_kstat);
-		show_hash(out, &a);
-		show_free_lists(out, arenas[i]);
+		show_arena(out, arenas[i]);
 		cli_end(out);
 	}
 	vec_free(arenas);
@@ -335,11 +447,14 @@ show_vmem_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 VMHEAP_CLI_COMMAND(show_vmem) = {
 	.path = "show vmem",
 	.short_help = "show vmem [ARENA] [verbose]",
-	.long_help = "The vmem arenas: what they manage, what is taken, where they import from.  "
-		     "With an\n"
-		     "ARENA every field of its struct vmem, its free lists and its hash; verbose "
-		     "adds the\n"
-		     "spans and segments by address.",
+	.long_help =
+		"The vmem arenas: what they manage, what is taken, where they import from.  "
+		"With an\n"
+		"ARENA every field of its struct vmem, its quantum caches, counters and hash, what "
+		"is in\n"
+		"use and free by power of two, and who sleeps for room; verbose adds the spans "
+		"and\n"
+		"segments by address.",
 	.words = "verbose",
 	.function = show_vmem_fn,
 };

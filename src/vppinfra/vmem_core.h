@@ -261,6 +261,15 @@ typedef struct {
 } vmem_stats_t;
 CLIB_EXPORT void vmem_get_stats(vmem_t *vmp, vmem_stats_t *stats);
 
+/** Who sleeps for room in an arena, the one that came first in front.
+ *  @return how many there are; the first n are described */
+typedef struct {
+	uword size;      /* as asked */
+	u64 since_ns;    /* how long */
+	u64 deadline_ns; /* how long it will still wait, 0 for ever */
+} vmem_sleeper_t;
+CLIB_EXPORT u32 vmem_sleepers(vmem_t *vmp, vmem_sleeper_t *sleepers, u32 n);
+
 /** The largest free segment: a request of that size succeeds. */
 CLIB_EXPORT uword vmem_max_free(vmem_t *vmp);
 

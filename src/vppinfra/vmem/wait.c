@@ -251,3 +251,20 @@ vmem_wake_importers(vmem_t *source)
 	if (vmem_n_nested == 0)
 		vmem_foreach_arena(wake_if_fed, source);
 }
+
+u32
+vmem_sleepers(vmem_t *vmp, vmem_sleeper_t *sleepers, u32 n)
+{
+	u64 now = vmem_now_ns();
+	u32 i = 0;
+
+	pthread_mutex_lock(&vmp->vm_lock);
+	for (const vmem_waiter_t *w = vmp->vm_waiters; w && i < n; w = w->next, i++) {
+		sleepers[i].size = w->search->asked;
+		sleepers[i].since_ns = now > w->began_ns ? now - w->began_ns : 0;
+		sleepers[i].deadline_ns = w->deadline_ns > now ? w->deadline_ns - now : 0;
+	}
+	i = vmp->vm_n_waiters;
+	pthread_mutex_unlock(&vmp->vm_lock);
+	return i;
+}
