@@ -353,6 +353,117 @@ random_free(model_t *m)
 	CU_ASSERT_EQUAL(m->n_exports, is_emptied && m->is_import[span]);
 }
 
+/* In place: shorter always, longer as far as what follows is free; else all stays as it was. */
+static void
+random_resize(model_t *m)
+{
+	live_t *l;
+	uword size, n, n_new, first, i;
+	int error;
+
+	if (m->n_live == 0)
+		return;
+	l = &m->live[below(m, m->n_live)];
+	size = 1 + below(m, 8 * m->quantum);
+	n = round_pow2(l->size, m->quantum) / m->quantum;
+	n_new = round_pow2(size, m->quantum) / m->quantum;
+	first = unit_of(m, l->addr);
+	for (i = first + n; i < first + n_new; i++) {
+		if (i >= m->n_units || m->is_held[i] || m->span[i] != m->span[first])
+			break;
+	}
+	error = vmem_resize(m->vmp, l->addr, l->size, size);
+	CU_ASSERT_EQUAL(error, i < first + n_new ? -ENOMEM : 0);
+	if (m->quantum > 1 && below(m, 16) == 0)
+		CU_ASSERT_EQUAL(vmem_resize(m->vmp, l->addr + 1, l->size, size), -EINVAL);
+	if (error)
+		return;
+	memset(&m->is_held[first], 0, n);
+	memset(&m->is_held[first], 1, n_new);
+	l->size = size;
+}
+
+/* One exact place, which is free or is not. */
+static void
+random_claim(model_t *m)
+{
+	uword first = below(m, m->n_units), n = 1 + below(m, 6);
+	uword addr = m->base + first * m->quantum, size = n * m->quantum;
+	bool is_free = is_free_in_one_span(m, addr, size);
+	int error;
+
+	if (m->n_live == N_LIVE_MAX || m->source || first + n > m->n_units)
+		return;
+	error = vmem_claim(m->vmp, addr, size);
+	CU_ASSERT_EQUAL(error, is_free ? 0 : -ENOMEM);
+	if (error)
+		return;
+	memset(&m->is_held[first], 1, n);
+	m->live[m->n_live++] = (live_t){ addr, size, VMEM_REQUEST_X };
+}
+
+/* Out of the arena again: off either end of a span, out of its middle, all of it. */
+static void
+random_remove(model_t *m)
+{
+	uword first = below(m, m->n_units), n = 1 + below(m, 24), i;
+	uword addr = m->base + first * m->quantum, size = n * m->quantum;
+	bool is_free = is_free_in_one_span(m, addr, size), is_inside = m->span[first] != OUTSIDE;
+	u8 number = m->span[first], right = 0;
+	int error;
+
+	if (m->source || first + n > m->n_units)
+		return;
+	for (i = first; i < first + n; i++)
+		is_inside &= i < m->n_units && m->span[i] == number;
+	error = vmem_remove(m->vmp, addr, size);
+	CU_ASSERT_EQUAL(error, is_free ? 0 : is_inside ? -EBUSY : -ENOENT);
+	if (error)
+		return;
+	memset(&m->span[first], OUTSIDE, n);
+	if (i < m->n_units && m->span[i] == number && first && m->span[first - 1] == number) {
+		while (m->is_used[right])
+			right++;
+		m->is_used[right] = 1;
+		m->is_import[right] = 0;
+		for (; i < m->n_units && m->span[i] == number; i++)
+			m->span[i] = right;
+	} else if (!memchr(m->span, number, m->n_units)) {
+		m->is_used[number] = 0;
+	}
+}
+
+/* Several of one size: as many as there was room for one by one. */
+static void
+random_burst(model_t *m)
+{
+	uword addrs[8], size = 1 + below(m, 4 * m->quantum), n_units;
+	u32 n = 1 + (u32)below(m, ARRAY_LEN(addrs)), n_got;
+
+	if (m->n_live + n > N_LIVE_MAX || m->source)
+		return;
+	n_units = round_pow2(size, m->quantum) / m->quantum;
+	n_got = vmem_alloc_burst(m->vmp, size, (vmem_policy_t)below(m, 3), 0, addrs, n);
+	for (u32 i = 0; i < n_got; i++) {
+		CU_ASSERT(is_free_in_one_span(m, addrs[i], n_units * m->quantum));
+		memset(&m->is_held[unit_of(m, addrs[i])], 1, n_units);
+	}
+	if (n_got < n) {
+		run_t run = { 0, 0 };
+
+		while (next_run(m, &run))
+			CU_ASSERT(run.n < n_units);
+	}
+	if (below(m, 2)) {
+		for (u32 i = 0; i < n_got; i++)
+			m->live[m->n_live++] = (live_t){ addrs[i], size, 0 };
+		return;
+	}
+	for (u32 i = 0; i < n_got; i++)
+		memset(&m->is_held[unit_of(m, addrs[i])], 0, n_units);
+	vmem_free_burst(m->vmp, addrs, n_got, size, 0);
+}
+
 /* A span where nothing is must be taken, one that touches another refused. */
 static void
 random_add(model_t *m)
@@ -467,8 +578,18 @@ run_ops(model_t *m, u64 n_ops)
 			percent_alloc = 30 + (u32)below(m, 41);
 		if (dice < 3)
 			random_add(m);
+		else if (dice < 6)
+			random_remove(m);
 		else if (dice < 20)
 			random_contains(m);
+		else if (dice < 50)
+			random_resize(m);
+		else if (dice < 80)
+			random_claim(m);
+		else if (dice < 90)
+			random_burst(m);
+		else if (dice < 92)
+			vmem_vacate(m->vmp);
 		else if (below(m, 100) < percent_alloc)
 			random_alloc(m);
 		else
@@ -520,7 +641,7 @@ identifiers_from_zero(void)
 	add_span(m, 0, 100);
 	add_span(m, 100, 60);
 	add_span(m, 200, 56);
-	run_ops(m, unit_n_ops(1000000));
+	run_ops(m, unit_n_ops(6000000));
 }
 
 /* Pages in the middle of the address space, sizes seldom a multiple of the page. */
@@ -530,7 +651,7 @@ pages_in_the_middle(void)
 	model_t *m = new_model("pages", 0x7f0000000000, 4096, 400);
 
 	add_span(m, 10, 300);
-	run_ops(m, unit_n_ops(800000));
+	run_ops(m, unit_n_ops(6000000));
 }
 
 /* The last span ends with the last byte there is. */
@@ -541,7 +662,7 @@ the_end_of_the_address_space(void)
 
 	add_span(m, 256 - 90, 90);
 	add_span(m, 0, 64);
-	run_ops(m, unit_n_ops(500000));
+	run_ops(m, unit_n_ops(4000000));
 }
 
 static void
@@ -565,7 +686,7 @@ run_importer(const char *name, u32 face, int cflags, uword min_import, uword sou
 	CU_ASSERT_EQUAL_FATAL(vmem_core_create(&params, &m->vmp), 0);
 	m->vmp->vm_min_import = min_import;
 	m->percent_import_fails = 10;
-	run_ops(m, unit_n_ops(250000));
+	run_ops(m, unit_n_ops(1000000));
 	CU_ASSERT_EQUAL(vmem_size(m->source, VMEM_ALLOC), 0);
 	vmem_destroy(m->source);
 }
