@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The indexes of free segments: their choices beside those of a plain walk where there are many
+ * holes, how few segments they look at, and what happens when there is no memory for them.
+ * Linked with the library's objects. */
+#include <vppinfra/vmem/vmem_impl.h>
+#include "unit.h"
+
+#define BASE (1ull << 40)
+#define N_HOLES 20000
+
+/* Holes of 1 to 32 quanta of 64, an allocated quantum after each.  Value: where they end. */
+static uword
+make_holes(vmem_t *vmp, u32 n_holes, u64 *random)
+{
+	uword addr = BASE;
+
+	CU_ASSERT_EQUAL_FATAL(vmem_core_add(vmp, BASE, (uword)n_holes * 34 * 64), 0);
+	for (u32 i = 0; i < n_holes; i++) {
+		uword size = 64 * (1 + unit_random_below(random, 32));
+
+		CU_ASSERT_EQUAL(vmem_claim(vmp, addr + size, 64), 0);
+		addr += size + 64;
+	}
+	/* What is left is no hole. */
+	CU_ASSERT_EQUAL(vmem_claim(vmp, addr, BASE + (uword)n_holes * 34 * 64 - addr), 0);
+	return addr;
+}
+
+static vmem_t *
+new_arena(const char *name)
+{
+	const vmem_params_t params = { .name = name, .quantum = 64 };
+	vmem_t *vmp;
+
+	CU_ASSERT_EQUAL_FATAL(vmem_core_create(&params, &vmp), 0);
+	return vmp;
+}
+
+/* Forget all that is held. */
+static void
+destroy(vmem_t *vmp)
+{
+	vmem_core_xfreeall(vmp);
+	CU_ASSERT_EQUAL(vmem_size(vmp, VMEM_ALLOC), 0);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	vmem_core_destroy(vmp, NULL);
+}
+
+static void
+random_search(vmem_search_t *s, uword end, u64 *random)
+{
+	*s = (vmem_search_t){ .align = 64, .max = ~(uword)0 };
+	s->policy = (vmem_policy_t)unit_random_below(random, 4);
+	s->asked = s->size = 64 * (1 + unit_random_below(random, 36));
+	if (unit_random_below(random, 3) == 0) {
+		s->align = 64ull << unit_random_below(random, 7);
+		s->phase = 64 * unit_random_below(random, s->align / 64);
+	}
+	if (unit_random_below(random, 4) == 0) {
+		s->nocross = max_pow2(s->phase + s->size) << unit_random_below(random, 3);
+		if (s->align >= s->nocross)
+			s->nocross = 0;
+	}
+	if (unit_random_below(random, 2)) {
+		uword a = unit_random_below(random, end - BASE);
+		uword n = unit_random_below(random, 1ull << unit_random_below(random, 24));
+
+		s->min = BASE + a;
+		s->max = BASE + a + n + s->size;
+		s->has_bounds = 1;
+	}
+	s->certain = s->size + s->align - 64 + (s->nocross ? s->size + s->phase : 0);
+	if (unit_random_below(random, 4) == 0)
+		s->flags = VMEM_REQUEST_HIGH_END;
+}
+
+/* The walk is itself held against the map of units by test_vmem_model. */
+static u32
+by_walk(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+{
+	if (s->policy == VMEM_POLICY_BEST)
+		return vmem_walk_best(vmp, s, addr);
+	return vmem_walk_lowest(
+		vmp, s, s->policy == VMEM_POLICY_NEXT ? vmp->vm_rotor_seg->vs_start : 0, addr);
+}
+
+/* Twenty thousand holes: whatever the constraints, the index chooses what a walk does. */
+static void
+choices_are_those_of_a_walk(void)
+{
+	u64 random = unit_seed(), n_found = 0, n_ops = unit_n_ops(1500);
+	vmem_t *vmp = new_arena("holes");
+	uword end = make_holes(vmp, N_HOLES, &random);
+
+	pthread_mutex_lock(&vmp->vm_lock);
+	CU_ASSERT_EQUAL(vmem_index_build(vmp, 3), 0);
+	pthread_mutex_unlock(&vmp->vm_lock);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	for (u64 op = 0; op < n_ops; op++) {
+		uword a = 0, b = 0;
+		vmem_search_t s;
+		u32 got, expected;
+
+		random_search(&s, end, &random);
+		vmp->vm_rotor_seg->vs_start =
+			BASE + 64 * unit_random_below(&random, (end - BASE) / 64);
+		vmp->vm_rotor_seg->vs_anext = vmp->vm_seg0;
+		got = vmem_fit(vmp, &s, &a);
+		expected = by_walk(vmp, &s, &b);
+		CU_ASSERT_NOT_EQUAL(got, VMEM_FIT_WANTS_INDEX);
+		if (s.policy == VMEM_POLICY_INSTANT) {
+			/* Any that fits, if one does. */
+			CU_ASSERT_EQUAL(got != 0, expected != 0);
+			if (got)
+				CU_ASSERT(vmem_place_in_tag(&s, vmem_tag(got),
+							    vmem_seg_bytes(vmem_tag(got)), &b));
+		} else {
+			CU_ASSERT_EQUAL(got, expected);
+		}
+		CU_ASSERT_EQUAL(a, b);
+		n_found += got != 0;
+	}
+	/* Hits and misses both. */
+	CU_ASSERT(n_found > n_ops / 4 && n_found < n_ops);
+	destroy(vmp);
+}
+
+/* A range that has nothing large enough is refused without looking at what is in it, and one that
+ * has is found; by every policy.  Only the segments at its ends may be looked at in vain. */
+static void
+ranges_are_not_walked(void)
+{
+	u64 random = 1, n_tried, n_fails;
+	vmem_t *vmp = new_arena("ranges");
+	uword end = make_holes(vmp, N_HOLES, &random), addr, middle = (BASE + end) / 2;
+
+	for (u32 policy = 0; policy < 4; policy++) {
+		vmem_request_t r = { .size = 33 * 64,
+				     .min = BASE,
+				     .max = middle,
+				     .policy = (vmem_policy_t)policy,
+				     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+
+		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), -ENOMEM);
+		n_tried = vmp->vm_kstat.vk_fit_tried;
+		n_fails = vmp->vm_kstat.vk_fail;
+		for (u32 i = 0; i < 1000; i++) {
+			r.min = BASE + 64 * unit_random_below(&random, (end - BASE) / 64 / 2);
+			r.max = r.min + (end - BASE) / 3;
+			CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), -ENOMEM);
+		}
+		CU_ASSERT_EQUAL(vmp->vm_kstat.vk_fail - n_fails, 1000);
+		CU_ASSERT(vmp->vm_kstat.vk_fit_tried - n_tried <= 2 * 1000);
+
+		r.size = 20 * 64;
+		for (u32 i = 0; i < 1000; i++) {
+			r.min = BASE + 64 * unit_random_below(&random, (end - BASE) / 64 / 2);
+			r.max = r.min + (end - BASE) / 3;
+			CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+			CU_ASSERT(addr >= r.min && addr + r.size - 1 <= r.max);
+			vmem_core_free(vmp, addr, r.size, VMEM_REQUEST_X, NULL);
+		}
+		CU_ASSERT(vmp->vm_kstat.vk_fit_tried - n_tried <= 4 * 1000);
+		CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	}
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_index_builds, 2);
+	destroy(vmp);
+}
+
+/* Alignment is logarithmic where something large enough to be sure exists; else each candidate
+ * is looked at, and counted: with a thousand holes of the size itself, all off the alignment. */
+static void
+unsure_candidates_are_counted(void)
+{
+	vmem_t *vmp = new_arena("unsure");
+	vmem_request_t r = { .size = 64,
+			     .align = 128,
+			     .max = ~(uword)0,
+			     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+	uword addr;
+
+	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE, 2000 * 64), 0);
+	for (u32 i = 0; i < 1000; i++)
+		CU_ASSERT_EQUAL(vmem_claim(vmp, BASE + 128 * i, 64), 0);
+	r.policy = VMEM_POLICY_FIRST;
+	CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), -ENOMEM);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_fit_tried, 1000);
+	r.policy = VMEM_POLICY_BEST;
+	CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), -ENOMEM);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_fit_tried, 2000);
+	/* One that is certain to fit, behind all of them: instant fit goes straight to it. */
+	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE + MiB(1), 128), 0);
+	r.policy = VMEM_POLICY_INSTANT;
+	CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+	CU_ASSERT_EQUAL(addr, BASE + MiB(1));
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_fit_tried, 2000);
+	destroy(vmp);
+}
+
+/* An arena that sees instant fit alone has no index. */
+static void
+instant_fit_builds_none(void)
+{
+	u64 random = 1, n_bytes;
+	vmem_t *vmp = new_arena("instant");
+	vmem_request_t r = { .max = ~(uword)0, .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+	uword addrs[256];
+
+	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE, MiB(64)), 0);
+	for (u32 i = 0; i < 20000; i++) {
+		u32 k = (u32)unit_random_below(&random, ARRAY_LEN(addrs));
+
+		if (i >= ARRAY_LEN(addrs))
+			vmem_core_xfree_if(vmp, addrs[k], 64 * (1 + k % 13));
+		else
+			k = i;
+		r.size = 64 * (1 + k % 13);
+		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addrs[k]), 0);
+	}
+	CU_ASSERT(vmp->vm_n_free > VMEM_WALK_MAX);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_index_builds, 0);
+	destroy(vmp);
+}
+
+/* Without memory for an index a request walks, and finds the same; with it again the index comes.
+ * When it runs short of nodes while segments are freed it is given up, and freeing succeeds. */
+static void
+without_memory_requests_walk(void)
+{
+	u64 random = 2, n_bytes;
+	vmem_t *vmp = new_arena("starved");
+	uword end = make_holes(vmp, 3000, &random), addr;
+	vmem_request_t r = { .size = 640,
+			     .max = ~(uword)0,
+			     .policy = VMEM_POLICY_FIRST,
+			     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+
+	vmem_vacate(vmp);
+	vmem_vacate(vmp);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
+	vmem_internal_arena->vm_mtbf = 1;
+	CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
+	vmem_core_free(vmp, addr, 640, VMEM_REQUEST_X, NULL);
+	vmem_internal_arena->vm_mtbf = 0;
+	CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 1);
+	CU_ASSERT(n_bytes > 3000 * 24);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+
+	/* Tens of thousands of holes more, and no node for them. */
+	vmem_internal_arena->vm_mtbf = 1;
+	CU_ASSERT_EQUAL(vmem_core_add(vmp, end + MiB(16), 60000 * 64), 0);
+	for (u32 i = 0; i < 30000; i++)
+		vmem_claim(vmp, end + MiB(16) + i * 128, 64);
+	CU_ASSERT(vmp->vm_kstat.vk_index_lost > 0);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	vmem_internal_arena->vm_mtbf = 0;
+	destroy(vmp);
+}
+
+/* vmem_check() looks into the indexes too. */
+static void
+check_finds_a_broken_index(void)
+{
+	u64 random = 3;
+	vmem_t *vmp = new_arena("broken");
+	vmem_index_node_t *root;
+	char what[128];
+
+	make_holes(vmp, 500, &random);
+	pthread_mutex_lock(&vmp->vm_lock);
+	CU_ASSERT_EQUAL(vmem_index_build(vmp, 3), 0);
+	pthread_mutex_unlock(&vmp->vm_lock);
+	for (u32 order = 0; order < 2; order++) {
+		root = vmp->vm_index->tree[order].root;
+		CU_ASSERT(root->level > 0);
+#define BROKEN(place, damage)                                                                      \
+	do {                                                                                       \
+		u64 _saved = (place);                                                              \
+		(place) = (damage);                                                                \
+		CU_ASSERT_EQUAL(vmem_check(vmp, what, sizeof(what)), -EUCLEAN);                    \
+		CU_ASSERT_PTR_NOT_NULL(strstr(what, "an index "));                                 \
+		(place) = _saved;                                                                  \
+		CU_ASSERT_EQUAL(vmem_check(vmp, what, sizeof(what)), 0);                           \
+	} while (0)
+		BROKEN(root->key[1], ~0ull);
+		BROKEN(root->key[1], 0);
+		if (order == VMEM_INDEX_BY_ADDR)
+			BROKEN(root->aux[0], 1);
+		while (root->level)
+			root = root->child[0];
+		BROKEN(root->aux[0], 7);
+		BROKEN(root->tag[0], vmp->vm_seg0);
+		BROKEN(root->key[0], ~0ull);
+		BROKEN(vmp->vm_index->tree[order].n, 3);
+#undef BROKEN
+	}
+	destroy(vmp);
+}
+
+static const unit_test_t tests[] = {
+	UNIT(choices_are_those_of_a_walk),   UNIT(ranges_are_not_walked),
+	UNIT(unsure_candidates_are_counted), UNIT(instant_fit_builds_none),
+	UNIT(without_memory_requests_walk),  UNIT(check_finds_a_broken_index),
+};
+
+int
+main(void)
+{
+	vmem_mmap_arena(NULL, NULL);
+	return unit_run("vmem_index", tests, ARRAY_LEN(tests));
+}
