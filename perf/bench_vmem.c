@@ -7,8 +7,15 @@
  *   - pair: one segment of 256 bytes, taken and freed: the floor under every other figure;
  *   - fill, free: n segments taken one after the other; then all freed in an order unlike that;
  *   - replace: n live segments of 64 to 1024 bytes, log-uniform; an operation frees a random one
- *     and takes another size.  The choices are made beforehand, the same for both.
- * Best and first fit look at all free segments that may fit, so they are shown where that is few.
+ *     and takes another size, by each policy.  The choices are made beforehand, the same for all;
+ *   - align: 2 MiB at a phase of 64 KiB, among so many live ones, taken and freed;
+ *   - range: 100 000 holes of 64 to 1024 bytes; a request with minaddr and maxaddr that name a
+ *     twentieth of them, which has room for it (hit) or not (miss), by each policy;
+ *   - pause: fill to a million and free of all, each call timed by itself.  What the engine causes
+ *     it causes in every round, at the same call; what the machine does, it does anywhere: so a
+ *     call's time is its least of all rounds, and what is shown is the greatest of those, and
+ *     which share of calls is above what;
+ *   - metadata: bytes for each live segment: tags, hash and indexes, as counted.
  * Unit: nanoseconds (cycles, instructions) per alloc + free; fill and free: per call. */
 #include <vppinfra/vmem.h>
 #include "bench.h"
@@ -16,7 +23,9 @@
 #define QUANTUM 64
 #define N_PAIRS (1 << 17)
 #define N_REPLACE (1 << 17)
-#define N_REPLACE_SLOW (1 << 12) /* best and first at 100k live */
+#define N_HOLES 100000
+#define N_RANGES (1 << 12)
+#define N_PAUSE_ROUNDS 7
 #define N_ROUNDS 15
 #define MAX_LIVE 1000000
 
@@ -241,12 +250,9 @@ run_fill(u32 n)
 static const struct {
 	const char *policy;
 	int vmflag;
-	u32 max_live; /* where it is shown, */
-	u32 max_fast; /* and where with all operations */
 } replacers[] = {
-	{ "instant", 0, MAX_LIVE, MAX_LIVE }, { "next", VM_NEXTFIT, MAX_LIVE, MAX_LIVE },
-	{ "best", VM_BESTFIT, 100000, 1000 }, { "first", VM_FIRSTFIT, 100000, 1000 },
-	{ NULL, 0, MAX_LIVE, MAX_LIVE }, /* glibc */
+	{ "instant", 0 }, { "best", VM_BESTFIT }, { "first", VM_FIRSTFIT }, { "next", VM_NEXTFIT },
+	{ NULL, 0 }, /* glibc */
 };
 
 static int
@@ -285,6 +291,29 @@ free_live(live_t *live)
 	free(live->n_bytes);
 }
 
+/* Tags as far as segments and free ones have them; a little more is in stock. */
+static void
+print_metadata(const live_t *live, const char *policy)
+{
+	u64 index_bytes, hash_bytes = vmem_hash_bytes(live->arena), tag_bytes;
+	vmem_stats_t stats;
+
+	vmem_index_state(live->arena, &index_bytes);
+	vmem_get_stats(live->arena, &stats);
+	tag_bytes = (stats.n_segs + stats.n_free) * 24;
+	printf("vmem_metadata live=%llu free=%llu policy=%s tags=%.1f hash=%.1f index=%.1f "
+	       "bytes_per_live=%.1f\n",
+	       (unsigned long long)stats.n_segs, (unsigned long long)stats.n_free, policy,
+	       (double)tag_bytes / stats.n_segs, (double)hash_bytes / stats.n_segs,
+	       (double)index_bytes / stats.n_segs,
+	       (double)(tag_bytes + hash_bytes + index_bytes) / stats.n_segs);
+}
+
+static void
+say_nothing(const char *what, vmem_t *vmp, uword addr, uword size, const void *caller)
+{
+}
+
 static int
 run_replace(u32 n_live)
 {
@@ -296,8 +325,6 @@ run_replace(u32 n_live)
 	for (u32 i = 0; i < ARRAY_LEN(replacers); i++) {
 		const char *policy = replacers[i].policy;
 
-		if (n_live > replacers[i].max_live)
-			continue;
 		if (make_live(&lives[n], n_live, policy, replacers[i].vmflag)) {
 			printf("# not enough memory for %u live segments\n", n_live);
 			return 1;
@@ -309,14 +336,205 @@ run_replace(u32 n_live)
 			.params = params[n],
 			.fn = policy ? vmem_replace : glibc_replace,
 			.arg = &lives[n],
-			.n_ops = n_live > replacers[i].max_fast ? N_REPLACE_SLOW : N_REPLACE,
+			.n_ops = N_REPLACE,
 		};
 		n++;
 	}
 	bench_run(cases, n, N_ROUNDS);
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < n; i++) {
+		if (lives[i].arena)
+			print_metadata(&lives[i], replacers[i].policy);
 		free_live(&lives[i]);
+	}
 	vmem_reap();
+	return 0;
+}
+
+/* ---- align ---- */
+
+static void
+vmem_aligned(void *arg, u64 n_ops)
+{
+	const live_t *live = arg;
+
+	for (u64 i = 0; i < n_ops; i++)
+		vmem_xfree(live->arena,
+			   vmem_xalloc(live->arena, MiB(2), MiB(2), KiB(64), 0, NULL, NULL,
+				       live->vmflag),
+			   MiB(2));
+}
+
+static int
+run_aligned(u32 n_live)
+{
+	static live_t lives[4];
+	static bench_case_t cases[4];
+	static char params[4][64];
+
+	for (u32 i = 0; i < 4; i++) {
+		if (make_live(&lives[i], n_live, replacers[i].policy, replacers[i].vmflag))
+			return 1;
+		snprintf(params[i], sizeof(params[i]), "live=%u align=2M phase=64K policy=%s",
+			 n_live, replacers[i].policy);
+		cases[i] = (bench_case_t){ .name = "vmem_align",
+					   .params = params[i],
+					   .fn = vmem_aligned,
+					   .arg = &lives[i],
+					   .n_ops = N_PAIRS / 4 };
+	}
+	bench_run(cases, 4, N_ROUNDS);
+	for (u32 i = 0; i < 4; i++)
+		free_live(&lives[i]);
+	return 0;
+}
+
+/* ---- range ---- */
+
+typedef struct {
+	vmem_t *arena;
+	int vmflag;
+	uword size, end;
+	u64 n_hits;
+} range_t;
+
+#define HOLES_BASE (1ull << 40)
+
+/* Holes of 64 to 1024 bytes with a segment between each two.  Value: where they end. */
+static uword
+make_holes(vmem_t *arena)
+{
+	uword addr = HOLES_BASE;
+	u64 seed = 7;
+
+	for (u32 i = 0; i < N_HOLES; i++) {
+		addr += QUANTUM + bench_random_below(&seed, 16) * QUANTUM;
+		vmem_claim(arena, addr, QUANTUM);
+		addr += QUANTUM;
+	}
+	/* And nothing behind them. */
+	vmem_claim(arena, addr, HOLES_BASE + GiB(64) - addr);
+	return addr;
+}
+
+static void
+vmem_ranges(void *arg, u64 n_ops)
+{
+	range_t *r = arg;
+	uword all = r->end - HOLES_BASE;
+
+	for (u64 i = 0; i < n_ops; i++) {
+		uword low = HOLES_BASE + (((uword)choices[i].random * (all - all / 20)) >> 32);
+		void *p = vmem_xalloc(r->arena, r->size, 0, 0, 0, (void *)low,
+				      (void *)(low + all / 20), r->vmflag);
+
+		if (p) {
+			vmem_xfree(r->arena, p, r->size);
+			r->n_hits++;
+		}
+	}
+}
+
+static int
+run_ranges(void)
+{
+	static range_t ranges[8];
+	static bench_case_t cases[8];
+	static char params[8][64];
+
+	for (u32 i = 0; i < 8; i++) {
+		range_t *r = &ranges[i];
+
+		r->arena = new_arena();
+		r->vmflag = VM_NOSLEEP | replacers[i / 2].vmflag;
+		r->size = i % 2 ? 1088 : 512;
+		if (!r->arena)
+			return 1;
+		r->end = make_holes(r->arena);
+		snprintf(params[i], sizeof(params[i]), "holes=%u policy=%s %s", N_HOLES,
+			 replacers[i / 2].policy, i % 2 ? "miss" : "hit");
+		cases[i] = (bench_case_t){ .name = "vmem_range",
+					   .params = params[i],
+					   .fn = vmem_ranges,
+					   .arg = r,
+					   .n_ops = N_RANGES };
+	}
+	bench_run(cases, 8, N_ROUNDS);
+	for (u32 i = 0; i < 8; i++) {
+		if ((ranges[i].n_hits != 0) != (i % 2 == 0))
+			printf("# %s: %llu hits\n", params[i],
+			       (unsigned long long)ranges[i].n_hits);
+		vmem_set_error_handler(say_nothing);
+		vmem_destroy(ranges[i].arena);
+		vmem_set_error_handler(NULL);
+	}
+	return 0;
+}
+
+/* ---- pause ---- */
+
+static u32 *least_ns[2];
+
+static void
+note_least(u32 *least, u64 began, u64 ended)
+{
+	u64 ns = ended - began;
+
+	if (ns < *least)
+		*least = (u32)ns;
+}
+
+static int
+compare_u32(const void *a, const void *b)
+{
+	return *(const u32 *)a < *(const u32 *)b ? -1 : *(const u32 *)a > *(const u32 *)b;
+}
+
+static void
+print_pauses(const char *what, u32 *least, u32 n)
+{
+	qsort(least, n, sizeof(least[0]), compare_u32);
+	printf("vmem_pause %s segments=%u rounds=%u ns_median=%u ns_p99=%u ns_p999=%u ns_max=%u\n",
+	       what, n, N_PAUSE_ROUNDS, least[n / 2], least[n - n / 100], least[n - n / 1000],
+	       least[n - 1]);
+}
+
+static int
+run_pauses(u32 n, const char *policy, int vmflag)
+{
+	void **addr = calloc(n, sizeof(*addr));
+	char what[64];
+
+	for (u32 i = 0; i < 2; i++) {
+		least_ns[i] = malloc(n * sizeof(u32));
+		if (!addr || !least_ns[i])
+			return 1;
+		memset(least_ns[i], 0xff, n * sizeof(u32));
+	}
+	for (u32 round = 0; round < N_PAUSE_ROUNDS; round++) {
+		vmem_t *arena = new_arena();
+		u64 before = bench_ns(), after;
+
+		for (u32 i = 0; i < n; i++, before = after) {
+			addr[i] = vmem_alloc(arena, 256, VM_NOSLEEP | vmflag);
+			after = bench_ns();
+			note_least(&least_ns[0][i], before, after);
+		}
+		before = bench_ns();
+		for (u32 i = 0; i < n; i++, before = after) {
+			vmem_free(arena, addr[(u64)i * 611953 % n], 256);
+			after = bench_ns();
+			note_least(&least_ns[1][i], before, after);
+		}
+		vmem_destroy(arena);
+		vmem_reap();
+	}
+	snprintf(what, sizeof(what), "fill policy=%s", policy);
+	print_pauses(what, least_ns[0], n);
+	snprintf(what, sizeof(what), "free policy=%s", policy);
+	print_pauses(what, least_ns[1], n);
+	free(addr);
+	free(least_ns[0]);
+	free(least_ns[1]);
 	return 0;
 }
 
@@ -333,5 +551,10 @@ main(void)
 	n_errors += run_replace(MAX_LIVE);
 	n_errors += run_fill(100000);
 	n_errors += run_fill(MAX_LIVE);
+	n_errors += run_aligned(1000);
+	n_errors += run_aligned(100000);
+	n_errors += run_ranges();
+	n_errors += run_pauses(MAX_LIVE, "instant", 0);
+	n_errors += run_pauses(MAX_LIVE, "best", VM_BESTFIT);
 	return n_errors != 0;
 }

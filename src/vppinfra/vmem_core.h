@@ -106,8 +106,9 @@ struct vmem {
 	ssize_t vm_nsegfree;
 	vmem_tag_index_t vm_segfree;
 	/** Hash of allocated segments by address: vm_hash_mask + 1 + vm_hash_split buckets, in
-	 * parts of which each is as large as all before it; the first is vm_hash0.  At most one
-	 * entry more than buckets, but while memory for the next part is short. */
+	 * parts of which each is as large as all before it; the first is vm_hash0, one of 4096 or
+	 * more is a directory of blocks.  At most one entry more than buckets, but while memory
+	 * for the next block is short. */
 	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
 	size_t vm_hash_mask;
 	size_t vm_hash_shift;

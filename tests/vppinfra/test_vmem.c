@@ -751,8 +751,8 @@ reap_gives_tags_back(void)
 	for (uword i = 1; i <= 200000; i++)
 		vmem_free(vmp, ADDR(i), 1);
 	vmem_reap();
-	/* At most a chunk that is in use, and a small hash table, are left. */
-	CU_ASSERT(vmem_mmap_committed_bytes() <= before + KiB(256));
+	/* Of five megabytes, the few chunks that hold tags of the arenas they came through. */
+	CU_ASSERT(vmem_mmap_committed_bytes() <= before + KiB(512));
 	CU_ASSERT_EQUAL(vmem_mmap_committed_bytes(), vm_committed_bytes(0));
 	check(vmp);
 	check(vmem_seg_arena);

@@ -160,14 +160,20 @@ check_freelists(vmem_t *vmp, check_t *c)
 static int
 check_hash_size(vmem_t *vmp, check_t *c)
 {
-	uword n_parts = vmp->vm_hash_shift - min_log2(VMEM_HASH_INITIAL) + 1;
+	uword n_buckets = vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
 
 	if (vmp->vm_hash_mask + 1 != 1ULL << vmp->vm_hash_shift ||
 	    vmp->vm_hash_split > vmp->vm_hash_mask)
 		return fault(c, "hash mask, shift and split disagree");
-	for (uword p = 0; p < n_parts + (vmp->vm_hash_split != 0); p++) {
-		if (vmp->vm_hash_table[p] == NULL)
-			return fault(c, "part %llu of the hash is missing", (unsigned long long)p);
+	for (uword b = 0; b < n_buckets;
+	     b = b < VMEM_HASH_BLOCK_BUCKETS ? 2 * b + !b : b + VMEM_HASH_BLOCK_BUCKETS) {
+		uword offset, part = vmem_hash_part_of(b, &offset);
+
+		if (vmp->vm_hash_table[part] == NULL ||
+		    (b >= VMEM_HASH_BLOCK_BUCKETS &&
+		     *vmem_hash_block_at(vmp, part, offset) == NULL))
+			return fault(c, "the hash has no place for bucket %llu",
+				     (unsigned long long)b);
 	}
 	return 0;
 }

@@ -2,8 +2,8 @@
 /* The hash of allocated segments grows and shrinks with the work: an allocation that finds more
  * entries than buckets splits a bucket, a free that finds too few joins two.  So there is no
  * timer, no pause in which all is rehashed, and never an old table beside a new one: each doubling
- * adds a part as large as all before it, and what is there stays where it is.  A bucket is written
- * first when another is split into it, so a new part need not be zeroed. */
+ * adds a part as large as all before it, a block at a time, and what is there stays where it is.
+ * A bucket is written first when another is split into it, so a new block need not be zeroed. */
 #include "vmem_impl.h"
 
 #include <stdatomic.h>
@@ -19,11 +19,35 @@ vmem_hash_init(vmem_t *vmp)
 	vmp->vm_hash_shift = min_log2(VMEM_HASH_INITIAL);
 }
 
-/* The part that buckets [L, 2 L) lie in, with L = vm_hash_mask + 1. */
+/* Where the memory of a bucket hangs: a part's, or a block's in a part's directory.
+ * Value: NULL when the directory itself is missing. */
 static vmem_tag_index_t **
-upper_part(vmem_t *vmp)
+place_of(vmem_t *vmp, uword bucket)
 {
-	return &vmp->vm_hash_table[vmp->vm_hash_shift - min_log2(VMEM_HASH_INITIAL) + 1];
+	uword offset, part = vmem_hash_part_of(bucket, &offset);
+
+	if (bucket < VMEM_HASH_BLOCK_BUCKETS)
+		return &vmp->vm_hash_table[part];
+	return vmp->vm_hash_table[part] ? vmem_hash_block_at(vmp, part, offset) : NULL;
+}
+
+/* The bucket that would be split off next. */
+static uword
+next_bucket(const vmem_t *vmp)
+{
+	return vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
+}
+
+static uword
+n_blocks_of_part(uword part)
+{
+	return VMEM_HASH_INITIAL * (1ULL << (part - 1)) / VMEM_HASH_BLOCK_BUCKETS;
+}
+
+static bool
+has_blocks(uword part)
+{
+	return part && VMEM_HASH_INITIAL * (1ULL << (part - 1)) >= VMEM_HASH_BLOCK_BUCKETS;
 }
 
 /* Bucket S is divided between S and L + S. */
@@ -76,15 +100,32 @@ join_buckets(vmem_t *vmp)
 	}
 }
 
+/* The bucket that was joined last was the first of its memory: take that out.  A directory stays:
+ * it is small, and will be wanted again. */
+static vmem_tag_index_t *
+take_unused(vmem_t *vmp, uword bucket, uword *n_freed)
+{
+	vmem_tag_index_t *freed, **place = place_of(vmp, bucket);
+	uword offset, part = vmem_hash_part_of(bucket, &offset);
+
+	if (offset & (VMEM_HASH_BLOCK_BUCKETS - 1))
+		return NULL;
+	freed = *place;
+	*n_freed = has_blocks(part) ? VMEM_HASH_BLOCK_BUCKETS : bucket;
+	*place = NULL;
+	VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, 1);
+	return freed;
+}
+
 vmem_tag_index_t *
 vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part)
 {
-	vmem_tag_index_t *freed = NULL, **upper;
+	vmem_tag_index_t *freed = NULL, **place;
 
 	for (u32 i = 0; i < VMEM_HASH_BUCKETS_PER_OP && vmem_hash_is_out_of_range(vmp); i++) {
-		upper = upper_part(vmp);
-		if (vmp->vm_n_segs > vmp->vm_hash_mask + 1 + vmp->vm_hash_split) {
-			if (*upper == NULL) {
+		if (vmp->vm_n_segs > next_bucket(vmp)) {
+			place = place_of(vmp, next_bucket(vmp));
+			if (place == NULL || *place == NULL) {
 				*wants_part = 1;
 				break;
 			}
@@ -92,14 +133,9 @@ vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part)
 			continue;
 		}
 		join_buckets(vmp);
-		if (vmp->vm_hash_split == 0) {
-			upper = upper_part(vmp);
-			freed = *upper;
-			*n_freed = vmp->vm_hash_mask + 1;
-			*upper = NULL;
-			VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, 1);
+		freed = take_unused(vmp, next_bucket(vmp), n_freed);
+		if (freed)
 			break;
-		}
 	}
 	return freed;
 }
@@ -115,51 +151,118 @@ vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets)
 	vmem_n_nested--;
 }
 
+/* Of a part that has blocks. */
+static void
+free_directory(vmem_t *vmp, uword part)
+{
+	for (uword i = 0; i < n_blocks_of_part(part); i++)
+		vmem_hash_free_part(*vmem_hash_block_at(vmp, part, i << VMEM_HASH_LOG2_BUCKETS),
+				    VMEM_HASH_BLOCK_BUCKETS);
+	vmem_hash_free_part(vmp->vm_hash_table[part],
+			    n_blocks_of_part(part) * sizeof(void *) / sizeof(vmem_tag_index_t));
+}
+
 void
 vmem_hash_free_table(vmem_t *vmp)
 {
-	for (u32 i = 1; i < VMEM_HASH_PARTS; i++) {
-		vmem_hash_free_part(vmp->vm_hash_table[i], (uword)VMEM_HASH_INITIAL << (i - 1));
-		vmp->vm_hash_table[i] = NULL;
+	for (uword part = 1; part < VMEM_HASH_PARTS; part++) {
+		if (vmp->vm_hash_table[part] && has_blocks(part))
+			free_directory(vmp, part);
+		else
+			vmem_hash_free_part(vmp->vm_hash_table[part],
+					    (uword)VMEM_HASH_INITIAL << (part - 1));
+		vmp->vm_hash_table[part] = NULL;
 	}
 }
 
-static void
-add_part(vmem_t *vmp)
+u64
+vmem_hash_table_bytes(const vmem_t *vmp)
+{
+	u64 n_bytes = 0;
+
+	for (uword part = 1; part < VMEM_HASH_PARTS; part++) {
+		if (vmp->vm_hash_table[part] == NULL)
+			continue;
+		if (!has_blocks(part)) {
+			n_bytes +=
+				((u64)VMEM_HASH_INITIAL << (part - 1)) * sizeof(vmem_tag_index_t);
+			continue;
+		}
+		n_bytes += n_blocks_of_part(part) * sizeof(void *);
+		for (uword i = 0; i < n_blocks_of_part(part); i++) {
+			if (*vmem_hash_block_at(vmp, part, i << VMEM_HASH_LOG2_BUCKETS))
+				n_bytes += VMEM_HASH_BLOCK_BUCKETS * sizeof(vmem_tag_index_t);
+		}
+	}
+	return n_bytes;
+}
+
+/* Memory for the next bucket is missing: how much, and whether it is a directory.  Arena locked.
+ * Value: 0 when nothing is. */
+static uword
+missing_bytes(vmem_t *vmp, bool *is_directory)
+{
+	uword bucket = next_bucket(vmp), offset, part = vmem_hash_part_of(bucket, &offset);
+	vmem_tag_index_t **place = place_of(vmp, bucket);
+
+	*is_directory = place == NULL;
+	if (vmp->vm_n_segs <= bucket)
+		return 0;
+	if (place == NULL)
+		return n_blocks_of_part(part) * sizeof(void *);
+	if (*place)
+		return 0;
+	return (has_blocks(part) ? VMEM_HASH_BLOCK_BUCKETS : bucket) * sizeof(vmem_tag_index_t);
+}
+
+/* Value: whether something was put in place, so that something may still be missing. */
+static bool
+add_once(vmem_t *vmp)
 {
 	vmem_request_t request = { .max = ~(uword)0, .flags = VMEM_REQUEST_NOSLEEP };
-	vmem_tag_index_t *part;
-	uword memory = 0, n_buckets;
-	bool is_wanted;
+	uword memory = 0, offset;
+	bool is_directory, is_added = false;
 	int error;
 
-	if (vmem_hash_arena == NULL)
-		return;
 	pthread_mutex_lock(&vmp->vm_lock);
-	n_buckets = vmp->vm_hash_mask + 1;
-	is_wanted = vmp->vm_n_segs > n_buckets && *upper_part(vmp) == NULL;
+	request.size = missing_bytes(vmp, &is_directory);
 	pthread_mutex_unlock(&vmp->vm_lock);
-	if (!is_wanted)
-		return;
-
-	request.size = n_buckets * sizeof(vmem_tag_index_t);
+	if (request.size == 0)
+		return false;
 	vmem_n_nested++;
 	error = vmem_core_alloc(vmem_hash_arena, &request, &memory);
 	vmem_n_nested--;
 	if (error)
-		return; /* longer chains are only slower */
-	part = uword_to_pointer(memory, vmem_tag_index_t *);
+		return false; /* longer chains are only slower */
+	if (is_directory)
+		memset(uword_to_pointer(memory, void *), 0, request.size);
 
 	pthread_mutex_lock(&vmp->vm_lock);
 	/* Another thread may have been as quick. */
-	if (n_buckets == vmp->vm_hash_mask + 1 && *upper_part(vmp) == NULL) {
-		*upper_part(vmp) = part;
+	if (missing_bytes(vmp, &is_directory) == request.size) {
+		uword bucket = next_bucket(vmp);
+		vmem_tag_index_t **place =
+			is_directory ? &vmp->vm_hash_table[vmem_hash_part_of(bucket, &offset)]
+				     : place_of(vmp, bucket);
+
+		*place = uword_to_pointer(memory, vmem_tag_index_t *);
 		vmp->vm_hash_retry = 0;
-		VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, 1);
-		part = NULL;
+		VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, !is_directory);
+		is_added = true;
 	}
 	pthread_mutex_unlock(&vmp->vm_lock);
-	vmem_hash_free_part(part, n_buckets);
+	if (!is_added)
+		vmem_hash_free_part(uword_to_pointer(memory, vmem_tag_index_t *),
+				    request.size / sizeof(vmem_tag_index_t));
+	return is_added;
+}
+
+/* A directory first where there is none, and a block. */
+static void
+add_part(vmem_t *vmp)
+{
+	if (vmem_hash_arena && add_once(vmp))
+		add_once(vmp);
 }
 
 void

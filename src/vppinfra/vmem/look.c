@@ -121,11 +121,10 @@ vmem_tag_bytes(void)
 u64
 vmem_hash_bytes(vmem_t *vmp)
 {
-	u64 n_bytes = 0;
+	u64 n_bytes;
 
 	pthread_mutex_lock(&vmp->vm_lock);
-	for (u32 i = 1; i < VMEM_HASH_PARTS && vmp->vm_hash_table[i]; i++)
-		n_bytes += ((u64)VMEM_HASH_INITIAL << (i - 1)) * sizeof(vmem_tag_index_t);
+	n_bytes = vmem_hash_table_bytes(vmp);
 	pthread_mutex_unlock(&vmp->vm_lock);
 	return n_bytes;
 }
@@ -253,11 +252,22 @@ vacate(vmem_t *vmp, void *arg)
 	return 0;
 }
 
+static int
+give_surplus_tags(vmem_t *vmp, void *arg)
+{
+	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
+	pthread_mutex_unlock(&vmp->vm_lock);
+	return 0;
+}
+
 void
 vmem_reap(void)
 {
 	if (!vmem_is_ready())
 		return;
 	vmem_foreach_arena(vacate, NULL);
-	vmem_tags_trim();
+	/* Giving chunks back leaves the arenas they came through with tags: those go next. */
+	while (vmem_tags_trim())
+		vmem_foreach_arena(give_surplus_tags, NULL);
 }

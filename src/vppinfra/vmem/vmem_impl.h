@@ -22,8 +22,8 @@
  *   ROTOR  start: where next fit goes on   anext: a tag that begins at or before that address
  *   anchor knext: first span   kprev: the span looked at last
  *
- * 24 bytes a tag and 4 to 8 in the hash (parts of it exist before all their buckets are used)
- * make at most 32 bytes for each allocated segment of an arena at its fullest.
+ * 24 bytes a tag and 4 in the hash (which comes in blocks of 16 KiB) make 28 bytes for each
+ * allocated segment of an arena at its fullest; a free segment costs another tag.
  *
  * Locks, outermost first: list, populate, one arena at a time, tags.  No arena's lock is held
  * across an import, an export, the error hook, or a call of a reentrant walk. */
@@ -367,14 +367,37 @@ void vmem_source_export(vmem_t *vmp, uword addr, uword size);
 /* Quanta whose buckets are neighbours: 4 KiB of buckets. */
 #define VMEM_HASH_LOG2_BLOCK 10
 
-always_inline u32 *
-vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
+/* Parts larger than this are a directory of blocks of so many buckets, 16 KiB each, which come and
+ * go one by one: no operation waits while megabytes are zeroed or given back. */
+#define VMEM_HASH_LOG2_BUCKETS 12
+#define VMEM_HASH_BLOCK_BUCKETS (1u << VMEM_HASH_LOG2_BUCKETS)
+
+/* Part 0 has buckets 0 to 15, part p > 0 has [2^(p + 3), 2^(p + 4)). */
+always_inline uword
+vmem_hash_part_of(uword bucket, uword *offset)
 {
-	/* Part 0 has buckets 0 to 15, part p > 0 has [2^(p + 3), 2^(p + 4)). */
 	uword log2 = min_log2(bucket | VMEM_HASH_INITIAL / 2);
 	uword part = log2 - (min_log2(VMEM_HASH_INITIAL) - 1);
 
-	return &vmp->vm_hash_table[part][part ? bucket - (1ULL << log2) : bucket];
+	*offset = part ? bucket - (1ULL << log2) : bucket;
+	return part;
+}
+
+/* The block pointer of a bucket in a part that has blocks. */
+always_inline vmem_tag_index_t **
+vmem_hash_block_at(const vmem_t *vmp, uword part, uword offset)
+{
+	return (vmem_tag_index_t **)vmp->vm_hash_table[part] + (offset >> VMEM_HASH_LOG2_BUCKETS);
+}
+
+always_inline u32 *
+vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
+{
+	uword offset, part = vmem_hash_part_of(bucket, &offset);
+
+	if (bucket < VMEM_HASH_BLOCK_BUCKETS)
+		return &vmp->vm_hash_table[part][offset];
+	return &(*vmem_hash_block_at(vmp, part, offset))[offset & (VMEM_HASH_BLOCK_BUCKETS - 1)];
 }
 
 /* Where the entry of an address is or would be.  Linear hashing (Litwin, 1980): with L buckets of
@@ -421,6 +444,8 @@ void vmem_hash_add_part(vmem_t *vmp);
 void vmem_hash_serve_pending(void);
 
 void vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets);
+/** Bytes of a table beside its first part.  Arena locked. */
+u64 vmem_hash_table_bytes(const vmem_t *vmp);
 /** All of a dying arena's table. */
 void vmem_hash_free_table(vmem_t *vmp);
 
