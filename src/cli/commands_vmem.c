@@ -121,6 +121,10 @@ show_fields(cli_output_t *out, vmem_t *vmp, const vmem_t *a)
 	cli_show_u64(out, "vm_mtbf", a->vm_mtbf);
 	cli_show_u64(out, "vm_fail_at", a->vm_fail_at);
 	cli_show_hex(out, "vm_cflags", a->vm_cflags);
+	if (a->vm_node >= 0)
+		cli_show_u64(out, "vm_node", a->vm_node);
+	else
+		cli_show_string(out, "vm_node", "any");
 	cli_show_u64(out, "vm_quantum", a->vm_quantum);
 	cli_show_u64(out, "vm_qshift", a->vm_qshift);
 	show_source(out, a);

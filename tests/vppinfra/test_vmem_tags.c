@@ -175,6 +175,44 @@ free_needs_no_tags(void)
 	vmem_destroy(vmp);
 }
 
+/* Tags of an arena that names a node come from chunks of that node's own, whatever else is in
+ * stock; one that the machine has not is refused. */
+static void
+tags_lie_on_the_arenas_node(void)
+{
+	vmem_t *here = ids_of(20000), *anywhere = ids_of(20000);
+	u32 chunk = 0;
+
+	CU_ASSERT_EQUAL(vmem_set_node(here, -2), -ENODEV);
+	CU_ASSERT_EQUAL(vmem_set_node(here, 7), -ENODEV);
+	CU_ASSERT_EQUAL(vmem_set_node(here, 0), 0);
+	/* As on a machine with several: there vmem_set_node() does this. */
+	here->vm_node = 0;
+	vmem_tags_give(here, 0);
+	for (u32 i = 0; i < 10000; i++) {
+		u32 a, b;
+
+		vmem_alloc(here, 1, VM_NOSLEEP);
+		vmem_alloc(anywhere, 1, VM_NOSLEEP);
+		/* The youngest is the last before the free one. */
+		a = vmem_tag(here->vm_freelist[min_log2(here->vm_freemap)].vs_knext)->vs_aprev;
+		b = vmem_tag(anywhere->vm_freelist[min_log2(anywhere->vm_freemap)].vs_knext)
+			    ->vs_aprev;
+		CU_ASSERT_NOT_EQUAL(a >> VMEM_LOG2_TAGS_PER_CHUNK, b >> VMEM_LOG2_TAGS_PER_CHUNK);
+		chunk = a >> VMEM_LOG2_TAGS_PER_CHUNK;
+	}
+	CU_ASSERT(chunk != 0);
+	CU_ASSERT_EQUAL(vmem_check(here, NULL, 0), 0);
+	for (u32 i = 1; i <= 10000; i++) {
+		vmem_free(here, ADDR(i), 1);
+		vmem_free(anywhere, ADDR(i), 1);
+	}
+	vmem_destroy(here);
+	vmem_destroy(anywhere);
+	vmem_reap();
+	check_all();
+}
+
 /* Without memory for the hash everything works, with longer chains; with memory again it catches
  * up as the work goes on. */
 static void
@@ -252,7 +290,8 @@ check_finds_what_is_broken(void)
 static const unit_test_t tests[] = {
 	UNIT(segments_cost_28_bytes),       UNIT(the_hash_is_rescaled_with_the_work),
 	UNIT(strides_do_not_collide),       UNIT(free_needs_no_tags),
-	UNIT(the_hash_does_without_memory), UNIT(check_finds_what_is_broken),
+	UNIT(the_hash_does_without_memory), UNIT(tags_lie_on_the_arenas_node),
+	UNIT(check_finds_what_is_broken),
 };
 
 int

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The common stock of tags, in two parts.  Chunks of 2048 tags come from vmem_seg_arena, which is
+/* The common stock of tags, in parts.  Chunks of 2048 tags come from vmem_seg_arena, which is
  * itself described by tags, as are the arenas it imports from (VMC_POPULATOR).  Theirs come from
  * chunks of their own: so a chunk that served other arenas holds no tag that describes a chunk,
  * and becomes wholly free when those arenas are done with it; and a reserve in that part, which
  * only the thread that fetches a chunk may touch, keeps it from ever beginning a second fetch.
+ * Where there are several NUMA nodes, an arena that names one has its tags from a part whose chunks
+ * lie there.
  *
  * In each part the chunks with free tags form a list whose wholly free members are at the end:
  * they are used last and can be given back. */
@@ -21,6 +23,9 @@ static vmem_seg_t vmem_seg0[VMEM_SEG_INITIAL];
 typedef enum {
 	STOCK_POPULATORS = 0, /* the static chunk is one of these */
 	STOCK_OTHERS = 1,
+	/* STOCK_NODE + n: those of arenas on node n. */
+	STOCK_NODE = 2,
+	N_STOCKS = STOCK_NODE + VMEM_N_NODES,
 } stock_id_t;
 
 typedef struct {
@@ -41,11 +46,11 @@ typedef struct {
 static chunk_t chunks[VMEM_N_CHUNKS];
 static struct {
 	pthread_mutex_t lock;
-	stock_t stocks[2];
+	stock_t stocks[N_STOCKS];
 	u32 n_ever, free_ids; /* ids given back, through next */
 	u64 n_chunks;
 } tags = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	   .stocks = { { 0, NO_CHUNK, NO_CHUNK }, { 0, NO_CHUNK, NO_CHUNK } },
+	   .stocks = { [0 ... N_STOCKS - 1] = { 0, NO_CHUNK, NO_CHUNK } },
 	   .free_ids = NO_CHUNK };
 
 static pthread_mutex_t populate_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -179,7 +184,9 @@ void
 vmem_tags_counts(u64 *n_free, u64 *n_chunks)
 {
 	pthread_mutex_lock(&tags.lock);
-	*n_free = tags.stocks[0].n_free + tags.stocks[1].n_free;
+	*n_free = 0;
+	for (u32 i = 0; i < N_STOCKS; i++)
+		*n_free += tags.stocks[i].n_free;
 	*n_chunks = tags.n_chunks;
 	pthread_mutex_unlock(&tags.lock);
 }
@@ -193,7 +200,7 @@ stock_of(const vmem_t *vmp, u64 *n_stay)
 
 	*n_stay = 0;
 	if (!is_free_for_all && !(vmp->vm_cflags & VMC_POPULATOR))
-		return &tags.stocks[STOCK_OTHERS];
+		return &tags.stocks[vmp->vm_node < 0 ? STOCK_OTHERS : STOCK_NODE + vmp->vm_node];
 	*n_stay = is_free_for_all ? 0 : VMEM_TAGS_RESERVE;
 	return &tags.stocks[STOCK_POPULATORS];
 }
@@ -281,6 +288,8 @@ fetch_chunk(vmem_t *vmp)
 			vmem_core_free(vmem_seg_arena, memory, VMEM_CHUNK_BYTES, 0, NULL);
 			error = -ENOMEM;
 		} else {
+			if (stock >= STOCK_NODE)
+				vmem_bind(memory, VMEM_CHUNK_BYTES, (int)(stock - STOCK_NODE));
 			pthread_mutex_lock(&tags.lock);
 			stock_add_chunk(stock, id, uword_to_pointer(memory, vmem_seg_t *), 0);
 			pthread_mutex_unlock(&tags.lock);
@@ -352,7 +361,7 @@ vmem_tags_trim(void)
 	vmem_seg_t *memory;
 
 	/* The populators' last: giving chunks back is what frees their tags. */
-	for (int stock = STOCK_OTHERS; stock >= STOCK_POPULATORS; stock--) {
+	for (int stock = N_STOCKS - 1; stock >= STOCK_POPULATORS; stock--) {
 		while (vmem_seg_arena && (memory = take_free_chunk((stock_id_t)stock))) {
 			vmem_core_free(vmem_seg_arena, pointer_to_uword(memory), VMEM_CHUNK_BYTES,
 				       0, NULL);

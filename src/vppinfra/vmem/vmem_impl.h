@@ -168,6 +168,11 @@ void vmem_tags_give(vmem_t *vmp, ssize_t n_keep);
 /** Give chunks that nobody uses back to vmem_seg_arena.  @return bytes.  No lock held. */
 uword vmem_tags_trim(void);
 
+/* Nodes that tags can be told to lie on. */
+#define VMEM_N_NODES 8
+/** Prefer a node for pages that may be there already.  No lock held. */
+void vmem_bind(uword addr, uword n_bytes, int node);
+
 /** Tags in the common stock, and chunks in use (the static one included). */
 void vmem_tags_counts(u64 *n_free, u64 *n_chunks);
 
