@@ -43,7 +43,7 @@ hints(void)
 always_inline bool
 is_settled(const vmem_t *vmp)
 {
-	return !vmem_hash_is_out_of_range(vmp) && vmp->vm_index == NULL &&
+	return !vmem_hash_is_out_of_range(vmp) && !vmem_index_is_short(vmp) &&
 	       vmp->vm_index_dead == NULL && vmp->vm_nsegfree <= VMEM_TAGS_MAX && hints() == 0;
 }
 
@@ -52,8 +52,7 @@ void
 vmem_after_unlock(vmem_t *vmp, vmem_after_t *after)
 {
 	after_hash_change(vmp, after);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		after->wants_nodes = vmem_index_is_short(vmp);
+	after->wants_nodes = vmem_index_is_short(vmp);
 	if (PREDICT_FALSE(vmp->vm_index_dead != NULL)) {
 		after->dead_index = vmp->vm_index_dead;
 		vmp->vm_index_dead = NULL;

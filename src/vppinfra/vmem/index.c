@@ -12,6 +12,7 @@
 #define N_FEW (VMEM_INDEX_N / 3)
 #define N_JOINED (VMEM_INDEX_N - 2)
 
+typedef unsigned __int128 pair_t;
 typedef vmem_index_node_t node_t;
 typedef vmem_index_tree_t tree_t;
 
@@ -43,24 +44,43 @@ node_put(vmem_index_t *index, node_t *node)
 	index->n_free_nodes++;
 }
 
+/* Word by word: a gap is a few entries wide, less than calls of memmove() cost. */
+always_inline void
+shift_up(u64 *v, u32 at, u32 n)
+{
+	for (u32 i = n; i > at; i--) {
+		v[i] = v[i - 1];
+		CLIB_COMPILER_BARRIER();
+	}
+}
+
+always_inline void
+shift_down(u64 *v, u32 at, u32 n)
+{
+	for (u32 i = at; i < n; i++) {
+		v[i] = v[i + 1];
+		CLIB_COMPILER_BARRIER();
+	}
+}
+
 static void
 open_gap(node_t *node, u32 at)
 {
-	u32 n = node->n++ - at;
+	u32 n = node->n++;
 
-	memmove(&node->key[at + 1], &node->key[at], n * sizeof(u64));
-	memmove(&node->aux[at + 1], &node->aux[at], n * sizeof(u64));
-	memmove(&node->tag[at + 1], &node->tag[at], n * sizeof(u64));
+	shift_up(node->key, at, n);
+	shift_up(node->aux, at, n);
+	shift_up(node->tag, at, n);
 }
 
 static void
 close_gap(node_t *node, u32 at)
 {
-	u32 n = --node->n - at;
+	u32 n = --node->n;
 
-	memmove(&node->key[at], &node->key[at + 1], n * sizeof(u64));
-	memmove(&node->aux[at], &node->aux[at + 1], n * sizeof(u64));
-	memmove(&node->tag[at], &node->tag[at + 1], n * sizeof(u64));
+	shift_down(node->key, at, n);
+	shift_down(node->aux, at, n);
+	shift_down(node->tag, at, n);
 }
 
 static void
@@ -82,27 +102,29 @@ greatest_aux(const node_t *node)
 	return greatest;
 }
 
-/* Entries from `from` on that are less than (key, aux), or not greater when or_equal. */
+/* Entries from `from` on that are less than (key, aux), or not greater when or_equal.  They are in
+ * order: halved without a branch, four times at most. */
 always_inline u32
 n_below(const node_t *node, vmem_index_order_t order, u32 from, u64 key, u64 aux, bool or_equal)
 {
-	u32 n = 0;
+	u32 at = from, n = node->n - from;
 
-	if (order == VMEM_INDEX_BY_ADDR && or_equal) {
-		for (u32 i = from; i < node->n; i++)
-			n += node->key[i] <= key;
-		return n;
+	while (n) {
+		u32 half = (n + 1) / 2, i = at + half - 1;
+		bool is_below;
+
+		if (order == VMEM_INDEX_BY_ADDR) {
+			is_below = or_equal ? node->key[i] <= key : node->key[i] < key;
+		} else {
+			pair_t entry = (pair_t)node->key[i] << 64 | node->aux[i];
+			pair_t sought = (pair_t)key << 64 | aux;
+
+			is_below = or_equal ? entry <= sought : entry < sought;
+		}
+		at = is_below ? at + half : at;
+		n -= half;
 	}
-	if (order == VMEM_INDEX_BY_ADDR) {
-		for (u32 i = from; i < node->n; i++)
-			n += node->key[i] < key;
-		return n;
-	}
-	for (u32 i = from; i < node->n; i++)
-		n += (node->key[i] < key) |
-		     ((node->key[i] == key) &
-		      ((node->aux[i] < aux) | (or_equal & (node->aux[i] == aux))));
-	return n;
+	return at - from;
 }
 
 /* The child that (key, aux) is or would be in. */
@@ -444,16 +466,19 @@ vmem_index_detach(vmem_t *vmp)
 }
 
 /* One insertion may split a node at each level and add a root. */
-static u64
-n_nodes_of_insert(const vmem_index_t *index)
+static bool
+lacks_nodes(const vmem_index_t *index)
 {
 	u64 n = 0;
+
+	if (PREDICT_TRUE(index->n_free_nodes >= VMEM_INDEX_N_INSERT))
+		return false;
 
 	for (u32 i = 0; i < 2; i++) {
 		if (index->tree[i].is_kept)
 			n += index->tree[i].root ? index->tree[i].root->level + 2u : 1;
 	}
-	return n;
+	return index->n_free_nodes < n;
 }
 
 void
@@ -461,7 +486,7 @@ vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag)
 {
 	vmem_index_t *index = vmp->vm_index;
 
-	if (PREDICT_FALSE(index->n_free_nodes < n_nodes_of_insert(index))) {
+	if (PREDICT_FALSE(lacks_nodes(index))) {
 		give_up(vmp);
 		return;
 	}
@@ -487,7 +512,7 @@ vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size,
 {
 	vmem_index_t *index = vmp->vm_index;
 
-	if (PREDICT_FALSE(index->n_free_nodes < n_nodes_of_insert(index))) {
+	if (PREDICT_FALSE(lacks_nodes(index))) {
 		give_up(vmp);
 		return;
 	}
@@ -561,15 +586,6 @@ vmem_index_free(vmem_index_t *dead)
 		}
 		dead = next;
 	}
-}
-
-bool
-vmem_index_is_short(const vmem_t *vmp)
-{
-	const vmem_index_t *index = vmp->vm_index;
-
-	/* An allocation out of the middle makes two segments of one, in both trees. */
-	return index && index->n_free_nodes < 2 * n_nodes_of_insert(index) + 4;
 }
 
 void

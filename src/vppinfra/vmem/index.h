@@ -109,8 +109,16 @@ vmem_index_tree(const vmem_t *vmp, vmem_index_order_t order)
  *  @return 0; -ENOMEM, and what was there stays. */
 int vmem_index_build(vmem_t *vmp, u32 orders);
 
-/** Nodes are fewer than one operation may take: restock once unlocked. */
-bool vmem_index_is_short(const vmem_t *vmp);
+/* Nodes that one insertion into both trees takes at most: a split at each level, and a root. */
+#define VMEM_INDEX_N_INSERT (2 * (VMEM_INDEX_MAX_LEVEL + 2))
+
+/** Nodes are fewer than one operation may take, which may insert twice: restock once unlocked. */
+always_inline bool
+vmem_index_is_short(const vmem_t *vmp)
+{
+	return vmp->vm_index && vmp->vm_index->n_free_nodes < 2 * VMEM_INDEX_N_INSERT;
+}
+
 /** Fetch a chunk of nodes.  No lock held. */
 void vmem_index_restock(vmem_t *vmp);
 
