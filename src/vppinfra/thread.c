@@ -12,6 +12,7 @@
 #define NAME_BYTES 32
 
 __thread u32 clib_thread_index_plus_1;
+__thread u8 *clib_thread_percpu_base;
 
 static struct {
 	pthread_mutex_t lock;
@@ -49,6 +50,8 @@ thread_exit(void *arg)
 			fn(fn_arg, index);
 	}
 
+	/* The unit belongs to the index, and the index to somebody else from here on. */
+	clib_thread_percpu_base = NULL;
 	pthread_mutex_lock(&thread_main.lock);
 	thread_main.is_used[index / 64] &= ~(1ULL << (index % 64));
 	thread_main.names[index][0] = 0;

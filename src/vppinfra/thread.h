@@ -14,8 +14,12 @@
 #define CLIB_THREAD_INDEX_NONE ((u16)~0)
 
 /* Set for the calling thread at its first clib_thread_index(); 0 before, index + 1 after.
- * initial-exec: read without a call; four bytes of the room that the loader keeps for such. */
+ * initial-exec: read without a call; a few bytes of the room that the loader keeps for such. */
 CLIB_EXPORT_EXTERN __thread u32 clib_thread_index_plus_1 __attribute__((tls_model("initial-exec")));
+
+/* Where the calling thread's per-CPU unit lies (percpu.h); NULL before its first use and, for good,
+ * from when the thread's index is given back. */
+CLIB_EXPORT_EXTERN __thread u8 *clib_thread_percpu_base __attribute__((tls_model("initial-exec")));
 
 /** Slow path of clib_thread_index(): registers the calling thread. */
 CLIB_EXPORT u16 clib_thread_register(void);
