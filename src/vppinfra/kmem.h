@@ -42,7 +42,7 @@
 struct vmem;
 
 /** Bytes of a cache's name, the NUL included. */
-#define CLIB_KMEM_NAME_BYTES 48
+#define CLIB_KMEM_NAME_BYTES 64
 /** Frames of a call site. */
 #define CLIB_KMEM_N_FRAMES 12
 
@@ -109,7 +109,7 @@ typedef void(clib_kmem_reclaim_t)(void *arg);
 typedef void(clib_kmem_init_t)(void *object);
 
 typedef struct {
-	/** Shown in `show kmem`; copied, 1 to 47 bytes; need not be unique. */
+	/** Shown in `show kmem`; copied, 1 to 63 bytes; need not be unique. */
 	const char *name;
 	/** At least 1. */
 	uword object_bytes;

@@ -112,9 +112,9 @@ objects_are_apart_and_aligned(void)
 {
 	static const struct {
 		uword bytes, align;
-	} kinds[] = { { 1, 0 }, { 3, 0 }, { 8, 0 }, { 24, 8 }, { 40, 64 }, { 100, 4 },
-		      { 256, 256 }, { 1000, 0 }, { 4096, 4096 }, { 9000, 16 }, { 70000, 65536 },
-		      { 300000, 0 } };
+	} kinds[] = { { 1, 0 },       { 3, 0 },     { 8, 0 },         { 24, 8 },
+		      { 40, 64 },     { 100, 4 },   { 256, 256 },     { 1000, 0 },
+		      { 4096, 4096 }, { 9000, 16 }, { 70000, 65536 }, { 300000, 0 } };
 
 	for (u32 kind = 0; kind < ARRAY_LEN(kinds); kind++) {
 		const clib_kmem_params_t p = { .name = "apart",
@@ -460,7 +460,8 @@ wrong_arguments_are_refused(void)
 	static const clib_kmem_params_t wrong[] = {
 		{ .name = NULL, .object_bytes = 8 },
 		{ .name = "", .object_bytes = 8 },
-		{ .name = "0123456789012345678901234567890123456789012345678", .object_bytes = 8 },
+		{ .name = "0123456789012345678901234567890123456789012345678901234567890123",
+		  .object_bytes = 8 },
 		{ .name = "size", .object_bytes = 0 },
 		{ .name = "size", .object_bytes = ~0ull },
 		{ .name = "align", .object_bytes = 8, .align = 24 },

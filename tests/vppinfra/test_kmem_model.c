@@ -26,7 +26,7 @@ typedef struct {
 	u32 index;
 	u64 n_allocs, n_frees, n_wrong, n_null, n_checks, n_again;
 	char what[128];
-	_Atomic(object_t *) * mail; /* shared */
+	_Atomic(object_t *) *mail; /* shared */
 	object_t *live[N_LIVE];
 	u64 stamps[N_LIVE];
 } worker_t;
@@ -48,8 +48,8 @@ take(worker_t *w, u64 stamp)
 	}
 	w->n_allocs++;
 	/* Constructed, or freed in that state: anything else has been handed out twice. */
-	w->n_wrong += atomic_exchange_explicit(&o->stamp, stamp, memory_order_relaxed) !=
-		      STAMP_FREE;
+	w->n_wrong +=
+		atomic_exchange_explicit(&o->stamp, stamp, memory_order_relaxed) != STAMP_FREE;
 	o->copy = stamp;
 	return o;
 }
@@ -58,8 +58,8 @@ static void
 give(worker_t *w, object_t *o, u64 stamp)
 {
 	w->n_wrong += o->copy != stamp;
-	w->n_wrong += atomic_exchange_explicit(&o->stamp, STAMP_FREE, memory_order_relaxed) !=
-		      stamp;
+	w->n_wrong +=
+		atomic_exchange_explicit(&o->stamp, STAMP_FREE, memory_order_relaxed) != stamp;
 	kmem_cache_free(w->cache, o);
 	w->n_frees++;
 }
@@ -235,10 +235,8 @@ two_threads_with_debugging(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(two_threads_own_what_they_hold),
-	UNIT(two_threads_with_small_magazines),
-	UNIT(two_threads_with_every_free_checked),
-	UNIT(two_threads_without_magazines),
+	UNIT(two_threads_own_what_they_hold),      UNIT(two_threads_with_small_magazines),
+	UNIT(two_threads_with_every_free_checked), UNIT(two_threads_without_magazines),
 	UNIT(two_threads_with_debugging),
 };
 

@@ -4,7 +4,10 @@
  *
  *   | front: 0xfeedface ...  | object                | back: 0xfeedface ... to the next chunk |
  *                              free:  0xdeadbeef ...
- *                              fresh: 0xbaddcafe ...   (until the caller writes) */
+ *                              fresh: 0xbaddcafe ...   (until the caller writes)
+ *
+ * Red zones are written when a slab is new, and again where one was found damaged, so that a fault
+ * is reported once. */
 #include "kmem_impl.h"
 
 #define PATTERN_REDZONE 0xfeedfaceu
@@ -40,14 +43,6 @@ back_end(const kmem_t *k)
 	return (word)(k->chunk_bytes - k->front_bytes);
 }
 
-void
-kmem_debug_fresh_slab(kmem_t *k, kmem_slab_t *s)
-{
-	for (u32 i = 0; i < s->n_objects; i++)
-		if (!(k->flags & CLIB_KMEM_NO_TOUCH))
-			kmem_debug_on_free(k, (u8 *)kmem_object_at(k, s, i));
-}
-
 word
 kmem_debug_check_poison(const kmem_t *k, const u8 *object)
 {
@@ -70,14 +65,23 @@ kmem_debug_check_right(const kmem_t *k, const u8 *object)
 	return find_wrong(object, (word)k->object_bytes, back_end(k), PATTERN_REDZONE);
 }
 
-/* Zones are written anew each time, so that one fault is reported once. */
-static void
-fill_redzones(const kmem_t *k, u8 *object)
+void
+kmem_debug_repair_redzones(const kmem_t *k, u8 *object)
 {
-	if (!(k->flags & CLIB_KMEM_REDZONE))
-		return;
 	fill(object, -(word)k->front_bytes, 0, PATTERN_REDZONE);
 	fill(object, (word)k->object_bytes, back_end(k), PATTERN_REDZONE);
+}
+
+void
+kmem_debug_fresh_slab(kmem_t *k, kmem_slab_t *s)
+{
+	for (u32 i = 0; i < s->n_objects; i++) {
+		u8 *object = (u8 *)kmem_object_at(k, s, i);
+
+		kmem_debug_on_free(k, object);
+		if (k->flags & CLIB_KMEM_REDZONE)
+			kmem_debug_repair_redzones(k, object);
+	}
 }
 
 void
@@ -85,7 +89,6 @@ kmem_debug_on_alloc(const kmem_t *k, u8 *object)
 {
 	if (k->flags & CLIB_KMEM_POISON)
 		fill(object, 0, (word)k->object_bytes, PATTERN_FRESH);
-	fill_redzones(k, object);
 }
 
 void
@@ -93,5 +96,4 @@ kmem_debug_on_free(const kmem_t *k, u8 *object)
 {
 	if (k->flags & CLIB_KMEM_POISON)
 		fill(object, 0, (word)k->object_bytes, PATTERN_FREE);
-	fill_redzones(k, object);
 }

@@ -384,6 +384,7 @@ void kmem_debug_fresh_slab(kmem_t *k, kmem_slab_t *s);
  *  CLIB_KMEM_NO_FAULT */
 #define KMEM_NO_FAULT ((word)1 << 62)
 word kmem_debug_check_poison(const kmem_t *k, const u8 *object);
+void kmem_debug_repair_redzones(const kmem_t *k, u8 *object);
 void kmem_debug_on_alloc(const kmem_t *k, u8 *object);
 void kmem_debug_on_free(const kmem_t *k, u8 *object);
 word kmem_debug_check_left(const kmem_t *k, const u8 *object);

@@ -381,25 +381,31 @@ check_live(kmem_t *k, uword addr)
 	return kind;
 }
 
+static void
+check_redzones(kmem_t *k, u8 *object, const void *caller)
+{
+	word left = kmem_debug_check_left(k, object), right = kmem_debug_check_right(k, object);
+
+	if (left != KMEM_NO_FAULT)
+		report_fault(k, CLIB_KMEM_ERROR_LEFT_OVERRUN, object, left, caller);
+	if (right != KMEM_NO_FAULT)
+		report_fault(k, CLIB_KMEM_ERROR_RIGHT_OVERRUN, object, right, caller);
+	if (left != KMEM_NO_FAULT || right != KMEM_NO_FAULT)
+		kmem_debug_repair_redzones(k, object);
+}
+
 int
 kmem_slab_free_debug(kmem_t *k, void *object, const void *caller)
 {
 	clib_kmem_error_kind_t kind = check_live(k, (uword)object);
-	word fault;
 
 	if (kind != CLIB_KMEM_N_ERRORS) {
 		if (!(k->flags & KMEM_QUIET))
 			kmem_report_bad_free(k, (uword)object, kind, caller);
 		return kind == CLIB_KMEM_ERROR_DOUBLE_FREE ? -EALREADY : -EINVAL;
 	}
-	if (k->flags & CLIB_KMEM_REDZONE) {
-		fault = kmem_debug_check_left(k, object);
-		if (fault != KMEM_NO_FAULT)
-			report_fault(k, CLIB_KMEM_ERROR_LEFT_OVERRUN, object, fault, caller);
-		fault = kmem_debug_check_right(k, object);
-		if (fault != KMEM_NO_FAULT)
-			report_fault(k, CLIB_KMEM_ERROR_RIGHT_OVERRUN, object, fault, caller);
-	}
+	if (k->flags & CLIB_KMEM_REDZONE)
+		check_redzones(k, object, caller);
 	if ((k->flags & CLIB_KMEM_POISON) && k->dtor)
 		k->dtor(object, k->arg);
 	kmem_debug_on_free(k, object);
