@@ -6,7 +6,7 @@
 #   data_path.sh ARCHIVE...
 set -u
 
-own="mheap_.*|vmem_.*|_vmem_.*|vm_.*|clib_.*|_vec_.*|pktpool_.*"
+own="kmem_.*|mheap_.*|vmem_.*|_vmem_.*|vm_.*|clib_.*|_vec_.*|pktpool_.*"
 # What a compiler puts in, copies, locks, and the waiting of a VM_SLEEP request.
 system="_GLOBAL_OFFSET_TABLE_|__tls_get_addr|memcpy|memmove|memset|memcmp"
 system="$system|pthread_(mutex_(lock|trylock|unlock)|cond_(wait|timedwait|broadcast))|sched_yield"

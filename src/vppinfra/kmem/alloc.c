@@ -42,7 +42,15 @@ alloc_or_wait(kmem_t *k, int flags, const void *caller)
 void *
 clib_kmem_cache_alloc_slow(clib_kmem_cache_t *cache, int flags)
 {
-	return alloc_or_wait(kmem_of(cache), flags, __builtin_return_address(0));
+	kmem_t *k = kmem_of(cache);
+	uword addr;
+
+	/* CHECKED caches come here every time. */
+	if ((k->flags & CLIB_KMEM_CHECKED) && !(flags & CLIB_KMEM_ZERO) &&
+	    PREDICT_TRUE(clib_thread_percpu_base != NULL) &&
+	    kmem_checked_alloc(k, flags, &addr, __builtin_return_address(0)) == 0)
+		return (void *)addr;
+	return alloc_or_wait(k, flags, __builtin_return_address(0));
 }
 
 static void

@@ -7,12 +7,15 @@
 /* Where an address lies.  The slab of an object that is not in it cannot go away; for any other
  * address the answer may be of a moment ago, and then the state says that it is not live. */
 static int
-locate(kmem_t *k, uword addr, kmem_slab_t **slab, u32 *index)
+locate_slow(kmem_t *k, uword addr, kmem_slab_t **slab, u32 *index)
 {
-	kmem_slab_t *s = kmem_hash_peek(k, addr >> k->log2_slab_align);
+	uword key = addr >> k->log2_slab_align;
+	kmem_slab_t *s = kmem_hash_peek(k, key);
 	clib_kmem_error_kind_t kind;
 
-	if (PREDICT_TRUE(s != NULL)) {
+	if (s) {
+		/* Release: the descriptor's fields, pairs with the acquire in locate(). */
+		atomic_store_explicit(&k->recent[key % KMEM_N_RECENT], s, memory_order_release);
 		*slab = s;
 		return kmem_slab_index(k, s, addr, index) == CLIB_KMEM_N_ERRORS ? 0 : -EINVAL;
 	}
@@ -23,6 +26,20 @@ locate(kmem_t *k, uword addr, kmem_slab_t **slab, u32 *index)
 	return kind == CLIB_KMEM_N_ERRORS ? 0 : -EINVAL;
 }
 
+always_inline int
+locate(kmem_t *k, uword addr, kmem_slab_t **slab, u32 *index)
+{
+	uword key = addr >> k->log2_slab_align;
+	kmem_slab_t *s =
+		atomic_load_explicit(&k->recent[key % KMEM_N_RECENT], memory_order_acquire);
+
+	/* Acquire: what was written when the descriptor got this key. */
+	if (PREDICT_FALSE(s == NULL || atomic_load_explicit(&s->key, memory_order_acquire) != key))
+		return locate_slow(k, addr, slab, index);
+	*slab = s;
+	return kmem_slab_index(k, s, addr, index) == CLIB_KMEM_N_ERRORS ? 0 : -EINVAL;
+}
+
 int
 kmem_checked_alloc(kmem_t *k, int flags, uword *addr, const void *caller)
 {
@@ -31,8 +48,9 @@ kmem_checked_alloc(kmem_t *k, int flags, uword *addr, const void *caller)
 	kmem_slab_t *s;
 	u32 i;
 
-	if (c) {
-		if (kmem_cpu_alloc(k, c, flags, &object, caller))
+	if (PREDICT_TRUE(c != NULL)) {
+		if (PREDICT_FALSE(!_clib_kmem_pop(c, &object)) &&
+		    kmem_cpu_alloc(k, c, flags, &object, caller))
 			return -ENOMEM;
 	} else {
 		if (kmem_slab_alloc(k, &object, 1, flags, caller) == 0)
@@ -58,9 +76,9 @@ kmem_checked_free(kmem_t *k, uword addr, const void *caller)
 		return -EINVAL;
 	if (atomic_exchange_explicit(&s->states[i], 0, memory_order_relaxed) != 1)
 		return -EALREADY;
-	if (c)
-		kmem_cpu_free(k, c, object, caller);
-	else
+	if (PREDICT_FALSE(c == NULL))
 		kmem_slab_free(k, &object, 1, caller);
+	else if (PREDICT_FALSE(!_clib_kmem_push(c, object)))
+		kmem_cpu_free(k, c, object, caller);
 	return 0;
 }

@@ -159,6 +159,9 @@ kmem_layout(kmem_t *k)
 	k->descriptor_bytes = descriptor_bytes(k, n);
 	k->slab_align = max_pow2(k->slab_bytes);
 	k->log2_slab_align = (u32)min_log2(k->slab_align);
+	k->chunk_inverse = k->slab_bytes >> 32 == 0
+				   ? (u32)(((1ull << 32) + k->chunk_bytes - 1) / k->chunk_bytes)
+				   : 0;
 	layout_colours(k);
 	/* Calls that the inline path must not answer come out of line. */
 	kmem_store(&k->public.cpu_offset,

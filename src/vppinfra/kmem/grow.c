@@ -92,8 +92,6 @@ init_slab(kmem_t *k, kmem_slab_t *s, uword start)
 	s->n_objects = k->n_per_slab;
 	s->n_inuse = 0;
 	s->hint = 0;
-	/* An on-slab descriptor of a CHECKED cache may still be read by who frees wrongly. */
-	atomic_store_explicit(&s->key, start >> k->log2_slab_align, memory_order_relaxed);
 	for (u32 w = 0; w < k->n_words; w++)
 		s->free_bits[w] = ~0ull;
 	if (k->n_per_slab % 64)
@@ -101,10 +99,19 @@ init_slab(kmem_t *k, kmem_slab_t *s, uword start)
 	point_into(k, s);
 }
 
+/* Release: whoever finds the key finds the rest as it is; pairs with the acquires in checked.c and
+ * table.c. */
+static void
+publish(kmem_t *k, kmem_slab_t *s)
+{
+	atomic_store_explicit(&s->key, s->start >> k->log2_slab_align, memory_order_release);
+}
+
 /* Lock held. */
 static void
 add_slab(kmem_t *k, kmem_slab_t *s)
 {
+	publish(k, s);
 	if (!(k->flags & KMEM_INTERNAL))
 		kmem_hash_insert(k, s);
 	kmem_list_insert(k, s, KMEM_LIST_EMPTY);

@@ -124,7 +124,9 @@ static void
 fork_child(void)
 {
 	unlock_caches(true);
-	/* A recursive mutex knows its owner by thread id, and the child's is another. */
+	/* A recursive mutex knows its owner by thread id, and the child's is another: unlocking is
+	 * refused, and only tells a thread sanitizer. */
+	kmem_list_unlock();
 	list_lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }
 

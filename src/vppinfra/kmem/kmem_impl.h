@@ -95,6 +95,11 @@ extern const kmem_source_ops_t kmem_memory_source __attribute__((visibility("hid
 
 /* ---- a cache ---- */
 
+/* A power of two: so many neighbouring slabs are found with one look. */
+#define KMEM_N_RECENT 64
+/* The key of a slab that has gone: no address has it, since slabs are greater than a byte. */
+#define KMEM_KEY_NONE (~(uword)0)
+
 /* The table of slabs by address: linear hashing (Litwin, 1980) in parts, the first inline and
  * each of the others as large as all before it, as in vmem/vmem_impl.h.  A slab that is added
  * splits one bucket at most, so there is no pause for a greater table. */
@@ -117,6 +122,8 @@ typedef struct kmem {
 	uword align, chunk_bytes, object_bytes;
 	uword slab_bytes, slab_align;
 	u32 log2_slab_align, n_per_slab;
+	/** Ceiling of 2^32 / chunk_bytes, where slabs are below 4 GiB; else 0. */
+	u32 chunk_inverse;
 	u32 descriptor_bytes, n_words;
 	u32 colour_bytes, n_colours;
 	vmem_t *source;
@@ -164,6 +171,9 @@ typedef struct kmem {
 	/* Any thread, relaxed. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) CLIB_ATOMIC(u64) n_direct_allocs; /* past the magazines */
 	CLIB_ATOMIC(u64) n_fails, n_bad_frees, n_errors;
+
+	/* CHECKED: slabs that were looked for last, by the low bits of their key.  Any thread. */
+	_Alignas(CLIB_CACHE_LINE_BYTES) CLIB_ATOMIC(kmem_slab_t *) recent[KMEM_N_RECENT];
 } kmem_t;
 
 always_inline kmem_t *
@@ -271,9 +281,10 @@ kmem_slab_index(const kmem_t *k, const kmem_slab_t *s, uword addr, u32 *index)
 
 	if (PREDICT_FALSE(addr - s->start >= k->slab_bytes))
 		return CLIB_KMEM_ERROR_STRANGER;
-	/* A 32-bit division where it will do: half the time. */
-	i = PREDICT_TRUE((offset | k->chunk_bytes) >> 32 == 0) ? (u32)offset / (u32)k->chunk_bytes
-							       : offset / k->chunk_bytes;
+	/* For i * chunk the product is i * 2^32 and less than 2^32 more: i is right, and for any
+	 * other offset the product below shows that it is none. */
+	i = PREDICT_TRUE(k->chunk_inverse != 0) ? offset * k->chunk_inverse >> 32
+						: offset / k->chunk_bytes;
 	*index = (u32)i;
 	return PREDICT_TRUE(i < s->n_objects && i * k->chunk_bytes == offset)
 		       ? CLIB_KMEM_N_ERRORS

@@ -148,14 +148,23 @@ static void
 fork_prepare(void)
 {
 	pthread_mutex_lock(&percpu.lock);
-	pthread_mutex_lock(&percpu.shared_lock);
 }
 
 static void
-fork_done(void)
+fork_parent(void)
 {
-	pthread_mutex_unlock(&percpu.shared_lock);
 	pthread_mutex_unlock(&percpu.lock);
+}
+
+/* The shared unit is whose thread forked, if it was so before, or nobody's: other threads that were
+ * between enter and leave do not exist any more. */
+static void
+fork_child(void)
+{
+	pthread_mutex_unlock(&percpu.lock);
+	percpu.shared_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	if (n_shared_entries)
+		pthread_mutex_lock(&percpu.shared_lock);
 }
 
 static int
@@ -174,7 +183,7 @@ init_locked(void)
 			    SIZE_BYTES, NULL, NULL, NULL, 0, VM_NOSLEEP | VMC_IDENTIFIER);
 	if (percpu.offsets == NULL)
 		return -ENOMEM;
-	pthread_atfork(fork_prepare, fork_done, fork_done);
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	return 0;
 }
 

@@ -108,6 +108,7 @@ retire_if_too_many(kmem_t *k, kmem_slab_t *s, u64 n_keep, kmem_slab_t **retired)
 	kmem_list_delete(k, s);
 	if (!(k->flags & KMEM_INTERNAL))
 		kmem_hash_delete(k, s);
+	kmem_store(&s->key, KMEM_KEY_NONE);
 	kmem_add(&k->n_destroyed, 1);
 	s->next = *retired;
 	*retired = s;
