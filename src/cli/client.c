@@ -190,7 +190,10 @@ one_command(client_t *c, char **words, int n_words)
 
 	if (!line)
 		return client_complain(c, -ENOMEM);
-	rv = run_line(c, line, strlen(line), 0, &quit);
+	if (!strcmp(words[0], "top"))
+		rv = client_top(c, line + strlen("top"));
+	else
+		rv = run_line(c, line, strlen(line), 0, &quit);
 	free(line);
 	return rv;
 }
@@ -235,6 +238,7 @@ static const char usage[] =
 	"  -f, --file FILE      commands from a file, one a line; - is stdin\n"
 	"  -h, --help           this text\n"
 	"  -V, --version        version of this client\n"
+	"The command top [-n COUNT] [-d SECONDS] [WORDS] shows the answer of show WORDS, redrawn.\n"
 	"Without a command: interactive on a terminal, else commands from stdin.\n"
 	"Exit status: 0 done, 1 a command failed, 2 no daemon or wrong usage.\n";
 

@@ -44,6 +44,9 @@ int client_print(const client_answer_t *answer, int use_pager);
 /** Commands from a file, "-" for stdin; stops at the first that fails.  @return exit code */
 int client_script(client_t *c, const char *file);
 
+/** A show command, redrawn until a key; words: options and what to show.  @return exit code */
+int client_top(client_t *c, const char *words);
+
 /** Line editing, history and completion on a terminal.  @return exit code */
 int client_interactive(client_t *c);
 

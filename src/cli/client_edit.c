@@ -216,6 +216,11 @@ run(session_t *s, const char *line, int *quit)
 		show_history(s);
 		return CLIENT_OK;
 	}
+	if (!strncmp(line, "top", 3) && (line[3] == 0 || line[3] == ' ')) {
+		rv = client_top(s->client, line + 3);
+		*quit = rv == CLIENT_NO_DAEMON;
+		return rv;
+	}
 	rv = client_ask(s->client, CLI_KIND_RUN, s->client->format, line, strlen(line), &answer);
 	if (rv) {
 		*quit = 1;

@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <rte_memory.h>
 #include <vppinfra/arena.h>
+#define CLIB_PERCPU_RUN_TIME_ONLY
+#include <vppinfra/percpu.h>
 #include <vppinfra/physmem.h>
 #include <vppinfra/vec.h>
 
@@ -240,10 +242,12 @@ add_arena(clib_arena_t *arena, void *arg)
 static void
 add_other_roots(memory_totals_t *t)
 {
+	clib_percpu_info_t percpu;
 	memory_account_t *a;
 
-	account_of(t, 12)->arenas += vmem_mmap_committed_bytes();
-	t->arenas_committed_bytes += vmem_mmap_committed_bytes();
+	clib_percpu_get_info(&percpu);
+	account_of(t, 12)->arenas += vmem_mmap_committed_bytes() + percpu.committed_bytes;
+	t->arenas_committed_bytes += vmem_mmap_committed_bytes() + percpu.committed_bytes;
 	vec_foreach (a, t->by_size) {
 		u64 n = clib_physmem_committed_bytes(a->log2_page_size) +
 			clib_mem_vm_committed_bytes(a->log2_page_size);

@@ -21,6 +21,7 @@
 #include <vppinfra/arena.h>
 #include <vppinfra/fault.h>
 #include <vppinfra/format.h>
+#include <vppinfra/kmem.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/mem_setup.h>
 #include <vppinfra/physmem.h>
@@ -126,7 +127,7 @@ give_pages_back(void *arg)
 	u64 n_bytes;
 
 	vmheap_elog_sample_memory();
-	n_bytes = clib_mem_trim();
+	n_bytes = clib_mem_trim() + clib_kmem_reap();
 	if (!n_bytes)
 		return;
 	memcpy(ELOG_TRACK_DATA(vmheap_elog_main(), e, memory), &n_bytes, sizeof(n_bytes));

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The real client on the real daemon: every command, exit codes, and clients that misbehave."""
+import fcntl
 import json
 import os
+import pty
 import re
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -15,7 +19,8 @@ show memory; show memory main-heap; show memory numa-heaps; show memory map; sho
 show memory main-heap verbose; show vmem; show vmem verbose; show hugepages; show buffers; show buffers detail
 show physmem; show physmem verbose; show physmem detail map; show errors; clear runtime; clear errors; clear interface; help; ?; show ?; help show memory
  show vmem numa-0; show vmem vmem_hash verbose; show xconnect; show cli; show event-logger; show event-logger all; show segments
- show zones; show zones named; show buddyinfo; show memory address 0x1000"""
+ show zones; show zones named; show buddyinfo; show memory address 0x1000
+show kmem; show kmem verbose; show percpu; kmem shrink; kmem debug nosuch off"""
 COMMANDS = [c.strip() for c in re.split(r"[;\n]", COMMANDS) if c.strip()]
 
 
@@ -49,6 +54,47 @@ def test_abbreviations():
         d.wait_up()
         assert d.text("sh ver") == d.text("show version")
         assert "default-numa-0" in d.text("sh buf")
+        d.stop()
+
+
+def test_top_counts_and_refuses():
+    """Away from a terminal top answers as often as it is told, once by default; wrong words fail as they do in show."""
+    with Daemon() as d:
+        d.wait_up()
+        one = d.text("show percpu")
+        assert d.text("top percpu") == one
+        assert d.text("top -n 3 -d 0.05 percpu").count("unit_bytes") == 3 * one.count("unit_bytes")
+        assert d.text("top") == d.text("show kmem")
+        for command in ("top -n x", "top -d 0 kmem", "top nosuch"):
+            assert d.ctl(command).returncode == 1, command
+        d.stop()
+
+
+def test_top_on_a_terminal():
+    """Redrawn each time on the alternate screen, cut to its size; q ends it and puts the terminal right."""
+    with Daemon() as d:
+        d.wait_up()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(CLIENT, [CLIENT, "-s", d.socket, "top", "-d", "0.1", "vmem"])
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 40, 0, 0))
+        seen = b""
+        end = time.monotonic() + 20
+        while seen.count(b"\033[H") < 4 and time.monotonic() < end:
+            seen += os.read(fd, 65536)
+        assert seen.startswith(b"\033[?1049h"), seen[:80]
+        last = seen.split(b"\033[H")[-2]
+        lines = last.split(b"\r\n")
+        assert len(lines) <= 8 and all(len(line.replace(b"\033[K", b"")) <= 40 for line in lines), last
+        os.write(fd, b"q")
+        try:
+            while more := os.read(fd, 65536):
+                seen += more
+        except OSError:  # the other end is closed
+            pass
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert seen.endswith(b"\033[?1049l"), seen[-80:]
+        os.close(fd)
         d.stop()
 
 

@@ -406,7 +406,7 @@ word kmem_debug_check_right(const kmem_t *k, const u8 *object);
 /** Flags that KMEM_DEBUG and clib_kmem_debug() give a name. */
 u32 kmem_rules_flags(const char *name);
 
-/* ---- stack.c ---- */
+/* ---- site.c ---- */
 
 void kmem_site_take(clib_kmem_site_t *site, const void *caller);
 
