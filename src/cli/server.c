@@ -16,6 +16,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <vppinfra/kmem.h>
 
 typedef struct cli_client {
 	TAILQ_ENTRY(cli_client) link;
@@ -31,6 +32,7 @@ struct cli_server {
 	struct evconnlistener *listener;
 	struct event *resume; /* accepts again after descriptors ran out */
 	TAILQ_HEAD(, cli_client) clients;
+	kmem_cache_t *client_cache;
 	cli_server_stats_t stats;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct stat identity; /* of our socket file, so that only that one is removed */
@@ -45,7 +47,7 @@ client_free(cli_client_t *c)
 	TAILQ_REMOVE(&c->server->clients, c, link);
 	c->server->stats.n_clients--;
 	bufferevent_free(c->bev);
-	free(c);
+	kmem_cache_free(c->server->client_cache, c);
 }
 
 static void
@@ -212,12 +214,12 @@ server_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockad
 	cli_client_t *c = NULL;
 
 	if (s->stats.n_clients < CLI_SERVER_MAX_CLIENTS)
-		c = calloc(1, sizeof(*c));
+		c = kmem_cache_zalloc(s->client_cache, KM_NOSLEEP);
 	if (c)
 		c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!c || !c->bev) {
 		s->stats.n_refused++;
-		free(c);
+		kmem_cache_free(s->client_cache, c);
 		close(fd);
 		return;
 	}
@@ -348,18 +350,21 @@ cli_server_create(struct event_base *base, const char *path, cli_server_t **serv
 		s->base = base;
 		TAILQ_INIT(&s->clients);
 		strcpy(s->path, path);
+		s->client_cache = KMEM_CACHE(cli_client, 0);
 		s->resume = event_new(base, -1, 0, server_resume, s);
 		s->listener =
 			evconnlistener_new(base, server_accept, s,
 					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	}
-	if (!s || !s->listener || !s->resume || lstat(path, &s->identity)) {
+	if (!s || !s->client_cache || !s->listener || !s->resume || lstat(path, &s->identity)) {
 		if (s && s->listener)
 			evconnlistener_free(s->listener);
 		else
 			close(fd);
 		if (s && s->resume)
 			event_free(s->resume);
+		if (s)
+			kmem_cache_destroy(s->client_cache);
 		free(s);
 		unlink(path);
 		return clib_error_return(0, "cli-listen %s: no memory", path);
@@ -388,6 +393,7 @@ cli_server_destroy(cli_server_t *s)
 		unlink(s->path);
 	if (main_server == s)
 		main_server = NULL;
+	kmem_cache_destroy(s->client_cache);
 	free(s);
 }
 
