@@ -17,7 +17,7 @@ families() {
 		elog
 		_?(un)?serialize(_[a-z0-9_]+)?
 		(mem|string)_key_(sum|equal|format_pair)
-		(vm|vmem|arena|mmz|pages|kmem|percpu|vmheap)_[a-z0-9_]+
+		_?(vm|vmem|arena|mmz|pages|kmem|percpu|vmheap)_[a-z0-9_]+
 		_?(un)?format(_[a-z0-9_]+)?
 		va_((un|f)?format|serialize)
 		fd?format
