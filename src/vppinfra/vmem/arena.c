@@ -321,6 +321,8 @@ fork_parent(void)
 static void
 fork_child(void)
 {
+	/* Refused, as below; it only tells a thread sanitizer that the list's lock is not held. */
+	pthread_mutex_unlock(&list_lock);
 	vmem_tags_unlock();
 	for (vmem_t *vmp = vmem_list; vmp; vmp = vmp->vm_next) {
 		vmp->vm_n_waiters = 0;
