@@ -61,6 +61,7 @@ CLIB_EXPORT int clib_arena_destroy(clib_arena_t *arena);
  *  and vmem reports each arena's leak.  Heaps in the arena must have been freed. */
 CLIB_EXPORT void clib_arena_abandon(clib_arena_t *arena);
 
+/** The name it was made with. */
 CLIB_EXPORT const char *clib_arena_name(const clib_arena_t *arena);
 
 /** The arena of committed memory, for vmem_alloc(); quantum = the page size.  It imports what it
