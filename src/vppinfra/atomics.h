@@ -59,9 +59,12 @@ using std::memory_order_release;
 	__atomic_compare_exchange_n((addr), (exp), (new_value), (is_weak), __ATOMIC_RELAXED,       \
 				    __ATOMIC_RELAXED)
 
+/** A lock that is a word: take it, the former value is 0 when it was free (acquire); give it back
+ *  (release). */
 #define clib_atomic_test_and_set(a) __atomic_exchange_n((a), 1, __ATOMIC_ACQUIRE)
 #define clib_atomic_release(a) __atomic_store_n((a), 0, __ATOMIC_RELEASE)
 
+/** Load, store and exchange, with the order that the name ends in. */
 #define clib_atomic_load_relax_n(a) __atomic_load_n((a), __ATOMIC_RELAXED)
 #define clib_atomic_load_acq_n(a) __atomic_load_n((a), __ATOMIC_ACQUIRE)
 #define clib_atomic_load_seq_cst(a) __atomic_load_n((a), __ATOMIC_SEQ_CST)
@@ -73,6 +76,7 @@ using std::memory_order_release;
 #define clib_atomic_swap_acq_rel_n(a, b) __atomic_exchange_n((a), (b), __ATOMIC_ACQ_REL)
 #define clib_atomic_swap_relax_n(a, b) __atomic_exchange_n((a), (b), __ATOMIC_RELAXED)
 
+/** Fences of that order. */
 #define clib_atomic_fence_rel() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define clib_atomic_fence_acq() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define clib_atomic_fence_seq_cst() __atomic_thread_fence(__ATOMIC_SEQ_CST)
