@@ -21,6 +21,7 @@
 
 typedef uword clib_bitmap_t;
 
+/** Bits in a word of a bitmap. */
 #define CLIB_BITMAP_WORD_BITS 64
 
 /** Words that hold n bits. */
@@ -47,6 +48,8 @@ _clib_bitmap_n_words(uword n_bits)
 		clib_bitmap_validate(v, n_bits);                                                   \
 	})
 
+/** Of the vector that a bitmap is: make word i valid (0 or -ENOMEM); a copy, NULL without memory;
+ *  free and set to 0; bytes in use. */
 #define clib_bitmap_vec_validate(v, i) vec_validate(v, i)
 #define clib_bitmap_dup(v) ((uword *)vec_dup(v))
 #define clib_bitmap_free(v) vec_free(v)
@@ -57,6 +60,7 @@ _clib_bitmap_n_words(uword n_bits)
 
 /* ---- whole sets ---- */
 
+/** Whether no bit is set. */
 static inline uword
 clib_bitmap_is_zero(const uword *ai)
 {
@@ -78,6 +82,7 @@ clib_bitmap_is_equal(const uword *a, const uword *b)
 	return 1;
 }
 
+/** How many bits are set. */
 static inline uword
 clib_bitmap_count_set_bits(const uword *ai)
 {
@@ -128,6 +133,7 @@ clib_bitmap_set(uword *ai, uword i, uword value)
 	return ai;
 }
 
+/** Bit i, 0 or 1, of a bitmap that has its word. */
 always_inline uword
 clib_bitmap_get_no_check(const uword *ai, uword i)
 {
@@ -157,6 +163,7 @@ clib_bitmap_get_multiple(const uword *ai, uword i, uword n_bits)
 	return x & pow2_mask(n_bits);
 }
 
+/** The same; checking costs nothing here. */
 #define clib_bitmap_get_multiple_no_check(ai, i, n_bits) clib_bitmap_get_multiple(ai, i, n_bits)
 
 /* One past the last of n_bits from i; ~0 stands for what is beyond: no memory holds that. */
@@ -257,12 +264,14 @@ clib_bitmap_next_clear(const uword *ai, uword i)
 /** VPP's spelling where it puts its own next_clear right. */
 #define clib_bitmap_next_clear_corrected(ai, i) clib_bitmap_next_clear((ai), (i))
 
+/** The lowest bit that is set; ~0 for none. */
 static inline uword
 clib_bitmap_first_set(const uword *ai)
 {
 	return clib_bitmap_next_set(ai, 0);
 }
 
+/** The lowest bit that is not set; there is always one. */
 static inline uword
 clib_bitmap_first_clear(const uword *ai)
 {
@@ -386,6 +395,7 @@ clib_bitmap_andnoti_notrim(uword *ai, uword i)
 	return ai;
 }
 
+/** Clear bit i.  @return the bitmap */
 static inline uword *
 clib_bitmap_andnoti(uword *ai, uword i)
 {
@@ -401,6 +411,7 @@ clib_bitmap_ori_notrim(uword *ai, uword i)
 	return ai;
 }
 
+/** Set bit i.  @return the bitmap, which may have moved; as it was without memory */
 static inline uword *
 clib_bitmap_ori(uword *ai, uword i)
 {
@@ -416,6 +427,7 @@ clib_bitmap_xori_notrim(uword *ai, uword i)
 	return ai;
 }
 
+/** Turn bit i over.  @return the bitmap, which may have moved; as it was without memory */
 static inline uword *
 clib_bitmap_xori(uword *ai, uword i)
 {
