@@ -8,6 +8,7 @@
 
 #include <vppinfra/clib.h>
 
+/** A mask of bit i; bit i of n, 0 or 1. */
 #define SET_BIT(i) (1ULL << (i))
 #define GET_BIT(n, i) ((n)&SET_BIT(i))
 
@@ -18,6 +19,7 @@ rotate_left(uword x, uword i)
 	return x << (i & 63) | x >> (-i & 63);
 }
 
+/** Turn x to the right by i bits. */
 always_inline uword
 rotate_right(uword x, uword i)
 {
@@ -44,12 +46,14 @@ get_lowest_set_bit(uword x)
 	return x & -x;
 }
 
+/** Number of the lowest set bit; 64 for 0. */
 always_inline u8
 get_lowest_set_bit_index(uword x)
 {
 	return (u8)count_trailing_zeros(x);
 }
 
+/** x without its lowest set bit; 0 for 0. */
 always_inline uword
 clear_lowest_set_bit(uword x)
 {
@@ -78,6 +82,7 @@ bit_extract_u64(u64 x, u64 mask)
 #endif
 }
 
+/** The bits of x that the mask selects, moved together at the low end. */
 always_inline u32
 bit_extract_u32(u32 x, u32 mask)
 {
@@ -86,12 +91,14 @@ bit_extract_u32(u32 x, u32 mask)
 
 /* ---- arrays ---- */
 
+/** Whether a bit of an array of words is set. */
 always_inline int
 uword_bitmap_is_bit_set(const uword *bmp, uword bit_index)
 {
 	return bmp[bit_index / 64] >> (bit_index % 64) & 1;
 }
 
+/** Clear all of n words. */
 always_inline void
 uword_bitmap_clear(uword *bmp, uword n_uwords)
 {
@@ -99,6 +106,7 @@ uword_bitmap_clear(uword *bmp, uword n_uwords)
 		bmp[i] = 0;
 }
 
+/** Set bits in n words. */
 always_inline uword
 uword_bitmap_count_set_bits(const uword *bmp, uword n_uwords)
 {
@@ -150,18 +158,21 @@ _uword_bitmap_fill(uword *bmp, uword i, uword n_bits, int value)
 	}
 }
 
+/** Set n bits from one on; the array must have them. */
 always_inline void
 uword_bitmap_set_bits_at_index(uword *bmp, uword bit_index, uword n_bits)
 {
 	_uword_bitmap_fill(bmp, bit_index, n_bits, 1);
 }
 
+/** Clear n bits from one on; the array must have them. */
 always_inline void
 uword_bitmap_clear_bits_at_index(uword *bmp, uword bit_index, uword n_bits)
 {
 	_uword_bitmap_fill(bmp, bit_index, n_bits, 0);
 }
 
+/** Older names of these two. */
 #define uword_bitmap_set_multiple(bmp, i, n_bits)                                                  \
 	uword_bitmap_set_bits_at_index((bmp), (i), (n_bits))
 #define uword_bitmap_clear_multiple(bmp, i, n_bits)                                                \
