@@ -4,6 +4,7 @@
 #ifndef included_vppinfra_bsd_malloc_h
 #define included_vppinfra_bsd_malloc_h
 
+/** malloc(9)'s flags, as far as vmem(9) takes them. */
 #define M_NOWAIT 0x0001      /* fail at once */
 #define M_WAITOK 0x0002      /* sleep until there is room */
 #define M_NORECLAIM 0x0080   /* taken, and of no effect in vmem */
