@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #ifndef PAGE_SHIFT
+/** The machine's page: logarithm, bytes, offset mask. */
 #	define PAGE_SHIFT 12
 #endif
 #ifndef PAGE_SIZE
