@@ -26,6 +26,7 @@
 typedef uword vmem_addr_t;
 typedef size_t vmem_size_t;
 
+/** Bounds of an address that leave it free; an arena with quantum caches cannot hand out 0. */
 #define VMEM_ADDR_MIN 0
 #define VMEM_ADDR_QCACHE_MIN 1
 #define VMEM_ADDR_MAX (~(vmem_addr_t)0)
@@ -63,6 +64,8 @@ CLIB_EXPORT void vmem_set_import(vmem_t *vm, vmem_import_t *importfn, vmem_relea
 CLIB_EXPORT void vmem_set_limit(vmem_t *vm, vmem_size_t limit);
 CLIB_EXPORT void vmem_set_reclaim(vmem_t *vm, vmem_reclaim_t *reclaimfn) _VMEM_BSD(set_reclaim);
 
+/** vmem(9): 0 or ENOMEM, the address through addrp; xalloc's bounds are inclusive.  What alloc gave
+ *  goes to free, what xalloc gave to xfree, with the size it was asked for. */
 CLIB_EXPORT int vmem_alloc(vmem_t *vm, vmem_size_t size, int flags, vmem_addr_t *addrp)
 	_VMEM_BSD(alloc);
 CLIB_EXPORT void vmem_free(vmem_t *vm, vmem_addr_t addr, vmem_size_t size) _VMEM_BSD(free);
@@ -73,6 +76,7 @@ CLIB_EXPORT void vmem_xfree(vmem_t *vm, vmem_addr_t addr, vmem_size_t size) _VME
 /** @return 0; ENOMEM, with a report when it overlaps a span or is off the quantum */
 CLIB_EXPORT int vmem_add(vmem_t *vm, vmem_addr_t addr, vmem_size_t size, int flags) _VMEM_BSD(add);
 
+/** Bytes of the arena that are allocated, free, or both: VMEM_ALLOC, VMEM_FREE. */
 CLIB_EXPORT vmem_size_t vmem_size(vmem_t *vm, int typemask) _VMEM_BSD(size);
 
 /** Who has an address; one arena, whose address it is, with its segments for the modifier 'a';
