@@ -12,59 +12,69 @@
 
 #include <vppinfra/clib.h>
 
+/** Which end of a number comes first in memory: 0 or 1, known to the preprocessor. */
 #define CLIB_ARCH_IS_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 #define CLIB_ARCH_IS_BIG_ENDIAN (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 #define clib_arch_is_little_endian CLIB_ARCH_IS_LITTLE_ENDIAN
 #define clib_arch_is_big_endian CLIB_ARCH_IS_BIG_ENDIAN
 
+/** The bytes of x in the opposite order; one by type. */
 always_inline u8
 clib_byte_swap_u8(u8 x)
 {
 	return x;
 }
 
+/** As above. */
 always_inline u16
 clib_byte_swap_u16(u16 x)
 {
 	return __builtin_bswap16(x);
 }
 
+/** As above. */
 always_inline u32
 clib_byte_swap_u32(u32 x)
 {
 	return __builtin_bswap32(x);
 }
 
+/** As above. */
 always_inline u64
 clib_byte_swap_u64(u64 x)
 {
 	return __builtin_bswap64(x);
 }
 
+/** As above. */
 always_inline i8
 clib_byte_swap_i8(i8 x)
 {
 	return x;
 }
 
+/** As above. */
 always_inline i16
 clib_byte_swap_i16(i16 x)
 {
 	return (i16)__builtin_bswap16((u16)x);
 }
 
+/** As above. */
 always_inline i32
 clib_byte_swap_i32(i32 x)
 {
 	return (i32)__builtin_bswap32((u32)x);
 }
 
+/** As above. */
 always_inline i64
 clib_byte_swap_i64(i64 x)
 {
 	return (i64)__builtin_bswap64((u64)x);
 }
 
+/** As above. */
 always_inline uword
 clib_byte_swap_uword(uword x)
 {
