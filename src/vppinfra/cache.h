@@ -6,6 +6,7 @@
 #include <vppinfra/types.h>
 
 #ifndef CLIB_LOG2_CACHE_LINE_BYTES
+/** What a cache line has: defined by the program, or 64 bytes. */
 #	define CLIB_LOG2_CACHE_LINE_BYTES 6
 #endif
 #define CLIB_CACHE_LINE_BYTES (1 << CLIB_LOG2_CACHE_LINE_BYTES)
@@ -19,6 +20,7 @@
 /** Aligns the struct member that follows, and so the struct, to a cache line. */
 #define CLIB_CACHE_LINE_ALIGN_MARK(mark) u8 mark[0] __attribute__((aligned(CLIB_CACHE_LINE_BYTES)))
 
+/** Words for the last argument of CLIB_PREFETCH(). */
 #define CLIB_PREFETCH_READ 0
 #define CLIB_PREFETCH_LOAD 0
 #define CLIB_PREFETCH_WRITE 1
@@ -38,12 +40,14 @@
 		_CLIB_PREFETCH(3, _prefetch, size, type);                                          \
 	} while (0)
 
+/** Bring a line in to be read. */
 static inline void
 clib_prefetch_load(const void *p)
 {
 	__builtin_prefetch(p, 0, 3);
 }
 
+/** Bring a line in to be written. */
 static inline void
 clib_prefetch_store(const void *p)
 {
