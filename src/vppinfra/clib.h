@@ -36,6 +36,7 @@
 #	define __rte_always_inline inline __attribute__((__always_inline__))
 #endif
 
+/** Whether a function is to be inline, whatever the compiler thinks. */
 #define always_inline static inline __attribute__((__always_inline__))
 #define static_always_inline static inline __attribute__((__always_inline__))
 #define never_inline __attribute__((__noinline__))
@@ -53,6 +54,7 @@
 
 /* ---- attributes ---- */
 
+/** Around a declaration: nobody need use it; no padding in it. */
 #define CLIB_UNUSED(x) x __attribute__((unused))
 #define CLIB_PACKED(x) x __attribute__((packed))
 #define __clib_unused __attribute__((unused))
@@ -91,6 +93,7 @@
 
 /* ---- tokens ---- */
 
+/** x as a string. */
 #define CLIB_STRING_MACRO(x) #x
 /** A NULL-terminated array of C strings. */
 #define CLIB_STRING_ARRAY(...)                                                                     \
@@ -106,6 +109,8 @@
 
 /* ---- barriers ---- */
 
+/** Order of memory: everything before is done before anything after; writes before are seen before
+ *  writes after; the compiler keeps the order.  And a pause for loops that wait. */
 #define CLIB_MEMORY_BARRIER() __sync_synchronize()
 #define CLIB_MEMORY_STORE_BARRIER() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define CLIB_COMPILER_BARRIER() __asm__ volatile("" ::: "memory")
@@ -119,6 +124,8 @@
 
 /* ---- structs and arrays ---- */
 
+/** Elements of an array; bits of an object; where a field of a type is, in bytes and bits, how
+ *  large it is, and how many elements it has. */
 #define ARRAY_LEN(x) (sizeof(x) / sizeof((x)[0]))
 #define BITS(x) (8 * sizeof(x))
 #define _STRUCT_FIELD(t, f) (((t *)0)->f)
@@ -137,6 +144,7 @@
 /** An unused member that fills the offsets from `from` to `to`. */
 #define CLIB_PAD_FROM_TO(from, to) u8 pad_##from[(to) - (from)]
 
+/** What the compiler checks: a truth, a size, a power of two, the offset of a field. */
 #define STATIC_ASSERT(truth, ...) _Static_assert(truth, __VA_ARGS__)
 #define STATIC_ASSERT_SIZEOF(d, s)                                                                 \
 	STATIC_ASSERT(sizeof(d) == (s), "Size of " #d " must be " #s " bytes")
@@ -157,6 +165,7 @@
 		__typeof__(y) _y = (y);                                                            \
 		_x op _y ? _x : _y;                                                                \
 	})
+/** The less and the greater of two, x within [lo, hi], and the distance from 0. */
 #define clib_min(x, y) _clib_order(x, y, <, CLIB_UNIQUE(_min_x), CLIB_UNIQUE(_min_y))
 #define clib_max(x, y) _clib_order(x, y, >, CLIB_UNIQUE(_max_x), CLIB_UNIQUE(_max_y))
 #define clib_clamp(x, lo, hi)                                                                      \
@@ -186,6 +195,7 @@ CLIB_EXPORT void clib_assert_failed(const char *file, int line, const char *func
 				    const char *what) __attribute__((noreturn));
 
 #ifndef ASSERT
+/** Stop the process unless truth holds: ASSERT() in builds with CLIB_DEBUG, the other in all. */
 #	define ASSERT(truth)                                                                      \
 		do {                                                                               \
 			if (CLIB_DEBUG > 0 && PREDICT_FALSE(!(truth)))                             \
@@ -217,6 +227,7 @@ count_leading_zeros(uword x)
 	return x ? (uword)__builtin_clzll(x) : 64;
 }
 
+/** How many bits are set. */
 always_inline uword
 count_set_bits(uword x)
 {
@@ -230,6 +241,7 @@ min_log2(uword x)
 	return 63 - (uword)__builtin_clzll(x);
 }
 
+/** The same, under VPP's name for 64 bits. */
 always_inline uword
 min_log2_u64(u64 x)
 {
@@ -243,12 +255,14 @@ max_log2(uword x)
 	return x < 2 ? 0 : min_log2(x - 1) + 1;
 }
 
+/** Whether x is a power of two, or 0. */
 always_inline uword
 is_pow2(uword x)
 {
 	return 0 == (x & (x - 1));
 }
 
+/** The low log2_x bits; all from 64 on. */
 always_inline uword
 pow2_mask(uword log2_x)
 {
@@ -276,12 +290,14 @@ round_pow2(uword x, uword pow2)
 	return (x + pow2 - 1) & ~(pow2 - 1);
 }
 
+/** The same, under VPP's name for 64 bits. */
 always_inline u64
 round_pow2_u64(u64 x, u64 pow2)
 {
 	return (x + pow2 - 1) & ~(pow2 - 1);
 }
 
+/** Round down to a multiple of pow2, a power of two. */
 always_inline uword
 round_down_pow2(uword x, uword pow2)
 {
@@ -295,16 +311,19 @@ first_set(uword x)
 	return x & -x;
 }
 
+/** Number of the lowest set bit; 64 for 0. */
 always_inline uword
 log2_first_set(uword x)
 {
 	return count_trailing_zeros(x);
 }
 
+/** Loop: i is the number of each set bit of v, the lowest first. */
 #define foreach_set_bit_index(i, v)                                                                \
 	for (uword _tmp = (v) + 0 * (uword)(i = count_trailing_zeros(v)); _tmp;                    \
 	     i = count_trailing_zeros(_tmp = _tmp & (_tmp - 1)))
 
+/** The same with the body as an argument. */
 #define foreach_set_bit(var, mask, body)                                                           \
 	do {                                                                                       \
 		uword _foreach_set_bit_m_##var = (mask);                                           \
