@@ -42,8 +42,11 @@ clib_get_current_cpu_id(void)
 	return getcpu(&cpu, &node) ? ~0u : cpu;
 }
 
+/** The processor the caller runs on, and its NUMA node; both may have changed by the time they are
+ *  read unless the thread is pinned. */
 #define clib_get_current_cpu_index() clib_get_current_cpu_id()
 
+/** NUMA node of the processor the caller runs on. */
 static inline u32
 clib_get_current_numa_node(void)
 {
@@ -117,6 +120,7 @@ foreach_x86_64_flags
 		 * names above that it supports, blanks between.  In a %U. */
 			CLIB_EXPORT u8 *
 			format_cpu_uarch(u8 *s, __builtin_va_list *args);
+/** (): the processor's name; the features it has. */
 CLIB_EXPORT u8 *format_cpu_model_name(u8 *s, __builtin_va_list *args);
 CLIB_EXPORT u8 *format_cpu_flags(u8 *s, __builtin_va_list *args);
 
