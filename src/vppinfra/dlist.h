@@ -39,12 +39,14 @@ _clib_dlist_insert(dlist_elt_t *pool, u32 prev, u32 next, u32 index)
 	pool[next].prev = index;
 }
 
+/** Put an element at the end of a list. */
 static inline void
 clib_dlist_addtail(dlist_elt_t *pool, u32 head_index, u32 new_index)
 {
 	_clib_dlist_insert(pool, pool_elt_at_index(pool, head_index)->prev, head_index, new_index);
 }
 
+/** Put an element at the front of a list. */
 static inline void
 clib_dlist_addhead(dlist_elt_t *pool, u32 head_index, u32 new_index)
 {
@@ -74,6 +76,7 @@ clib_dlist_remove_head(dlist_elt_t *pool, u32 head_index)
 	return index;
 }
 
+/** Take the last element.  @return its index; ~0 when there is none */
 static inline u32
 clib_dlist_remove_tail(dlist_elt_t *pool, u32 head_index)
 {
