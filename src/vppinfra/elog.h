@@ -166,6 +166,7 @@ CLIB_EXPORT void elog_free(elog_main_t *em);
 
 /* ---- on and off ---- */
 
+/** Events that the ring holds now. */
 always_inline uword
 elog_n_events_in_buffer(elog_main_t *em)
 {
@@ -174,6 +175,7 @@ elog_n_events_in_buffer(elog_main_t *em)
 	return clib_min(n, (u64)em->event_ring_size);
 }
 
+/** Events that it can hold. */
 always_inline uword
 elog_buffer_capacity(elog_main_t *em)
 {
@@ -219,6 +221,7 @@ elog_disable_trigger(elog_main_t *em)
 				    em->event_ring_size / 2);
 }
 
+/** Whether events are kept. */
 always_inline uword
 elog_is_enabled(elog_main_t *em)
 {
@@ -252,6 +255,7 @@ _elog_index(elog_main_t *em, const _elog_registration_t *r)
 	return PREDICT_TRUE(now.at.main_id == em->id) ? now.at.index_plus_one : 0;
 }
 
+/** Place for the data of a new event of that time; what is written there is the event's. */
 always_inline void *
 elog_event_data_inline(elog_main_t *em, elog_event_type_t *type, elog_track_t *track, u64 cpu_time)
 {
@@ -275,6 +279,7 @@ elog_event_data_inline(elog_main_t *em, elog_event_type_t *type, elog_track_t *t
 /** An event of this moment. */
 CLIB_EXPORT void *elog_data(elog_main_t *em, elog_event_type_t *type, elog_track_t *track);
 
+/** The same, now. */
 always_inline void *
 elog_data_inline(elog_main_t *em, elog_event_type_t *type, elog_track_t *track)
 {
@@ -284,6 +289,7 @@ elog_data_inline(elog_main_t *em, elog_event_type_t *type, elog_track_t *track)
 /** An event of four bytes on the default track. */
 CLIB_EXPORT void elog(elog_main_t *em, elog_event_type_t *type, u32 data);
 
+/** An event of one number. */
 always_inline void
 elog_inline(elog_main_t *em, elog_event_type_t *type, u32 data)
 {
@@ -301,6 +307,7 @@ CLIB_EXPORT u32 elog_string(elog_main_t *em, char *fmt, ...);
 /** ELOG_TYPE_DECLARE (e) = { .format = ..., ... }; */
 #define ELOG_TYPE_DECLARE(f) static elog_event_type_t __ELOG_TYPE_VAR(f)
 
+/** Types from a format, registered when first used. */
 #define ELOG_TYPE_INIT_FORMAT_AND_FUNCTION(fmt, func)                                              \
 	.format = (char *)(fmt), .function = (char *)(func)
 #define ELOG_TYPE_INIT(fmt) ELOG_TYPE_INIT_FORMAT_AND_FUNCTION(fmt, __func__)
@@ -320,6 +327,7 @@ CLIB_EXPORT u32 elog_string(elog_main_t *em, char *fmt, ...);
 #define ELOG_TYPE_FD(f) ELOG_TYPE_DF(f)
 #define ELOG_TYPE_FX(f) ELOG_TYPE_XF(f)
 
+/** A track named as the variable. */
 #define ELOG_TRACK_DECLARE(f) static elog_track_t __ELOG_TRACK_VAR(f)
 #define ELOG_TRACK(f) ELOG_TRACK_DECLARE(f) = { .name = (char *)#f }
 
