@@ -40,18 +40,21 @@ CLIB_EXPORT void *_clib_fifo_dup(const void *v, uword elt_bytes, uword align);
 /** Places in the ring; elements in it; places free. */
 #define clib_fifo_len(v) vec_len64(v)
 
+/** Elements in the queue; 0 for NULL. */
 always_inline uword
 clib_fifo_elts(const void *v)
 {
 	return v ? clib_fifo_header(v)->n_elts : 0;
 }
 
+/** How many fit before it grows. */
 always_inline uword
 clib_fifo_free_elts(const void *v)
 {
 	return vec_len64(v) - clib_fifo_elts(v);
 }
 
+/** Whether the next would make it grow. */
 always_inline int
 clib_fifo_is_full(const void *v)
 {
@@ -232,6 +235,7 @@ clib_fifo_reset(void *v)
 		*clib_fifo_header(v) = (clib_fifo_header_t){ 0, 0, 0 };
 }
 
+/** Free and set f to 0. */
 #define clib_fifo_free(f) vec_free(f)
 
 /** A copy; NULL for an empty queue and when there is no memory. */
