@@ -47,6 +47,7 @@ CLIB_EXPORT int clib_interrupt_resize(void **data, u32 n_int);
 /** Sets *data to NULL.  NULL-safe. */
 CLIB_EXPORT void clib_interrupt_free(void **data);
 
+/** How many interrupts there are. */
 always_inline int
 clib_interrupt_get_n_int(void *d)
 {
@@ -135,6 +136,7 @@ _clib_interrupt_get_next_and_clear(void *in, int last)
 	return i;
 }
 
+/** Whether one is pending. */
 always_inline int
 clib_interrupt_is_any_pending(void *in)
 {
