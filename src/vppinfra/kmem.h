@@ -315,6 +315,7 @@ CLIB_EXPORT uword clib_kmem_cache_reap(clib_kmem_cache_t *cache);
 /** The same for all caches: a timer's work. */
 CLIB_EXPORT uword clib_kmem_reap(void);
 
+/** The name it was made with. */
 CLIB_EXPORT const char *clib_kmem_cache_name(const clib_kmem_cache_t *cache);
 /** Bytes of an object, as asked for. */
 CLIB_EXPORT unsigned int clib_kmem_cache_size(const clib_kmem_cache_t *cache);
@@ -430,6 +431,7 @@ CLIB_EXPORT void clib_kmem_fail_after(u64 n);
 
 /* ---- names of the kernels ---- */
 
+/** The names that kernels have, and libumem's. */
 #define kmem_cache clib_kmem_cache
 #define kmem_cache_t clib_kmem_cache_t
 #define umem_cache_t clib_kmem_cache_t
@@ -448,6 +450,7 @@ CLIB_EXPORT void clib_kmem_fail_after(u64 n);
 	clib_kmem_cache_create_linux(#type, sizeof(struct type), __alignof__(struct type),         \
 				     (flags), NULL)
 
+/** The same for calls. */
 #define kmem_cache_alloc clib_kmem_cache_alloc
 #define kmem_cache_zalloc clib_kmem_cache_zalloc
 #define kmem_cache_free clib_kmem_cache_free
@@ -492,6 +495,7 @@ CLIB_EXPORT void clib_kmem_fail_after(u64 n);
 			       */
 #define KMC_QCACHE 0x00100000 /* as NOTOUCH and NODEBUG, every free checked */
 
+/** libumem's flags. */
 #define UMEM_DEFAULT 0x0000
 #define UMEM_NOFAIL 0x0100 /* calls the callback; retries, or ends the process, as it says */
 #define UMC_NOTOUCH KMC_NOTOUCH
