@@ -26,6 +26,7 @@ typedef struct clib_llist_anchor {
 	clib_llist_index_t next, prev;
 } clib_llist_anchor_t;
 
+/** No element. */
 #define CLIB_LLIST_INVALID_INDEX ((clib_llist_index_t)~0)
 
 #define _ll_var(v) _llist_##v
@@ -58,6 +59,7 @@ typedef struct clib_llist_anchor {
 		clib_llist_entry_index((LP), _ll_var(head));                                       \
 	})
 
+/** Whether a list has no element; whether an element is in one. */
 #define clib_llist_is_empty(LP, name, H) (clib_llist_entry_index(LP, H) == _lnext(H, name))
 #define clib_llist_elt_is_linked(E, name)                                                          \
 	(_lnext(E, name) != CLIB_LLIST_INVALID_INDEX && _lprev(E, name) != CLIB_LLIST_INVALID_INDEX)
@@ -135,6 +137,8 @@ typedef struct clib_llist_anchor {
 		}                                                                                  \
 	} while (0)
 
+/** Run body with E set to each element, from the front or from the back; in the safe forms the body
+ *  may take E out. */
 #define clib_llist_foreach(LP, name, H, E, body) _clib_llist_walk(LP, name, H, E, _lnext, body, )
 #define clib_llist_foreach_reverse(LP, name, H, E, body)                                           \
 	_clib_llist_walk(LP, name, H, E, _lprev, body, )
