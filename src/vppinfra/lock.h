@@ -90,6 +90,7 @@ clib_spinlock_trylock(clib_spinlock_t *p)
 	return 1;
 }
 
+/** Wait for the lock and take it.  Not recursive. */
 always_inline void
 clib_spinlock_lock(clib_spinlock_t *p)
 {
@@ -99,6 +100,7 @@ clib_spinlock_lock(clib_spinlock_t *p)
 		_clib_lock_wait(&n);
 }
 
+/** Give it back: what was written before is seen by the next owner. */
 always_inline void
 clib_spinlock_unlock(clib_spinlock_t *p)
 {
@@ -107,12 +109,14 @@ clib_spinlock_unlock(clib_spinlock_t *p)
 	atomic_store_explicit(&(*p)->lock, 0, memory_order_release);
 }
 
+/** Whether somebody holds it. */
 always_inline int
 clib_spinlock_is_locked(clib_spinlock_t *p)
 {
 	return atomic_load_explicit(&(*p)->lock, memory_order_relaxed) != 0;
 }
 
+/** VPP's names for that, and for an assertion of it. */
 #define CLIB_SPINLOCK_IS_LOCKED(p) clib_spinlock_is_locked(p)
 #define CLIB_SPINLOCK_ASSERT_LOCKED(p) ASSERT(clib_spinlock_is_locked(p))
 
@@ -123,6 +127,7 @@ clib_spinlock_trylock_if_init(clib_spinlock_t *p)
 	return PREDICT_FALSE(*p != 0) ? clib_spinlock_trylock(p) : 1;
 }
 
+/** The same where the lock was initialised; else nothing. */
 always_inline void
 clib_spinlock_lock_if_init(clib_spinlock_t *p)
 {
@@ -130,6 +135,7 @@ clib_spinlock_lock_if_init(clib_spinlock_t *p)
 		clib_spinlock_lock(p);
 }
 
+/** The same where the lock was initialised; else nothing. */
 always_inline void
 clib_spinlock_unlock_if_init(clib_spinlock_t *p)
 {
@@ -154,6 +160,7 @@ clib_rwlock_reader_lock(clib_rwlock_t *p)
 	}
 }
 
+/** One reader less. */
 always_inline void
 clib_rwlock_reader_unlock(clib_rwlock_t *p)
 {
@@ -162,6 +169,7 @@ clib_rwlock_reader_unlock(clib_rwlock_t *p)
 	atomic_fetch_sub_explicit(&(*p)->rw_cnt, 1, memory_order_release);
 }
 
+/** Wait until nobody reads or writes, and take the lock. */
 always_inline void
 clib_rwlock_writer_lock(clib_rwlock_t *p)
 {
@@ -177,6 +185,7 @@ clib_rwlock_writer_lock(clib_rwlock_t *p)
 	CLIB_LOCK_DBG(p);
 }
 
+/** Give it back. */
 always_inline void
 clib_rwlock_writer_unlock(clib_rwlock_t *p)
 {
