@@ -104,6 +104,7 @@ clib_march_select_fn_ptr(const clib_march_fn_registration *r)
 	return best ? best->function : 0;
 }
 
+/** The variant of fn that suits this machine best. */
 #define CLIB_MARCH_FN_POINTER(fn)                                                                  \
 	(__typeof__(fn) *)clib_march_select_fn_ptr(fn##_march_fn_registrations)
 
