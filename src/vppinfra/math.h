@@ -8,6 +8,7 @@
 #include <math.h>
 #include <vppinfra/clib.h>
 
+/** Square root. */
 always_inline f64
 clib_sqrt(f64 x)
 {
@@ -23,6 +24,7 @@ clib_sqrt(f64 x)
 }
 
 #ifndef __cplusplus
+/** The C library's names, where its header is not included. */
 #	define sqrt(x) clib_sqrt(x)
 #	define fabs(x) __builtin_fabs(x)
 #endif
