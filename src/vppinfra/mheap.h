@@ -71,6 +71,8 @@ typedef struct {
 	u64 lo_uoffset, hi_uoffset;
 } mheap_reclaimed_t;
 
+/** Sizes of an element: words that sizes are counted in, what an object costs beside its bytes, the
+ *  smallest object, the alignment that all have; and the size of what has none. */
 #define MHEAP_USER_DATA_WORD_BYTES 8
 #define MHEAP_ELT_OVERHEAD_BYTES 16
 #define MHEAP_MIN_USER_DATA_BYTES 16
@@ -173,6 +175,7 @@ typedef struct {
 	char name[40];
 } mheap_t;
 
+/** First word of a heap's header. */
 #define MHEAP_MAGIC 0x3170616568766d21ull
 
 /** mheap_t.flags */
@@ -200,12 +203,14 @@ CLIB_EXPORT mheap_layout_t mheap_layout(uword base, uword size, uword header_byt
 /** Bytes from the header to v. */
 #define MHEAP_HEADER_BYTES ((sizeof(mheap_t) + sizeof(vec_header_t) + 15) & ~(uword)15)
 
+/** The header of heap v, below it. */
 always_inline mheap_t *
 mheap_header(const void *v)
 {
 	return (mheap_t *)((u8 *)v - MHEAP_HEADER_BYTES);
 }
 
+/** The heap whose header this is. */
 always_inline u8 *
 mheap_vector(const mheap_t *h)
 {
@@ -265,6 +270,7 @@ CLIB_EXPORT int mheap_owns_region(const void *v);
 CLIB_EXPORT void *mheap_get_aligned(void *v, uword n_user_data_bytes, uword align,
 				    uword align_offset, uword *offset_return);
 
+/** mheap_get_aligned() without wishes. */
 always_inline void *
 mheap_get(void *v, uword size, uword *offset_return)
 {
@@ -291,50 +297,60 @@ CLIB_EXPORT uword mheap_trim(void *v);
 
 /* ---- looking ---- */
 
+/** The element of the object at an offset. */
 always_inline mheap_elt_t *
 mheap_elt_at_uoffset(const void *v, uword uo)
 {
 	return (mheap_elt_t *)((u8 *)v + uo - MHEAP_ELT_OVERHEAD_BYTES);
 }
 
+/** The offset of an element's object. */
 always_inline uword
 mheap_elt_uoffset(const void *v, const mheap_elt_t *e)
 {
 	return (uword)e->user_data - (uword)v;
 }
 
+/** The element of the object at an address. */
 always_inline mheap_elt_t *
 mheap_user_pointer_to_elt(const void *p)
 {
 	return (mheap_elt_t *)((u8 *)p - MHEAP_ELT_OVERHEAD_BYTES);
 }
 
+/** The object of an element. */
 always_inline void *
 mheap_elt_data(const void *CLIB_UNUSED(v), const mheap_elt_t *e)
 {
 	return (void *)e->user_data;
 }
 
+/** Usable bytes of an element's object. */
 always_inline uword
 mheap_elt_data_bytes(const mheap_elt_t *e)
 {
 	return e->n_user_data * MHEAP_USER_DATA_WORD_BYTES;
 }
 
+/** Usable bytes of the object at an offset. */
 always_inline uword
 mheap_data_bytes(const void *v, uword uo)
 {
 	return mheap_elt_data_bytes(mheap_elt_at_uoffset(v, uo));
 }
 
+/** How many of type *d fit in the object at d. */
 #define mheap_len(v, d) (mheap_data_bytes((v), (void *)(d) - (void *)(v)) / sizeof((d)[0]))
 
+/** The right neighbour; that of the last is the end, which has no object. */
 always_inline mheap_elt_t *
 mheap_next_elt(const mheap_elt_t *e)
 {
 	return (mheap_elt_t *)((u8 *)e + MHEAP_ELT_OVERHEAD_BYTES + mheap_elt_data_bytes(e));
 }
 
+/** The left neighbour; the first element, whose prev_n_user_data is MHEAP_N_USER_DATA_INVALID, has
+ *  none. */
 always_inline mheap_elt_t *
 mheap_prev_elt(const mheap_elt_t *e)
 {
@@ -394,6 +410,7 @@ CLIB_EXPORT void mheap_set_flags(void *v, u32 set, u32 clear);
  * heap, touched where traced objects are, and 256 a site.  Nothing here calls malloc.  A heap that
  * is not traced pays one predictable branch a call, the one that MHEAP_FLAG_VALIDATE has. */
 
+/** Return addresses that are kept of a site. */
 #define MHEAP_TRACE_MAX_CALLERS 16
 
 /** A site. */
