@@ -25,6 +25,7 @@ typedef unsigned int vm_flag_t;
 typedef uword vmem_addr_t;
 typedef size_t vmem_size_t;
 
+/** Bounds of an address that leave it free. */
 #define VMEM_ADDR_MIN 0
 #define VMEM_ADDR_MAX (~(vmem_addr_t)0)
 
@@ -82,6 +83,8 @@ CLIB_EXPORT vmem_t *vmem_init(vmem_t *vm, const char *name, vmem_addr_t base, vm
 			      vm_flag_t flags, int ipl) _VMEM_NETBSD(init);
 CLIB_EXPORT void vmem_destroy(vmem_t *vm) _VMEM_NETBSD(destroy);
 
+/** vmem(9): 0 or ENOMEM, the address through addrp; xalloc's bounds are inclusive.  What alloc gave
+ *  goes to free, what xalloc gave to xfree, with the size it was asked for. */
 CLIB_EXPORT int vmem_alloc(vmem_t *vm, vmem_size_t size, vm_flag_t flags, vmem_addr_t *addrp)
 	_VMEM_NETBSD(alloc);
 CLIB_EXPORT void vmem_free(vmem_t *vm, vmem_addr_t addr, vmem_size_t size) _VMEM_NETBSD(free);
@@ -98,6 +101,7 @@ CLIB_EXPORT void vmem_xfreeall(vmem_t *vm) _VMEM_NETBSD(xfreeall);
 CLIB_EXPORT int vmem_add(vmem_t *vm, vmem_addr_t addr, vmem_size_t size, vm_flag_t flags)
 	_VMEM_NETBSD(add);
 
+/** Bytes of the arena that are allocated, free, or both: VMEM_ALLOC, VMEM_FREE. */
 CLIB_EXPORT vmem_size_t vmem_size(vmem_t *vm, int typemask) _VMEM_NETBSD(size);
 
 /** Who has an address; one arena, whose address it is, with its segments for the modifier 'a';
