@@ -40,6 +40,7 @@
 #include <vppinfra/clib.h>
 #include <vppinfra/vm.h>
 
+/** What a block of order 0 has. */
 #define PAGES_LOG2_PAGE 12
 #define PAGES_PAGE_BYTES (1ul << PAGES_LOG2_PAGE)
 /** The order of a 1 GiB page. */
@@ -79,6 +80,7 @@ typedef u32 gfp_t;
 /** Contents are zero. */
 #define __GFP_ZERO (1u << 15)
 
+/** A kernel's usual sets of flags. */
 #define GFP_NOWAIT 0u
 #define GFP_ATOMIC __GFP_HIGH
 #define GFP_NOIO __GFP_WAIT
@@ -117,6 +119,7 @@ typedef struct page {
 } page_t;
 STATIC_ASSERT_SIZEOF(page_t, 32);
 
+/** Fields and bits of a page's flags. */
 #define PG_ORDER_MASK 0x1fu
 #define PG_ZONE_SHIFT 5
 #define PG_ZONE_MASK (7u << PG_ZONE_SHIFT)
@@ -259,6 +262,7 @@ typedef struct {
 	pages_zone_info_t zones[PAGES_N_ZONES];
 } pages_info_t;
 
+/** Figures, each true but not of one moment. */
 CLIB_EXPORT void pages_get_info(pages_t *pages, pages_info_t *info);
 /** "DMA", "DMA32", "Normal", "HighMem". */
 CLIB_EXPORT const char *pages_zone_name(pages_zone_id_t zone);
@@ -278,6 +282,7 @@ CLIB_EXPORT void pages_fail_alloc_after(u64 n);
 /* ---- a kernel's spellings ---- */
 
 #ifndef PAGES_NO_BARE_NAMES
+/** A kernel's names. */
 #	define alloc_pages(gfp, order) clib_alloc_pages((gfp), (order))
 #	define alloc_page(gfp) clib_alloc_pages((gfp), 0)
 #	define __get_free_pages(gfp, order) clib_get_free_pages((gfp), (order))
