@@ -120,6 +120,7 @@ typedef struct {
 	u64 committed_bytes; /* of all units */
 	u64 n_fails;         /* refused: no room, no memory */
 } clib_percpu_info_t;
+/** Figures, each true but not of one moment. */
 CLIB_EXPORT void clib_percpu_get_info(clib_percpu_info_t *info);
 
 /** Make the n-th taking of memory from now fail (1 the next; 0 none). */
@@ -151,6 +152,7 @@ _clib_percpu_base(void)
 	return PREDICT_TRUE(base != 0) ? base : clib_percpu_attach();
 }
 
+/** The calling thread's copy of an object. */
 always_inline void *
 clib_this_cpu_ptr(const volatile void *p)
 {
@@ -161,6 +163,7 @@ clib_this_cpu_ptr(const volatile void *p)
 	return base + _clib_percpu_offset(p);
 }
 
+/** The copy of the thread with that index. */
 always_inline void *
 clib_per_cpu_ptr(const volatile void *p, u32 index)
 {
@@ -185,15 +188,19 @@ clib_per_cpu_ptr(const volatile void *p, u32 index)
 		       aligned(CLIB_CACHE_LINE_BYTES))) __typeof__(type) name
 #define DEFINE_PER_CPU_SHARED_ALIGNED(type, name) DEFINE_PER_CPU_ALIGNED(type, name)
 
+/** A kernel's names: an object of that type in every unit, zero; and its end. */
 #define alloc_percpu(type) ((__typeof__(type) *)clib_percpu_alloc(sizeof(type), __alignof__(type)))
 #define __alloc_percpu(size, align) clib_percpu_alloc((size), (align))
 #define free_percpu(p) clib_percpu_free(p)
 
+/** The calling thread's copy; that of thread i; the same for a variable. */
 #define this_cpu_ptr(p) ((__typeof__(*(p)) *)clib_this_cpu_ptr(p))
 #define raw_cpu_ptr(p) this_cpu_ptr(p)
 #define per_cpu_ptr(p, i) ((__typeof__(*(p)) *)clib_per_cpu_ptr((p), (u32)(i)))
 #define per_cpu(var, i) (*per_cpu_ptr(&(var), (i)))
 
+/** A kernel holds its processor meanwhile; a thread of ours is never moved to another unit, so
+ *  there is nothing to hold. */
 #define get_cpu() clib_percpu_enter()
 #define put_cpu() clib_percpu_leave()
 #define get_cpu_var(var)                                                                           \
@@ -237,6 +244,7 @@ clib_per_cpu_ptr(const volatile void *p, u32 index)
 		_percpu_old;                                                                       \
 	})
 
+/** Arithmetic on the calling thread's copy, which nobody else writes. */
 #define this_cpu_add_return(var, n)                                                                \
 	_clib_this_cpu_op(var, __atomic_add_fetch, n, _percpu_old + _percpu_n)
 #define this_cpu_sub_return(var, n)                                                                \
