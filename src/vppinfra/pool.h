@@ -148,6 +148,7 @@ pool_get_first_index(const void *p)
 	return p ? clib_bitmap_first_clear(pool_header(p)->free_bitmap) : 0;
 }
 
+/** The lowest index above `last' that is not free; past the pool's end when none is in use. */
 always_inline uword
 pool_get_next_index(const void *p, uword last)
 {
