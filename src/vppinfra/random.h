@@ -35,6 +35,7 @@ random_u64(u32 *seed)
 	return high << 32 | random_u32(seed);
 }
 
+/** 64 random bits. */
 always_inline uword
 random_uword(u32 *seed)
 {
