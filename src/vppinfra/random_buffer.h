@@ -35,6 +35,7 @@ CLIB_EXPORT void clib_random_buffer_init(clib_random_buffer_t *b, uword seed);
 /** Add at least n_words words (in multiples of 512).  @return 0; -ENOMEM with b as it was */
 CLIB_EXPORT int clib_random_buffer_fill(clib_random_buffer_t *b, uword n_words);
 
+/** Free what it holds. */
 always_inline void
 clib_random_buffer_free(clib_random_buffer_t *b)
 {
