@@ -18,6 +18,7 @@
 #include <vppinfra/clib.h>
 #include <vppinfra/format.h>
 
+/** Words of a state. */
 #define ISAAC_LOG2_SIZE 8
 #define ISAAC_SIZE (1 << ISAAC_LOG2_SIZE)
 
