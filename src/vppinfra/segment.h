@@ -73,12 +73,14 @@ CLIB_EXPORT clib_handle_t clib_handle_of(const void *address);
  */
 CLIB_EXPORT void *clib_handle_pointer(clib_handle_t handle, u64 n_bytes, u32 rights);
 
+/** The selector in a handle. */
 always_inline clib_selector_t
 clib_handle_selector(clib_handle_t handle)
 {
 	return (clib_selector_t)(handle >> 40);
 }
 
+/** The offset in a handle. */
 always_inline u64
 clib_handle_offset(clib_handle_t handle)
 {
