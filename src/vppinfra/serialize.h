@@ -68,12 +68,14 @@ typedef struct {
 /** What serialize() calls. */
 typedef void(serialize_function_t)(serialize_main_t *m, va_list *va);
 
+/** Nothing more comes. */
 always_inline void
 serialize_set_end_of_stream(serialize_stream_t *s)
 {
 	s->flags |= SERIALIZE_END_OF_STREAM;
 }
 
+/** Whether nothing more comes. */
 always_inline uword
 serialize_is_end_of_stream(serialize_stream_t *s)
 {
@@ -98,6 +100,7 @@ CLIB_EXPORT void serialize_open_vector(serialize_main_t *m, u8 *vector);
 CLIB_EXPORT void *serialize_close_vector(serialize_main_t *m);
 CLIB_EXPORT void unserialize_open_vector(serialize_main_t *m, u8 *vector);
 
+/** Open a file to write to, or to read from; NULL, or why not. */
 CLIB_EXPORT clib_error_t *serialize_open_clib_file(serialize_main_t *m, char *file);
 CLIB_EXPORT clib_error_t *unserialize_open_clib_file(serialize_main_t *m, char *file);
 /** The descriptor is closed with m. */
@@ -118,6 +121,7 @@ CLIB_EXPORT clib_error_t *va_serialize(serialize_main_t *m, va_list *va);
 
 /* ---- pieces ---- */
 
+/** Which way a stream goes. */
 #define SERIALIZE_FLAG_IS_READ (1 << 0)
 #define SERIALIZE_FLAG_IS_WRITE (1 << 1)
 
@@ -127,6 +131,7 @@ CLIB_EXPORT clib_error_t *va_serialize(serialize_main_t *m, va_list *va);
 CLIB_EXPORT void *serialize_read_write_not_inline(serialize_main_header_t *h, serialize_stream_t *s,
 						  uword n_bytes, uword flags);
 
+/** The next n bytes of a stream, to be read or written. */
 always_inline void *
 serialize_stream_read_write(serialize_main_header_t *h, serialize_stream_t *s, uword n_bytes,
 			    uword flags)
@@ -140,6 +145,7 @@ serialize_stream_read_write(serialize_main_header_t *h, serialize_stream_t *s, u
 	return s->buffer + i;
 }
 
+/** Place for n bytes to write. */
 always_inline void *
 serialize_get(serialize_main_t *m, uword n_bytes)
 {
@@ -147,6 +153,7 @@ serialize_get(serialize_main_t *m, uword n_bytes)
 					   SERIALIZE_FLAG_IS_WRITE);
 }
 
+/** The next n bytes. */
 always_inline void *
 unserialize_get(serialize_main_t *m, uword n_bytes)
 {
@@ -165,6 +172,7 @@ serialize_integer(serialize_main_t *m, u64 x, u32 n_bytes)
 	memcpy(p, (u8 *)&x + 8 - n_bytes, n_bytes);
 }
 
+/** A number of n_bytes, in network order, into *x. */
 always_inline void
 unserialize_integer(serialize_main_t *m, void *x, u32 n_bytes)
 {
@@ -178,12 +186,14 @@ unserialize_integer(serialize_main_t *m, void *x, u32 n_bytes)
 CLIB_EXPORT void serialize_likely_small_unsigned_integer(serialize_main_t *m, u64 x);
 CLIB_EXPORT u64 unserialize_likely_small_unsigned_integer(serialize_main_t *m);
 
+/** A number that takes few bytes when it is near 0. */
 always_inline void
 serialize_likely_small_signed_integer(serialize_main_t *m, i64 x)
 {
 	serialize_likely_small_unsigned_integer(m, (u64)x << 1 ^ (u64)(x >> 63));
 }
 
+/** Read it back. */
 always_inline i64
 unserialize_likely_small_signed_integer(serialize_main_t *m)
 {
@@ -218,6 +228,7 @@ CLIB_EXPORT serialize_function_t serialize_pool;
 /* The length of the pool that follows, and its free indices, a vector in the order of putting. */
 CLIB_EXPORT u32 _unserialize_pool_shape(serialize_main_t *m, u32 **free_indices);
 
+/** A vector, each element by f. */
 #define vec_serialize(m, v, f)                                                                     \
 	serialize((m), serialize_vector, (v), (u32)sizeof((v)[0]), (serialize_function_t *)(f))
 /** v is the address of the vector, which becomes a new one. */
