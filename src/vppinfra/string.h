@@ -21,6 +21,7 @@ typedef int errno_t;
 typedef uword rsize_t;
 
 #ifndef EOK
+/** Success, as C11's annex K has it. */
 #	define EOK 0
 #endif
 
@@ -34,12 +35,14 @@ CLIB_EXPORT void clib_c11_violation(const char *s);
 
 /* ---- memory ---- */
 
+/** memcpy(). */
 always_inline void *
 clib_memcpy_fast(void *dst, const void *src, size_t n)
 {
 	return memcpy(dst, src, n);
 }
 
+/** memmove(). */
 #define clib_memmove(d, s, n) memmove((d), (s), (n))
 
 /** Not for areas that overlap.  n = 0 is always fine. */
@@ -67,6 +70,7 @@ memcpy_s(void *dest, rsize_t dmax, const void *src, rsize_t n)
 	return EOK;
 }
 
+/** Set n of smax bytes.  @return EOK, or EINVAL with nothing done */
 always_inline errno_t
 memset_s(void *s, rsize_t smax, int c, rsize_t n)
 {
@@ -100,22 +104,26 @@ memcmp_s(const void *s1, rsize_t s1max, const void *s2, rsize_t s2max, int *diff
 	return EOK;
 }
 
+/** VPP's names of these. */
 #define memcpy_s_inline memcpy_s
 #define memset_s_inline memset_s
 #define memcmp_s_inline memcmp_s
 
+/** memcpy() with annex K's value. */
 always_inline errno_t
 clib_memcpy(void *dest, const void *src, rsize_t n)
 {
 	return memcpy_s(dest, n, src, n);
 }
 
+/** memset() with annex K's value. */
 always_inline errno_t
 clib_memset(void *s, int c, rsize_t n)
 {
 	return memset_s(s, n, c, n);
 }
 
+/** Compare n bytes: less than, equal to or greater than 0. */
 #define clib_memcmp(m1, m2, n)                                                                     \
 	({                                                                                         \
 		rsize_t _clib_memcmp_n = (n);                                                      \
@@ -132,6 +140,7 @@ clib_memset_u64(void *p, u64 val, uword count)
 		memcpy((u8 *)p + 8 * i, &val, 8);
 }
 
+/** Set count numbers. */
 always_inline void
 clib_memset_u32(void *p, u32 val, uword count)
 {
@@ -139,6 +148,7 @@ clib_memset_u32(void *p, u32 val, uword count)
 		memcpy((u8 *)p + 4 * i, &val, 4);
 }
 
+/** Set count numbers. */
 always_inline void
 clib_memset_u16(void *p, u16 val, uword count)
 {
@@ -146,12 +156,14 @@ clib_memset_u16(void *p, u16 val, uword count)
 		memcpy((u8 *)p + 2 * i, &val, 2);
 }
 
+/** Set count bytes. */
 always_inline void
 clib_memset_u8(void *p, u8 val, uword count)
 {
 	memset(p, val, count);
 }
 
+/** Copy n_left numbers. */
 always_inline void
 clib_memcpy_u32(u32 *dst, const u32 *src, u32 n_left)
 {
@@ -176,12 +188,14 @@ clib_memcpy_le(u8 *dst, const u8 *src, u8 len, u8 max_len)
 	memcpy(dst, src, clib_min(len, max_len));
 }
 
+/** Copy at most 64 bytes. */
 always_inline void
 clib_memcpy_le64(u8 *dst, const u8 *src, u8 len)
 {
 	clib_memcpy_le(dst, src, len, 64);
 }
 
+/** Copy at most 32 bytes. */
 always_inline void
 clib_memcpy_le32(u8 *dst, const u8 *src, u8 len)
 {
@@ -271,6 +285,7 @@ CLIB_EXPORT errno_t clib_strstr_s(char *s1, rsize_t s1max, const char *s2, rsize
 /* Room enough for any string, and an object may be as large. */
 #define _CLIB_STRING_ANY (~(rsize_t)0 >> 1)
 
+/** Length of a string, at most m. */
 #define clib_strnlen(s, m) strnlen_s((s), (m))
 /** Values of strcmp() and strncmp(); 0 when one is NULL, as in VPP, and reported. */
 #define clib_strcmp(s1, s2)                                                                        \
