@@ -10,6 +10,7 @@
 
 #include <vppinfra/clib.h>
 
+/** Threads that have an index at one time; what all others have. */
 #define CLIB_MAX_THREADS 1024
 #define CLIB_THREAD_INDEX_NONE ((u16)~0)
 
