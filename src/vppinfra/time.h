@@ -73,6 +73,7 @@ clib_cpu_time_wait(u64 n)
 		CLIB_PAUSE();
 }
 
+/** Spin for dt seconds. */
 always_inline void
 clib_local_pause(f64 dt)
 {
