@@ -24,6 +24,7 @@ typedef i64 word;
 typedef u64 any;
 typedef u64 clib_address_t;
 
+/** Bits of a word and of an address. */
 #define log2_uword_bits 6
 #define uword_bits (1 << log2_uword_bits)
 #define clib_address_bits 64
@@ -52,12 +53,14 @@ typedef uword uwordu __attribute__((aligned(1), __may_alias__));
 
 _Static_assert(sizeof(void *) == sizeof(uword), "vppinfra needs 64-bit pointers");
 
+/** The address of a pointer. */
 static inline uword
 pointer_to_uword(const void *p)
 {
 	return (uword)p;
 }
 
+/** The pointer of an address. */
 #define uword_to_pointer(u, type) ((type)(uword)(u))
 
 /** The object of a type at a pointer of any alignment, or of one named: an lvalue. */
