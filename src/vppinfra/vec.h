@@ -164,6 +164,7 @@ _vec_is_full(const void *v, uword elt_bytes)
 #define vec_alloc_ha(V, N, H, A) vec_alloc_hap(V, N, H, A, 0)
 #define vec_alloc_heap(V, N, P) vec_alloc_hap(V, N, 0, 0, P)
 
+/** The same, under the name that today's tree has for it. */
 #define vec_prealloc_hap(V, N, H, A, P) vec_alloc_hap(V, N, H, A, P)
 #define vec_prealloc(V, N) vec_alloc_hap(V, N, 0, 0, 0)
 #define vec_prealloc_aligned(V, N, A) vec_alloc_hap(V, N, 0, A, 0)
@@ -498,6 +499,7 @@ _vec_delete(void *v, uword n, uword m, uword elt_bytes)
 		error;                                                                             \
 	})
 
+/** Whether there is a NUL at the end. */
 #define vec_c_string_is_terminated(V) (vec_len64(V) != 0 && (V)[vec_len64(V) - 1] == 0)
 
 /** Append a NUL unless the vector ends with one. */
