@@ -51,6 +51,7 @@ vec_header_bytes(uword header_bytes)
 	return _vec_start_to_v(header_bytes, 0);
 }
 
+/** Bytes from a vector's memory to its elements, for a user header of that size. */
 always_inline uword
 vec_aligned_header_bytes(uword header_bytes, uword align)
 {
