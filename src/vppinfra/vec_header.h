@@ -47,6 +47,7 @@ typedef struct {
 	u8 vector_data[0];
 } vec_header_t;
 
+/** What says that there is a vector; the least alignment of elements. */
 #define VEC_HEADER_MAGIC 0x76656321u
 #define VEC_MIN_ALIGN 8
 
