@@ -18,6 +18,7 @@
 #include <sys/types.h>
 #include <vppinfra/clib.h>
 
+/** Sizes inside an arena, as illumos has them. */
 #define VMEM_NAMELEN 30
 #define VMEM_HASH_INITIAL 16
 #define VMEM_HASH_PARTS 26 /* 16 buckets, and 25 doublings reach 2^29 */
