@@ -13,6 +13,7 @@
 #define _CLIB_XXH64_PRIME_4 9650029242287828579ULL
 #define _CLIB_XXH64_PRIME_5 2870177450012600261ULL
 
+/** A number spread over 64 bits (Collet, xxHash). */
 always_inline u64
 clib_xxhash(u64 key)
 {
