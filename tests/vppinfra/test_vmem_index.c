@@ -6,7 +6,7 @@
 #include "unit.h"
 
 #define BASE (1ull << 40)
-#define N_HOLES 20000
+#define N_HOLES 8000
 
 /* Holes of 1 to 32 quanta of 64, an allocated quantum after each.  Value: where they end. */
 static uword
@@ -84,7 +84,7 @@ by_walk(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 		vmp, s, s->policy == VMEM_POLICY_NEXT ? vmp->vm_rotor_seg->vs_start : 0, addr);
 }
 
-/* Twenty thousand holes: whatever the constraints, the index chooses what a walk does. */
+/* Eight thousand holes: whatever the constraints, the index chooses what a walk does. */
 static void
 choices_are_those_of_a_walk(void)
 {

@@ -313,7 +313,7 @@ a_crowd_is_served(void)
 	for (u32 i = 0; i < 4; i++) {
 		w[i] = (worker_t){ .vmp = vmp,
 				   .random = unit_seed() + i,
-				   .n_ops = unit_n_ops(20000) };
+				   .n_ops = unit_n_ops(4000) };
 		pthread_create(&w[i].thread, NULL, take_and_give, &w[i]);
 	}
 	for (u32 i = 0; i < 4; i++) {
