@@ -223,6 +223,18 @@ instant_fit_builds_none(void)
 	destroy(vmp);
 }
 
+/* See that so many tags are to be had without fetching any: an arena's that had them. */
+static void
+stock_tags(u32 n)
+{
+	vmem_t *vmp = new_arena("tags");
+
+	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE, (uword)n * 64), 0);
+	for (u32 i = 0; i < n; i++)
+		CU_ASSERT_EQUAL(vmem_claim(vmp, BASE + i * 64, 64), 0);
+	destroy(vmp);
+}
+
 /* Without memory for an index a request walks, and finds the same; with it again the index comes.
  * When it runs short of nodes while segments are freed it is given up, and freeing succeeds. */
 static void
@@ -249,7 +261,8 @@ without_memory_requests_walk(void)
 	CU_ASSERT(n_bytes > 3000 * 24);
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 
-	/* Tens of thousands of holes more, and no node for them. */
+	/* Tens of thousands of holes more; tags for them are in stock, nodes are not. */
+	stock_tags(70000);
 	vmem_internal_arena->vm_mtbf = 1;
 	CU_ASSERT_EQUAL(vmem_core_add(vmp, end + MiB(16), 60000 * 64), 0);
 	for (u32 i = 0; i < 30000; i++)
