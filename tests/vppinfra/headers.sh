@@ -6,9 +6,10 @@
 #
 #   headers.sh SOURCE_ROOT LIBRARY PROGRAM... -- HEADER...
 #
-# Each compiler of gcc, clang, g++ and clang++ that is installed is asked.  The standard is the
-# strict one (c11, c++17), in which fewer words are known, and for all headers together the GNU
-# one as well.  A PROGRAM.c must be a C++ program, too.
+# The standard is the strict one (c11, c++17), in which fewer words are known, and for all headers
+# together the GNU one as well.  What a header forgets to include it forgets for every compiler:
+# alone it is shown to gcc and g++ (or to clang where they are missing), all else to clang as well.
+# A PROGRAM.c must be a C++ program, too.
 set -u
 root=$1 library=$2
 shift 2
@@ -50,21 +51,24 @@ run() {
 	echo "not ok: $1 $2: $program ran and found an error"
 }
 
+alone_cc=gcc alone_cxx=g++
+command -v gcc >/dev/null || alone_cc=clang
+command -v g++ >/dev/null || alone_cxx=clang++
 : >"$work/all"
 for header; do
 	echo "#include <vppinfra/$header>" | tee -a "$work/all" >"$work/alone"
+	compile "$header" $alone_cc -std=c11 -x c -fsyntax-only "$work/alone"
+	compile "$header" $alone_cxx -std=c++17 -x c++ -fsyntax-only "$work/alone"
+done
+for std in c11 gnu11; do
 	for cc in gcc clang; do
-		compile "$header" $cc -std=c11 -x c -fsyntax-only "$work/alone"
+		compile "all headers" $cc -std=$std -x c -fsyntax-only "$work/all"
 	done
+done
+for std in c++17 gnu++17; do
 	for cxx in g++ clang++; do
-		compile "$header" $cxx -std=c++17 -x c++ -fsyntax-only "$work/alone"
+		compile "all headers" $cxx -std=$std -x c++ -fsyntax-only "$work/all"
 	done
-done
-for cc in gcc clang; do
-	compile "all headers" $cc -std=gnu11 -x c -fsyntax-only "$work/all"
-done
-for cxx in g++ clang++; do
-	compile "all headers" $cxx -std=gnu++17 -x c++ -fsyntax-only "$work/all"
 done
 
 # vmem's other faces, each by its include folder; and two of them in one file are refused.
