@@ -14,6 +14,7 @@
 
 #include <vppinfra/pages.h>
 
+/** Greatest request that an object cache serves; a larger one gets pages of its own. */
 #define CLIB_KMALLOC_MAX_CACHED 8192
 
 /**
@@ -39,6 +40,7 @@ CLIB_EXPORT uword clib_kmalloc_trim(pages_t *pages);
 CLIB_EXPORT int clib_kmalloc_exit(pages_t *pages);
 
 #ifndef PAGES_NO_BARE_NAMES
+/** A kernel's names. */
 #	define kmalloc(bytes, gfp) clib_kmalloc((bytes), (gfp))
 #	define kzalloc(bytes, gfp) clib_kmalloc((bytes), (gfp) | __GFP_ZERO)
 #	define kcalloc(n, bytes, gfp) clib_kcalloc((n), (bytes), (gfp))
