@@ -41,7 +41,7 @@ buddyinfo_rows(pages_t *pages, void *arg)
 		cli_i64(t, info.numa_node);
 		cli_string(t, "%s", pages_zone_name(z));
 		cli_string(t, "%s", info.name);
-		for (u32 o = 0; o <= info.max_order; o++)
+		for (u32 o = 0; o <= clib_min((u32)info.max_order, (u32)PAGES_MAX_ORDER); o++)
 			cli_u64(t, info.zones[z].nr_free[o][0] + info.zones[z].nr_free[o][1]);
 	}
 	return 0;
@@ -83,7 +83,7 @@ show_zone(cli_output_t *out, const pages_info_t *info, u32 id)
 	const pages_zone_info_t *z = &info->zones[id];
 	u64 movable = 0;
 
-	for (u32 o = 0; o <= info->max_order; o++)
+	for (u32 o = 0; o <= clib_min((u32)info->max_order, (u32)PAGES_MAX_ORDER); o++)
 		movable += z->nr_free[o][1] << o;
 	cli_text(out,
 		 "Node %d, zone %8s: present %Lu, free %Lu (%Lu movable), cached %Lu, reserve %Lu",

@@ -6,7 +6,11 @@
 
 #if VMHEAP_HAVE_LIBBACKTRACE
 
-#	include <backtrace.h>
+#	ifdef VMHEAP_BACKTRACE_H
+#		include VMHEAP_BACKTRACE_H
+#	else
+#		include <backtrace.h>
+#	endif
 #	include <dlfcn.h>
 #	include <stdio.h>
 #	include <string.h>
