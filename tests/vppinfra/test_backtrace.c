@@ -57,14 +57,15 @@ a_stack_is_walked(void)
 static void
 a_broken_chain_ends_the_walk(void)
 {
-	u8 *p = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* One page that can be read, and 16 MiB after it that cannot. */
+	u8 *p = mmap(NULL, MiB(16), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uword *record = (uword *)(p + 4096 - 2 * sizeof(uword)), callers[8], real[8];
 	const uword nowhere[] = { (uword)p + 4096,       (uword)p, (uword)record + 1, ~(uword)7,
 				  (uword)p + 8 * MiB(1), 0,        (uword)record };
 	u64 seed = 7;
 
 	CU_ASSERT_PTR_NOT_EQUAL_FATAL(p, MAP_FAILED);
-	mprotect(p + 4096, 4096, PROT_NONE);
+	mprotect(p + 4096, MiB(16) - 4096, PROT_NONE);
 	record[1] = (uword)a_broken_chain_ends_the_walk;
 	for (u32 i = 0; i < ARRAY_LEN(nowhere); i++) {
 		record[0] = nowhere[i];
@@ -87,7 +88,7 @@ a_broken_chain_ends_the_walk(void)
 
 		CU_ASSERT(clib_backtrace_from((const void *)own, real, 8) >= 1);
 	}
-	munmap(p, 2 * 4096);
+	munmap(p, MiB(16));
 }
 
 static void *

@@ -74,14 +74,14 @@ pages_mark_used(pages_t *p, u32 number, u32 order, gfp_t gfp)
 {
 	page_t *page = &p->records[number];
 
-	page->flags = (page->flags & PG_ZONE_MASK) | order | PG_USED;
+	pages_set_flags(page, (page->flags & PG_ZONE_MASK) | order | PG_USED |
+				      (gfp & __GFP_COMP ? PG_COMPOUND : 0));
 	page->first_page = number;
 	page->private_data = 0;
 	atomic_store_explicit(&page->_mapcount, 0, memory_order_relaxed);
 	atomic_store_explicit(&page->_count, 1, memory_order_relaxed);
 	if (PREDICT_TRUE(!(gfp & __GFP_COMP)))
 		return;
-	page->flags |= PG_COMPOUND;
 	for (u32 i = 1; i < 1u << order; i++)
 		p->records[number + i].first_page = number;
 }

@@ -91,7 +91,8 @@ pages_buddy_give(pages_t *p, u32 number, u32 order, int is_cold)
 	while (order < p->max_order) {
 		u32 buddy = number ^ (1u << order);
 
-		if ((p->records[buddy].flags & (PG_FREE | PG_ORDER_MASK)) != (PG_FREE | order))
+		if ((__atomic_load_n(&p->records[buddy].flags, __ATOMIC_RELAXED) &
+		     (PG_FREE | PG_ORDER_MASK)) != (PG_FREE | order))
 			break;
 		pages_buddy_unlink(p, buddy, order);
 		/* The upper half is no first page any more. */

@@ -18,34 +18,37 @@ static never_inline void
 fill(pages_t *p, pages_cache_t *c)
 {
 	pages_zone_t *z = &p->zones[ZONE_NORMAL];
-	u32 n = clib_min((u32)PAGES_CACHE_BATCH, p->n_cached_pages);
+	u32 n = clib_min((u32)PAGES_CACHE_BATCH, p->n_cached_pages), n_now = 0;
 
 	pages_spin_lock(&p->lock);
-	while (c->n < n && z->free_pages > z->reserve_pages) {
+	while (n_now < n && z->free_pages > z->reserve_pages) {
 		u32 number = pages_buddy_take(p, z, 0, 0, 0);
 
 		if (number == PAGES_NONE)
 			break;
-		p->records[number].flags |= PG_CACHED;
-		c->pages[c->n++] = number;
+		pages_set_flags(&p->records[number], p->records[number].flags | PG_CACHED);
+		c->pages[n_now++] = number;
 	}
 	pages_spin_unlock(&p->lock);
+	pages_set(c->n, n_now);
 }
 
 u32
 pages_cache_get(pages_t *p)
 {
 	pages_cache_t *c = own_cache(p);
-	u32 number = PAGES_NONE;
+	u32 number = PAGES_NONE, n;
 
 	if (PREDICT_FALSE(!c))
 		return PAGES_NONE;
 	pages_spin_lock(&c->lock);
-	if (PREDICT_FALSE(!c->n))
+	if (PREDICT_FALSE(!pages_get(c->n)))
 		fill(p, c);
-	if (PREDICT_TRUE(c->n)) {
-		number = c->pages[--c->n];
-		c->n_allocs++;
+	n = pages_get(c->n);
+	if (PREDICT_TRUE(n)) {
+		number = c->pages[n - 1];
+		pages_set(c->n, n - 1);
+		pages_set(c->n_allocs, pages_get(c->n_allocs) + 1);
 	}
 	pages_spin_unlock(&c->lock);
 	return number;
@@ -57,27 +60,32 @@ give_oldest(pages_t *p, pages_cache_t *c, u32 n)
 {
 	pages_spin_lock(&p->lock);
 	for (u32 i = 0; i < n; i++) {
-		p->records[c->pages[i]].flags &= PG_ZONE_MASK;
+		pages_set_flags(&p->records[c->pages[i]],
+				p->records[c->pages[i]].flags & PG_ZONE_MASK);
 		pages_buddy_give(p, c->pages[i], 0, 0);
 	}
 	pages_spin_unlock(&p->lock);
-	c->n -= n;
-	memmove(c->pages, c->pages + n, c->n * sizeof(c->pages[0]));
+	pages_set(c->n, pages_get(c->n) - n);
+	memmove(c->pages, c->pages + n, pages_get(c->n) * sizeof(c->pages[0]));
 }
 
 int
 pages_cache_put(pages_t *p, u32 number)
 {
 	pages_cache_t *c = own_cache(p);
+	u32 n;
 
 	if (PREDICT_FALSE(!c))
 		return 0;
 	pages_spin_lock(&c->lock);
-	if (PREDICT_FALSE(c->n >= p->n_cached_pages))
-		give_oldest(p, c, clib_min((u32)PAGES_CACHE_BATCH, c->n));
-	p->records[number].flags = (p->records[number].flags & PG_ZONE_MASK) | PG_CACHED;
-	c->pages[c->n++] = number;
-	c->n_frees++;
+	n = pages_get(c->n);
+	if (PREDICT_FALSE(n >= p->n_cached_pages))
+		give_oldest(p, c, clib_min((u32)PAGES_CACHE_BATCH, n));
+	n = pages_get(c->n);
+	pages_set_flags(&p->records[number], (p->records[number].flags & PG_ZONE_MASK) | PG_CACHED);
+	c->pages[n] = number;
+	pages_set(c->n, n + 1);
+	pages_set(c->n_frees, pages_get(c->n_frees) + 1);
 	pages_spin_unlock(&c->lock);
 	return 1;
 }
@@ -90,11 +98,11 @@ pages_cache_drain_all(pages_t *p)
 	for (u32 i = 0; i < limit; i++) {
 		pages_cache_t *c = &p->caches[i];
 
-		if (!__atomic_load_n(&c->n, __ATOMIC_RELAXED))
+		if (!pages_get(c->n))
 			continue;
 		pages_spin_lock(&c->lock);
-		n += c->n;
-		give_oldest(p, c, c->n);
+		n += pages_get(c->n);
+		give_oldest(p, c, pages_get(c->n));
 		pages_spin_unlock(&c->lock);
 	}
 	return n;
@@ -107,7 +115,7 @@ pages_cache_count(const pages_t *p)
 	u64 n = 0;
 
 	for (u32 i = 0; i < limit; i++)
-		n += __atomic_load_n(&p->caches[i].n, __ATOMIC_RELAXED);
+		n += pages_get(p->caches[i].n);
 	return n;
 }
 
@@ -117,7 +125,7 @@ pages_cache_totals(const pages_t *p, u64 *n_allocs, u64 *n_frees)
 	u32 limit = p->n_cached_pages ? clib_thread_index_limit() : 0;
 
 	for (u32 i = 0; i < limit; i++) {
-		*n_allocs += __atomic_load_n(&p->caches[i].n_allocs, __ATOMIC_RELAXED);
-		*n_frees += __atomic_load_n(&p->caches[i].n_frees, __ATOMIC_RELAXED);
+		*n_allocs += pages_get(p->caches[i].n_allocs);
+		*n_frees += pages_get(p->caches[i].n_frees);
 	}
 }

@@ -48,10 +48,15 @@ typedef struct {
 /* Pages that a thread keeps: NORMAL, pinned, order 0. */
 typedef struct {
 	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 lock;
-	u32 n;
-	u64 n_allocs, n_frees;
+	/* Written under the lock; read by anybody, relaxed. */
+	_Atomic u32 n;
+	_Atomic u64 n_allocs, n_frees;
 	u32 pages[PAGES_MAX_CACHED];
 } pages_cache_t;
+
+/* Of a counter that only the holder of a lock writes. */
+#define pages_get(x) atomic_load_explicit(&(x), memory_order_relaxed)
+#define pages_set(x, value) atomic_store_explicit(&(x), (value), memory_order_relaxed)
 
 typedef struct {
 	uword address;
@@ -147,6 +152,15 @@ always_inline int
 pages_is_direct(const pages_t *p, u32 number)
 {
 	return number < p->n_direct;
+}
+
+/* A thread that frees looks at its buddy's flags under the lock while the buddy's owner, without,
+ * goes from used to cached and back: neither is PG_FREE, so what is seen does not matter, but it is
+ * seen whole. */
+always_inline void
+pages_set_flags(page_t *page, u32 flags)
+{
+	__atomic_store_n(&page->flags, flags, __ATOMIC_RELAXED);
 }
 
 /** The file behind a page and its offset there; -1: the page is private memory. */
