@@ -491,7 +491,8 @@ CLIB_EXPORT void clib_kmem_fail_after(u64 n);
 #define KMC_NOTOUCH 0x00010000
 #define KMC_NODEBUG 0x00020000
 #define KMC_NOMAGAZINE 0x00040000
-#define KMC_NOHASH 0x00080000 /* accepted: where a slab's bookkeeping lies follows from its size   \
+#define KMC_NOHASH                                                                                 \
+	0x00080000            /* accepted: where a slab's bookkeeping lies follows from its size   \
 			       */
 #define KMC_QCACHE 0x00100000 /* as NOTOUCH and NODEBUG, every free checked */
 
