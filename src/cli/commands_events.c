@@ -153,8 +153,7 @@ event_logger_resize_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_co
 	if (elog_resize(em, n))
 		return clib_error_return(0, "no memory for %u events, %wu stay", n,
 					 elog_buffer_capacity(em));
-	cli_text(out, "Resized ring to %wu events",
-		 elog_buffer_capacity(em));
+	cli_text(out, "Resized ring to %wu events", elog_buffer_capacity(em));
 	cli_field_u64(out, "capacity", elog_buffer_capacity(em));
 	return 0;
 }

@@ -10,7 +10,7 @@
 #include <vppinfra/backtrace.h>
 #include <vppinfra/vec.h>
 
-#define N_SITES_SHOWN 50 /* unless verbose, as in VPP */
+#define N_SITES_SHOWN 50  /* unless verbose, as in VPP */
 #define N_MISUSES_SHOWN 4 /* the latest */
 
 static clib_error_t *

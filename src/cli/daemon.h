@@ -4,7 +4,8 @@
  * Starting is a list of stages; stopping is the same list backwards, from wherever starting got
  * to, so that a start that fails undoes what it did:
  *
- *   pidfile -> control loop -> cli socket -> memory -> event log -> plugins and their stanzas -> EAL
+ *   pidfile -> control loop -> cli socket -> memory -> event log -> plugins and their stanzas ->
+ * EAL
  *     -> ports -> INIT / EXIT -> graphs -> workers -> console
  *
  * The socket comes early: a second daemon at the same place ends before it takes any memory. */

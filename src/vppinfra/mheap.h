@@ -84,7 +84,8 @@ STATIC_ASSERT_OFFSET_OF(mheap_elt_t, user_data, MHEAP_ELT_OVERHEAD_BYTES);
 
 /* Bins: 64 exact sizes (16, 32, ... 1024 bytes), then 8 ranges an octave from 1 KiB to 1 TiB. */
 #define MHEAP_LOG2_SMALL_BYTES 10
-#define MHEAP_N_SMALL_OBJECT_BINS 64
+#define MHEAP_LOG2_N_SMALL_OBJECT_BINS 6
+#define MHEAP_N_SMALL_OBJECT_BINS (1 << MHEAP_LOG2_N_SMALL_OBJECT_BINS)
 #define MHEAP_LOG2_RANGES 3
 #define MHEAP_N_OCTAVES 30
 #define MHEAP_N_BINS (MHEAP_N_SMALL_OBJECT_BINS + (MHEAP_N_OCTAVES << MHEAP_LOG2_RANGES))
@@ -95,6 +96,8 @@ typedef struct {
 		u64 n_search_attempts, n_objects_searched, n_objects_found;
 	} free_list;
 	u64 n_vector_expands;
+	/** 0: there is no small object cache; for those who print VPP's fields. */
+	u64 n_small_object_cache_hits, n_small_object_cache_attempts;
 	u64 n_gets, n_puts;
 	/** Clocks of the calls that were timed, and how many were: one in 16 of those made while the
 	 *  heap was traced or validated; the clock is not read for others. */
