@@ -83,8 +83,8 @@ show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 	cli_list_item_begin(out, "heaps");
 	cli_text(out, "base 0x%lx, size %U%s%s%s, name '%s'", base, format_memory_size,
 		 h->vm_alloc_size, h->flags & MHEAP_FLAG_THREAD_SAFE ? ", locked" : "",
-		 mheap_owns_region(heap) ? ", unmap-on-destroy" : "",
-		 h->flags & MHEAP_FLAG_TRACE ? ", traced" : "", h->name);
+		 h->flags & MHEAP_FLAG_TRACE ? ", traced" : "",
+		 mheap_owns_region(heap) ? ", unmap-on-destroy" : "", h->name);
 	cli_field_string(out, "name", "%s", h->name);
 	cli_field_string(out, "base", "0x%lx", base);
 	cli_field_u64(out, "size_bytes", h->vm_alloc_size);

@@ -126,8 +126,9 @@ format_clib_mem_heap(u8 *s, va_list *va)
 	s = format(s, "base %p, size %U%s%s%s, name '%s'", clib_mem_get_heap_base(heap),
 		   format_memory_size, (uword)mheap_header(heap)->vm_alloc_size,
 		   flags & CLIB_MEM_HEAP_F_LOCKED ? ", locked" : "",
+		   flags & CLIB_MEM_HEAP_F_TRACED ? ", traced" : "",
 		   flags & CLIB_MEM_HEAP_F_UNMAP_ON_DESTROY ? ", unmap-on-destroy" : "",
-		   flags & CLIB_MEM_HEAP_F_TRACED ? ", traced" : "", clib_mem_get_heap_name(heap));
+		   clib_mem_get_heap_name(heap));
 	s = format(s, "\n%U", format_white_space, indent);
 	s = format_heap_pages(s, heap);
 	mheap_usage(heap, &u);
