@@ -89,6 +89,14 @@ CLIB_EXPORT int clib_cpu_has_x86_flag(u32 leaf, u32 reg, u32 bit, u32 registers)
 /** Whether a bit of AT_HWCAP is set; 0 on other machines. */
 CLIB_EXPORT int clib_cpu_has_aarch64_flag(u32 bit);
 
+/** No arguments: the processor's family as its maker calls it ("[0x6] Sapphire Rapids", numbers
+ *  alone where we know no name), its own words for itself, and the names below that it supports,
+ *  blanks between.  In a %U. */
+CLIB_EXPORT u8 *format_cpu_uarch(u8 *s, __builtin_va_list *args);
+/** (): the processor's name; the features it has. */
+CLIB_EXPORT u8 *format_cpu_model_name(u8 *s, __builtin_va_list *args);
+CLIB_EXPORT u8 *format_cpu_flags(u8 *s, __builtin_va_list *args);
+
 #define _CLIB_CPU_REG_eax 0
 #define _CLIB_CPU_REG_ebx 1
 #define _CLIB_CPU_REG_ecx 2
@@ -97,6 +105,8 @@ CLIB_EXPORT int clib_cpu_has_aarch64_flag(u32 bit);
 #define _CLIB_CPU_KEEP_AVX 1
 #define _CLIB_CPU_KEEP_AVX512 2
 
+/* An expansion without a semicolon is nothing the formatter knows. */
+/* clang-format off */
 #define _(name, leaf, reg, bit, keep)                                                              \
 	static inline int clib_cpu_supports_##name(void)                                           \
 	{                                                                                          \
@@ -111,17 +121,8 @@ foreach_x86_64_flags
 	{                                                                                          \
 		return clib_cpu_has_aarch64_flag(bit);                                             \
 	}
-	foreach_aarch64_flags
+foreach_aarch64_flags
 #undef _
-
-		/** No arguments: the processor's family as its maker calls it ("[0x6] Sapphire
-		 * Rapids ([0x8f]
-		 *  ...)", numbers alone where we know no name), its own words for itself, and the
-		 * names above that it supports, blanks between.  In a %U. */
-			CLIB_EXPORT u8 *
-			format_cpu_uarch(u8 *s, __builtin_va_list *args);
-/** (): the processor's name; the features it has. */
-CLIB_EXPORT u8 *format_cpu_model_name(u8 *s, __builtin_va_list *args);
-CLIB_EXPORT u8 *format_cpu_flags(u8 *s, __builtin_va_list *args);
+/* clang-format on */
 
 #endif

@@ -99,8 +99,8 @@ typedef struct {
 	/** 0: there is no small object cache; for those who print VPP's fields. */
 	u64 n_small_object_cache_hits, n_small_object_cache_attempts;
 	u64 n_gets, n_puts;
-	/** Clocks of the calls that were timed, and how many were: one in 16 of those made while the
-	 *  heap was traced or validated; the clock is not read for others. */
+	/** Clocks of the calls that were timed, and how many were: one in 16 of those made while
+	 * the heap was traced or validated; the clock is not read for others. */
 	u64 n_clocks_get, n_clocks_put, n_timed_gets, n_timed_puts;
 	/** Requests refused, wrong puts reported and ignored. */
 	u64 n_get_failures, n_bad_puts;

@@ -136,44 +136,34 @@ answer_mapping(const mapping_t *m, vm_address_t *addresses, u32 n)
 	}
 }
 
+typedef struct {
+	mapping_t mapping;
+	vm_address_t *addresses;
+	u32 n;
+} search_t;
+
 /* A mapping is answered for when its page size has been read. */
 static void
-smaps_line(mapping_t *m, const char *line, vm_address_t *addresses, u32 n)
+smaps_line(void *arg, const char *line)
 {
+	search_t *s = arg;
+	mapping_t *m = &s->mapping;
+
 	if (parse_mapping(line, m) || m->page_kib)
 		return;
 	if (!strncmp(line, "KernelPageSize:", 15) &&
 	    !vm_find_value(line, "KernelPageSize", &m->page_kib)) {
 		m->page_kib >>= 10;
-		answer_mapping(m, addresses, n);
+		answer_mapping(m, s->addresses, s->n);
 	}
 }
 
 static int
 find_mappings(vm_address_t *addresses, u32 n)
 {
-	char text[2048], line[256];
-	mapping_t m = { 0 };
-	uword n_line = 0;
-	ssize_t n_read;
-	int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+	search_t search = { .addresses = addresses, .n = n };
 
-	if (fd < 0)
-		return -ENOENT;
-	while ((n_read = read(fd, text, sizeof(text))) > 0) {
-		for (ssize_t i = 0; i < n_read; i++) {
-			if (text[i] != '\n') {
-				if (n_line < sizeof(line) - 1)
-					line[n_line++] = text[i];
-				continue;
-			}
-			line[n_line] = 0;
-			n_line = 0;
-			smaps_line(&m, line, addresses, n);
-		}
-	}
-	close(fd);
-	return 0;
+	return vm_foreach_smaps_line(smaps_line, &search);
 }
 
 /* ---- the frame ---- */

@@ -95,8 +95,9 @@ typedef struct {
 
 /* A mapping starts with a line "start-end rwxp ..."; its fields follow as "Key:  n kB". */
 static void
-smaps_line(smaps_t *m, const char *line)
+smaps_line(void *arg, const char *line)
 {
+	smaps_t *m = arg;
 	u64 start, end, value;
 	const char *s = parse_hex(line, &start);
 
@@ -111,10 +112,9 @@ smaps_line(smaps_t *m, const char *line)
 }
 
 int
-vm_smaps_bytes(uword start, uword end, const char *key, u64 *bytes)
+vm_foreach_smaps_line(void (*fn)(void *arg, const char *line), void *arg)
 {
-	smaps_t m = { .start = start, .end = end, .key = key };
-	char text[2048], line[128];
+	char text[2048], line[256];
 	uword n_line = 0;
 	ssize_t n;
 	int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
@@ -123,7 +123,7 @@ vm_smaps_bytes(uword start, uword end, const char *key, u64 *bytes)
 		return -ENOENT;
 	while ((n = read(fd, text, sizeof(text))) > 0) {
 		for (ssize_t i = 0; i < n; i++) {
-			/* The rest of an over-long line, a path, has nothing we look for. */
+			/* The rest of an over-long line, a path, is cut. */
 			if (text[i] != '\n') {
 				if (n_line < sizeof(line) - 1)
 					line[n_line++] = text[i];
@@ -131,12 +131,22 @@ vm_smaps_bytes(uword start, uword end, const char *key, u64 *bytes)
 			}
 			line[n_line] = 0;
 			n_line = 0;
-			smaps_line(&m, line);
+			fn(arg, line);
 		}
 	}
 	close(fd);
-	*bytes = m.bytes;
 	return 0;
+}
+
+int
+vm_smaps_bytes(uword start, uword end, const char *key, u64 *bytes)
+{
+	smaps_t m = { .start = start, .end = end, .key = key };
+	int rv = vm_foreach_smaps_line(smaps_line, &m);
+
+	if (!rv)
+		*bytes = m.bytes;
+	return rv;
 }
 
 int

@@ -83,6 +83,9 @@ word vm_read_file(const char *path, char *text, uword n_text);
 int vm_read_number(const char *path, u64 *number);
 /** Value of the line that has `key`, in bytes when it is followed by "kB".  @return 0, -ENOENT. */
 int vm_find_value(const char *text, const char *key, u64 *value);
+/** Calls fn with each line of /proc/self/smaps, without its newline, cut at 255 bytes.
+ *  @return 0, -ENOENT when the file cannot be read. */
+int vm_foreach_smaps_line(void (*fn)(void *arg, const char *line), void *arg);
 /** Sum of a field of /proc/self/smaps over the mappings that overlap [start, end).
  *  @return 0, -ENOENT when the file cannot be read. */
 int vm_smaps_bytes(uword start, uword end, const char *key, u64 *bytes);
