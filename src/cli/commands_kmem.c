@@ -167,6 +167,10 @@ show_cache(cli_output_t *out, clib_kmem_cache_t *cache)
 	cli_show_u64(out, "depot_misses", s.n_depot_misses);
 	cli_show_u64(out, "contended", s.n_contended);
 	cli_show_u64(out, "claims", s.n_claims);
+	cli_show_u64(out, "sleepers", s.n_sleepers);
+	cli_show_u64(out, "sleeps", s.n_sleeps);
+	cli_show_u64(out, "sleep_timeouts", s.n_timeouts);
+	cli_show_u64(out, "sleep_ns_max", s.sleep_ns_max);
 	cli_show_u64(out, "bad_frees", s.n_bad_frees);
 	cli_show_u64(out, "errors", s.n_errors);
 }

@@ -287,6 +287,23 @@ clib_kmem_cache_free(clib_kmem_cache_t *cache, void *object)
 		clib_kmem_cache_free_slow(cache, object);
 }
 
+/**
+ * Take an object, and wait for it at most so long; of any cache, whatever its kind.
+ *
+ * Sleepers of a cache are served in the order in which they came: an object that is freed, and
+ * whatever a new slab brings, is theirs before anybody else can take it.  Memory that comes free in
+ * the arena by other ways is found within 5 ms.
+ *
+ * @param timeout_ns  nanoseconds; 0: for ever
+ * @param[out] object  untouched on error
+ * @return 0; -ETIMEDOUT; -ENOMEM with CLIB_KMEM_NOSLEEP, or the constructor refused; -EDEADLK:
+ *         nobody could ever wake the caller, since it is the only thread, or since nothing of the
+ *         cache is out and its arena can never give a slab, or since memory is being taken back
+ *         from a reclaim callback.
+ */
+CLIB_EXPORT int clib_kmem_cache_alloc_timed(clib_kmem_cache_t *cache, int flags, u64 timeout_ns,
+					    void **object);
+
 /** kmem_cache_zalloc(). */
 always_inline void *
 clib_kmem_cache_zalloc(clib_kmem_cache_t *cache, int flags)
@@ -349,6 +366,9 @@ typedef struct {
 	u64 n_contended;                  /* times the depot's lock was not to be had at once */
 	u64 n_magazine_resizes, n_claims;
 	u64 n_bad_frees, n_errors; /* strangers and doubles; all other faults */
+	u64 n_sleepers;            /* now */
+	u64 n_sleeps, n_timeouts;  /* allocations that slept; in vain */
+	u64 sleep_ns_max;          /* the longest of them */
 } clib_kmem_stats_t;
 
 /** Figures without a lock: each true, approximate together while others work. */

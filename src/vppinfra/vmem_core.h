@@ -272,6 +272,11 @@ typedef struct {
 } vmem_sleeper_t;
 CLIB_EXPORT u32 vmem_sleepers(vmem_t *vmp, vmem_sleeper_t *sleepers, u32 n);
 
+/** For layers above that have sleepers of their own: whether waiting for size bytes, so aligned,
+ *  could never end, since this is the only thread, or since no span is large enough and no source
+ *  could give one.  size 0 asks for the thread alone.  @return 1, or 0 */
+CLIB_EXPORT int vmem_wait_is_futile(vmem_t *vmp, uword size, uword align);
+
 /** The largest free segment: a request of that size succeeds. */
 CLIB_EXPORT uword vmem_max_free(vmem_t *vmp);
 

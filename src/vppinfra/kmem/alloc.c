@@ -32,7 +32,7 @@ alloc_or_wait(kmem_t *k, int flags, const void *caller)
 	if (clib_thread_percpu_base == NULL)
 		clib_percpu_attach();
 	while ((object = alloc_one(k, flags, caller)) == NULL)
-		if (!kmem_wait(k, flags, caller))
+		if (!kmem_may_retry(k, flags))
 			return NULL;
 	if (flags & CLIB_KMEM_ZERO && !(k->flags & CLIB_KMEM_NO_TOUCH))
 		memset(object, 0, k->object_bytes);
@@ -119,7 +119,7 @@ alloc_rest(kmem_t *k, int flags, size_t n, void **objects, const void *caller)
 		u32 n_now = kmem_slab_alloc(
 			k, objects + got, (u32)clib_min(n - got, (size_t)0xffffff), flags, caller);
 
-		if (n_now == 0 && !kmem_wait(k, flags, caller))
+		if (n_now == 0 && !kmem_may_retry(k, flags))
 			break;
 		got += n_now;
 	}

@@ -130,6 +130,7 @@ next_colour(kmem_t *k)
 int
 kmem_grow(kmem_t *k)
 {
+	kmem_sleeper_t *served = NULL;
 	kmem_slab_t *s = NULL;
 	uword start;
 
@@ -157,10 +158,13 @@ kmem_grow(kmem_t *k)
 		kmem_debug_fresh_slab(k, s);
 
 	kmem_lock(&k->slab_lock);
-	if (s)
+	if (s) {
 		add_slab(k, s);
+		kmem_slab_serve(k, &served);
+	}
 	k->n_growing--;
 	kmem_unlock(&k->slab_lock);
+	kmem_wake_served(served);
 	return s ? 0 : -ENOMEM;
 }
 

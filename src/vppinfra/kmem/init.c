@@ -106,8 +106,10 @@ unlock_caches(bool is_child)
 {
 	kmem_meta_unlock_all();
 	for (kmem_t *k = kmem_list; k; k = k->next) {
-		if (is_child)
+		if (is_child) {
 			kmem_claim_fork_child(k);
+			kmem_sleep_fork_child(k);
+		}
 		kmem_unlock(&k->slab_lock);
 		kmem_unlock(&k->depot_lock);
 	}

@@ -84,6 +84,23 @@ kmem_magazine_capacity(u32 class)
 /* Objects that move between layers at a time, on the stack. */
 #define KMEM_BATCH 64
 
+/* ---- sleepers ---- */
+
+/* On its own stack.  In the queue under the lock of the slabs; then alone in the hands of whoever
+ * took it out, until state says KMEM_SERVED. */
+typedef struct kmem_sleeper {
+	struct kmem_sleeper *next, *prev;
+	u8 is_queued;
+	CLIB_ATOMIC(u32) state; /* kmem_sleeper_state_t; slept on */
+	void *object;           /* out of its slab, maybe not constructed */
+} kmem_sleeper_t;
+
+typedef enum {
+	KMEM_ASLEEP,
+	KMEM_LOOK, /* the first in the queue: see whether the arena has something now */
+	KMEM_SERVED,
+} kmem_sleeper_state_t;
+
 /* ---- where slabs come from ---- */
 
 typedef struct {
@@ -157,6 +174,9 @@ typedef struct kmem {
 	/* Slabs, under their lock. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) struct clib_spinlock slab_lock;
 	kmem_slab_t *lists[KMEM_N_LISTS];
+	/* While somebody sleeps no object is in a slab, no magazine is loaded, and none gets
+	 * loaded. */
+	kmem_sleeper_t *sleepers, *last_sleeper;
 	kmem_slab_t *spare; /* descriptors of a CHECKED cache, kept as long as it lives */
 	u32 colour, n_growing, n_empty_slabs_min;
 
@@ -166,11 +186,13 @@ typedef struct kmem {
 	CLIB_ATOMIC(u64) n_created, n_destroyed;
 	CLIB_ATOMIC(u64) n_spare;
 	CLIB_ATOMIC(u64) hash_bytes; /* parts of the table beyond the first */
+	CLIB_ATOMIC(u32) n_sleepers;
 	kmem_hash_t hash;
 
 	/* Any thread, relaxed. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) CLIB_ATOMIC(u64) n_direct_allocs; /* past the magazines */
 	CLIB_ATOMIC(u64) n_fails, n_bad_frees, n_errors;
+	CLIB_ATOMIC(u64) n_sleeps, n_timeouts, sleep_ns_max;
 
 	/* CHECKED: slabs that were looked for last, by the low bits of their key.  Any thread. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) CLIB_ATOMIC(kmem_slab_t *) recent[KMEM_N_RECENT];
@@ -300,6 +322,11 @@ kmem_object_at(const kmem_t *k, const kmem_slab_t *s, u32 index)
 /** Take up to n objects, constructed; grows, and takes back from elsewhere.
  *  @return how many, 0 when nothing can be had */
 u32 kmem_slab_alloc(kmem_t *k, void **objects, u32 n, int flags, const void *caller);
+/** Take what is there, fresh objects marked.  Lock held. */
+u32 kmem_slab_take(kmem_t *k, void **objects, u32 n);
+/** Give the sleepers what is there, in their order; those that got something move to *served.
+ *  Lock held. */
+void kmem_slab_serve(kmem_t *k, kmem_sleeper_t **served);
 /** Put n objects back, destructing nothing.  Wrong ones are counted and reported.
  *  @return bytes of slabs given to the arena */
 uword kmem_slab_free(kmem_t *k, void *const *objects, u32 n, const void *caller);
@@ -377,9 +404,25 @@ void kmem_claim_fork_child(kmem_t *k);
 /** The arena has nothing left: take back what lies idle, here (n_before 0), then in all caches
  *  that draw on the same memory (1).  @return whether it is worth another try */
 bool kmem_relieve(kmem_t *k, u32 n_before);
-/** Nothing can be had.  Waits, where the cache's kind and the flags say so.
+/** This thread is taking memory back from caches, or in a callback of one that does. */
+bool kmem_is_relieving(void);
+
+/* ---- sleep.c ---- */
+
+/** Nothing can be had: wait, where the cache's kind and the flags say so.
+ *  @return 1: an object, as kmem_slab_take() gives it; or 0 */
+u32 kmem_sleep(kmem_t *k, void **object, int flags, const void *caller);
+/** The allocation has failed: ask a program that has a say.
  *  @return whether to try again; the failure has been counted if not */
-bool kmem_wait(kmem_t *k, int flags, const void *caller);
+bool kmem_may_retry(kmem_t *k, int flags);
+/** Wake those that were served; no lock held. */
+void kmem_wake_served(kmem_sleeper_t *served);
+/** A slab went back to its arena: others may wait for its memory.  No lock held. */
+void kmem_wake_rivals(const kmem_t *k);
+/** After a fork nobody sleeps any more. */
+void kmem_sleep_fork_child(kmem_t *k);
+/** The resource that an arena draws on in the end. */
+const vmem_t *kmem_root_of(const vmem_t *vmp);
 
 /* ---- checked.c ---- */
 

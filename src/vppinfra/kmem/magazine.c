@@ -180,6 +180,14 @@ load(clib_kmem_cpu_t *c, kmem_magazine_t *m)
 	kmem_store(&c->ceiling, c->capacity);
 }
 
+/* Sleepers are served by frees that find no room; see sleep.c.  Who begins to sleep counts itself,
+ * then unloads all magazines under this lock. */
+static bool
+may_load(const kmem_t *k)
+{
+	return PREDICT_TRUE(kmem_load(&k->n_sleepers) == 0);
+}
+
 /* Value: what was loaded, its rounds counted; or NULL. */
 static kmem_magazine_t *
 unload(clib_kmem_cpu_t *c)
@@ -278,7 +286,7 @@ arm(kmem_t *k, clib_kmem_cpu_t *c)
 	if (m == NULL)
 		return;
 	kmem_depot_lock(k);
-	if (c->loaded == NULL) {
+	if (c->loaded == NULL && may_load(k)) {
 		load(c, m);
 		m = NULL;
 	}
@@ -343,6 +351,8 @@ make_room(kmem_t *k, clib_kmem_cpu_t *c, kmem_magazine_t **m, kmem_magazine_t **
 {
 	if (n_loaded(c) < c->capacity)
 		return true; /* it had been claimed */
+	if (!may_load(k))
+		return false;
 	if (c->previous && c->previous->n == 0) {
 		swap(c);
 		return true;
@@ -394,8 +404,9 @@ kmem_cpu_free(kmem_t *k, clib_kmem_cpu_t *c, void *object, const void *caller)
 		depot_unlock(k);
 		if (is_room)
 			continue;
-		m = magazine_new(k);
-		if (m == NULL) {
+		if (m == NULL && may_load(k))
+			m = magazine_new(k);
+		if (m == NULL || !may_load(k)) {
 			kmem_slab_free(k, &object, 1, caller);
 			break;
 		}

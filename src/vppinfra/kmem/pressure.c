@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When memory is short, and before: taking back what lies idle, waiting, and giving back what was
- * not needed for a while. */
+/* When memory is short, and before: taking back what lies idle, and giving back what was not needed
+ * for a while. */
 #include "kmem_impl.h"
 
-#include <stdlib.h>
-#include <time.h>
-
-/* Whoever waits asks again this often: a free into another thread's magazine wakes nobody. */
-#define WAIT_NS 1000000
-
-static _Atomic(umem_nofail_callback_t *) nofail_callback;
 /* A reclaim callback that allocates must not bring itself about. */
 static __thread u8 is_relieving __attribute__((tls_model("initial-exec")));
-
-void
-clib_umem_nofail_callback(umem_nofail_callback_t *callback)
-{
-	atomic_store_explicit(&nofail_callback, callback, memory_order_relaxed);
-}
 
 /* ---- taking back ---- */
 
@@ -27,25 +14,31 @@ n_cached(const kmem_t *k)
 	return kmem_n_in_threads(k) + kmem_load(&k->n_depot_objects);
 }
 
-static const vmem_t *
-root_of(const vmem_t *vmp)
+const vmem_t *
+kmem_root_of(const vmem_t *vmp)
 {
 	while (vmp->vm_source)
 		vmp = vmp->vm_source;
 	return vmp;
 }
 
+bool
+kmem_is_relieving(void)
+{
+	return is_relieving;
+}
+
 /* All caches whose arenas draw, in the end, on the same resource. */
 static uword
 relieve_others(kmem_t *k)
 {
-	const vmem_t *root = root_of(k->source);
+	const vmem_t *root = kmem_root_of(k->source);
 	uword n_bytes = 0;
 
 	is_relieving = 1;
 	kmem_list_lock();
 	for (kmem_t *other = kmem_list; other; other = other->next) {
-		if (root_of(other->source) != root)
+		if (kmem_root_of(other->source) != root)
 			continue;
 		if (other->reclaim)
 			other->reclaim(other->arg);
@@ -70,53 +63,6 @@ kmem_relieve(kmem_t *k, u32 n_before)
 		return true;
 	}
 	return n_before == 1 && relieve_others(k);
-}
-
-/* ---- waiting ---- */
-
-static void
-stop(const kmem_t *k)
-{
-	fprintf(stderr, "kmem: cache %s: no memory, and the request must not fail\n", k->name);
-	abort();
-}
-
-/* UMEM_NOFAIL: the program's callback decides. */
-static bool
-ask_callback(void)
-{
-	umem_nofail_callback_t *fn = atomic_load_explicit(&nofail_callback, memory_order_relaxed);
-	int answer = fn ? fn() : UMEM_CALLBACK_EXIT(255);
-
-	if (answer != UMEM_CALLBACK_RETRY)
-		exit(answer & 0xff);
-	return true;
-}
-
-bool
-kmem_wait(kmem_t *k, int flags, const void *caller)
-{
-	const struct timespec pause = { .tv_nsec = WAIT_NS };
-	clib_kmem_error_t e = { .kind = CLIB_KMEM_ERROR_NO_SLEEP,
-				.cache = k->name,
-				.caller = caller };
-
-	if ((k->flags & KMEM_UMEM) && (flags & UMEM_NOFAIL))
-		return ask_callback();
-	if (!(k->flags & CLIB_KMEM_SLEEPS) || (flags & CLIB_KMEM_NOSLEEP)) {
-		kmem_count(&k->n_fails, 1);
-		return false;
-	}
-	if (flags & CLIB_KMEM_PANIC)
-		stop(k);
-	if (clib_n_threads() < 2) {
-		/* Nobody is there who could free anything. */
-		kmem_count(&k->n_fails, 1);
-		kmem_report(&e);
-		return false;
-	}
-	nanosleep(&pause, NULL);
-	return true;
 }
 
 /* ---- giving back ---- */

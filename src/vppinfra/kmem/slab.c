@@ -76,8 +76,8 @@ take_from_slab(kmem_t *k, kmem_slab_t *s, void **objects, u32 n)
 	return got;
 }
 
-static u32
-take(kmem_t *k, void **objects, u32 n)
+u32
+kmem_slab_take(kmem_t *k, void **objects, u32 n)
 {
 	u32 got = 0;
 
@@ -123,8 +123,14 @@ n_empty_to_keep(const kmem_t *k)
 	return N_EMPTY_MIN + (n_slabs >> LOG2_SLABS_PER_EMPTY);
 }
 
+/* What a put sets free, to be dealt with once the lock is given back. */
+typedef struct {
+	kmem_slab_t *retired;
+	kmem_sleeper_t *served;
+} put_t;
+
 static clib_kmem_error_kind_t
-put(kmem_t *k, uword addr, kmem_slab_t **retired)
+put(kmem_t *k, uword addr, put_t *after)
 {
 	clib_kmem_error_kind_t kind;
 	kmem_slab_t *s;
@@ -140,7 +146,9 @@ put(kmem_t *k, uword addr, kmem_slab_t **retired)
 	s->n_inuse--;
 	kmem_add(&k->n_taken, (u64)-1);
 	relist(k, s);
-	retire_if_too_many(k, s, n_empty_to_keep(k), retired);
+	if (PREDICT_FALSE(k->sleepers != NULL))
+		kmem_slab_serve(k, &after->served);
+	retire_if_too_many(k, s, n_empty_to_keep(k), &after->retired);
 	return CLIB_KMEM_N_ERRORS;
 }
 
@@ -150,13 +158,24 @@ release_all(kmem_t *k, kmem_slab_t *retired)
 {
 	uword n_bytes = 0;
 
+	if (retired == NULL)
+		return 0;
 	while (retired) {
 		kmem_slab_t *next = retired->next;
 
 		n_bytes += kmem_slab_release(k, retired);
 		retired = next;
 	}
+	kmem_wake_rivals(k);
 	return n_bytes;
+}
+
+static uword
+finish_put(kmem_t *k, put_t *after)
+{
+	if (PREDICT_FALSE(after->served != NULL))
+		kmem_wake_served(after->served);
+	return release_all(k, after->retired);
 }
 
 uword
@@ -166,8 +185,7 @@ kmem_slab_free(kmem_t *k, void *const *objects, u32 n, const void *caller)
 		uword addr;
 		clib_kmem_error_kind_t kind;
 	} bad[KMEM_BATCH];
-	kmem_slab_t *retired = NULL;
-	uword n_bytes = 0;
+	put_t after = {};
 
 	while (n) {
 		u32 n_now = clib_min(n, (u32)KMEM_BATCH), n_bad = 0;
@@ -175,7 +193,7 @@ kmem_slab_free(kmem_t *k, void *const *objects, u32 n, const void *caller)
 		kmem_lock(&k->slab_lock);
 		for (u32 i = 0; i < n_now; i++) {
 			uword addr = (uword)objects[i];
-			clib_kmem_error_kind_t kind = put(k, addr, &retired);
+			clib_kmem_error_kind_t kind = put(k, addr, &after);
 
 			if (PREDICT_FALSE(kind != CLIB_KMEM_N_ERRORS)) {
 				bad[n_bad].addr = addr;
@@ -188,20 +206,19 @@ kmem_slab_free(kmem_t *k, void *const *objects, u32 n, const void *caller)
 		objects += n_now;
 		n -= n_now;
 	}
-	n_bytes += release_all(k, retired);
-	return n_bytes;
+	return finish_put(k, &after);
 }
 
 int
 kmem_slab_free_one(kmem_t *k, uword addr, const void *caller)
 {
-	kmem_slab_t *retired = NULL;
 	clib_kmem_error_kind_t kind;
+	put_t after = {};
 
 	kmem_lock(&k->slab_lock);
-	kind = put(k, addr, &retired);
+	kind = put(k, addr, &after);
 	kmem_unlock(&k->slab_lock);
-	release_all(k, retired);
+	finish_put(k, &after);
 	return kind == CLIB_KMEM_N_ERRORS            ? 0
 	       : kind == CLIB_KMEM_ERROR_DOUBLE_FREE ? -EALREADY
 						     : -EINVAL;
@@ -243,15 +260,16 @@ kmem_slab_destroy_all(kmem_t *k)
 static void
 unconstruct(kmem_t *k, uword object)
 {
-	kmem_slab_t *retired = NULL, *s;
+	put_t after = {};
+	kmem_slab_t *s;
 	u32 i;
 
 	kmem_lock(&k->slab_lock);
 	if (kmem_slab_find(k, object, &s, &i) == CLIB_KMEM_N_ERRORS)
 		s->constructed[i / 64] &= ~(1ull << (i % 64));
-	put(k, object, &retired);
+	put(k, object, &after);
 	kmem_unlock(&k->slab_lock);
-	release_all(k, retired);
+	finish_put(k, &after);
 }
 
 static int
@@ -290,12 +308,16 @@ kmem_slab_alloc(kmem_t *k, void **objects, u32 n, int flags, const void *caller)
 
 	for (;;) {
 		kmem_lock(&k->slab_lock);
-		got = take(k, objects, n);
+		got = kmem_slab_take(k, objects, n);
 		kmem_unlock(&k->slab_lock);
 		if (PREDICT_TRUE(got != 0))
 			break;
-		if (kmem_grow(k) && !kmem_relieve(k, n_relieved++))
-			return 0;
+		if (kmem_grow(k) && !kmem_relieve(k, n_relieved++)) {
+			got = kmem_sleep(k, objects, flags, caller);
+			if (got == 0)
+				return 0;
+			break;
+		}
 	}
 	return (k->flags & KMEM_HAS_CTOR) && !(k->flags & CLIB_KMEM_POISON)
 		       ? construct_all(k, objects, got, flags)

@@ -70,6 +70,10 @@ clib_kmem_cache_get_stats(clib_kmem_cache_t *cache, clib_kmem_stats_t *stats)
 		.n_claims = kmem_load(&k->n_claims),
 		.n_bad_frees = kmem_load(&k->n_bad_frees),
 		.n_errors = kmem_load(&k->n_errors),
+		.n_sleepers = kmem_load(&k->n_sleepers),
+		.n_sleeps = kmem_load(&k->n_sleeps),
+		.n_timeouts = kmem_load(&k->n_timeouts),
+		.sleep_ns_max = kmem_load(&k->sleep_ns_max),
 	};
 	memcpy(stats->name, k->name, sizeof(stats->name));
 	/* Without magazines there is no size of them either. */

@@ -5,6 +5,7 @@
  * do it for it: when a source may have room again, when there was no tag to hand it over with, and
  * when a limit was raised. */
 #include "vmem_impl.h"
+#include "waitq.h"
 
 #include <stdatomic.h>
 #include <sys/single_threaded.h>
@@ -90,17 +91,24 @@ is_hopeless(vmem_t *vmp, const vmem_search_t *s)
 	return !could_import;
 }
 
+int
+vmem_wait_is_futile(vmem_t *vmp, uword size, uword align)
+{
+	const vmem_search_t s = { .size = size, .align = align, .max = ~(uword)0 };
+	bool is_futile;
+
+	if (size == 0)
+		return is_only_thread();
+	pthread_mutex_lock(&vmp->vm_lock);
+	is_futile = is_hopeless(vmp, &s);
+	pthread_mutex_unlock(&vmp->vm_lock);
+	return is_futile;
+}
+
 static void
 enqueue(vmem_t *vmp, vmem_waiter_t *w)
 {
-	w->is_queued = 1;
-	w->prev = vmp->vm_waiters_tail;
-	w->next = NULL;
-	if (w->prev)
-		w->prev->next = w;
-	else
-		vmp->vm_waiters = w;
-	vmp->vm_waiters_tail = w;
+	WAITQ_ADD(vmp->vm_waiters, vmp->vm_waiters_tail, w);
 	VMEM_COUNT(vmp->vm_n_waiters, 1);
 	if (vmp->vm_source_alloc)
 		atomic_fetch_add_explicit(&vmem_hints, VMEM_HINT_SLEEPER, memory_order_relaxed);
@@ -109,15 +117,7 @@ enqueue(vmem_t *vmp, vmem_waiter_t *w)
 static void
 dequeue(vmem_t *vmp, vmem_waiter_t *w)
 {
-	w->is_queued = 0;
-	if (w->prev)
-		w->prev->next = w->next;
-	else
-		vmp->vm_waiters = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
-	else
-		vmp->vm_waiters_tail = w->prev;
+	WAITQ_REMOVE(vmp->vm_waiters, vmp->vm_waiters_tail, w);
 	VMEM_COUNT(vmp->vm_n_waiters, -1);
 	if (vmp->vm_source_alloc)
 		atomic_fetch_sub_explicit(&vmem_hints, VMEM_HINT_SLEEPER, memory_order_relaxed);
