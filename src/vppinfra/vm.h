@@ -189,6 +189,15 @@ CLIB_EXPORT int vm_pages_by_node(const void *start, uword n_bytes, uword page_by
  *  Cost: a system call, 1 us. */
 CLIB_EXPORT int vm_va_to_pa(const void *va, u64 *pa);
 
+/**
+ * Physical address of a byte, without a system call where it lies in a committed huge page (2 MiB
+ * or more) of any range: those are looked up once, at commit, and forgotten at decommit.  Elsewhere
+ * as vm_va_to_pa().
+ * @return ~0: unknown, or no page is there
+ * Threads: any.  Cost: two loads; a system call for small pages.
+ */
+CLIB_EXPORT u64 vm_virt_to_phys(const void *va);
+
 /** Base and size of the buffer window (reserved at first use, for the life of the process); NULL
  *  if it cannot be had. */
 #define VM_WINDOW_BYTES (1ULL << 38)

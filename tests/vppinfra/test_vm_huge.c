@@ -99,6 +99,59 @@ huge_pages_go_through_their_states(void)
 	}
 }
 
+/* What pagemap says, for each page, in any byte of it. */
+static u32
+n_wrong_addresses(const u8 *base, u32 n_pages)
+{
+	u32 n = 0;
+	u64 pa;
+
+	for (u32 i = 0; i < 3 * n_pages; i++) {
+		const u8 *a = base + i / 3 * MiB(2) + (i % 3) * 700001;
+
+		n += vm_virt_to_phys(a) != (vm_va_to_pa(a, &pa) ? ~(u64)0 : pa);
+	}
+	return n;
+}
+
+/* The physical address of a huge page is known from its commit to its decommit, without a system
+ * call; what is not there has none, and small pages are asked for each time. */
+static void
+physical_addresses_are_kept_while_pages_are_there(void)
+{
+	u32 flags[] = { 0, VM_RANGE_SHARED };
+	uword small[2] = { 1, 1 };
+	u64 pa;
+
+	if (vm_va_to_pa(small, &pa)) {
+		printf("not shown here: pagemap is closed\n");
+		return;
+	}
+	for (u32 i = 0; i < ARRAY_LEN(flags); i++) {
+		vm_range_t *r = range_of_2m("phys", 16, flags[i], VM_NODE_ANY);
+		const u8 *base = vm_range_base(r);
+
+		CU_ASSERT_EQUAL(vm_virt_to_phys(base), ~(u64)0);
+		CU_ASSERT_EQUAL(vm_commit(r, MiB(4), MiB(8)), 0);
+		CU_ASSERT_EQUAL(vm_commit(r, MiB(8), MiB(8)), 0);
+		CU_ASSERT_EQUAL(n_wrong_addresses(base, 16), 0);
+		CU_ASSERT_NOT_EQUAL(vm_virt_to_phys(base + MiB(6)), ~(u64)0);
+		CU_ASSERT_EQUAL(vm_decommit(r, MiB(6), MiB(2), NULL), 0);
+		CU_ASSERT_EQUAL(vm_virt_to_phys(base + MiB(6)), ~(u64)0);
+		CU_ASSERT_EQUAL(vm_commit(r, MiB(6), MiB(2)), 0);
+		CU_ASSERT_EQUAL(n_wrong_addresses(base, 16), 0);
+		/* A commit that fails leaves nothing behind. */
+		vm_fail_commit_after(1);
+		CU_ASSERT_EQUAL(vm_commit(r, MiB(16), MiB(2)), -ENOMEM);
+		CU_ASSERT_EQUAL(n_wrong_addresses(base, 16), 0);
+		CU_ASSERT_EQUAL(vm_release(r), 0);
+		CU_ASSERT_EQUAL(vm_virt_to_phys(base + MiB(8)), ~(u64)0);
+	}
+	CU_ASSERT_EQUAL(vm_virt_to_phys(small), pa);
+	CU_ASSERT_EQUAL(vm_virt_to_phys((void *)~(uword)0), ~(u64)0);
+	CU_ASSERT_EQUAL(vm_virt_to_phys(NULL), ~(u64)0);
+}
+
 static int
 commit_too_much(void)
 {
@@ -402,6 +455,7 @@ pages_of_1g(void)
 
 static const unit_test_t tests[] = {
 	UNIT(huge_pages_go_through_their_states),
+	UNIT(physical_addresses_are_kept_while_pages_are_there),
 	UNIT(more_than_there_are_is_refused),
 	UNIT(running_dry_half_way_changes_nothing),
 	UNIT(old_kernels_do_not_get_a_sigbus),

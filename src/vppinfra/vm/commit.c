@@ -273,6 +273,11 @@ commit_pages(vm_range_t *r, uword page, uword end, uword *n_fresh)
 		*n_fresh = 0;
 		return rv;
 	}
+	/* Before the bits say which of them are fresh no longer. */
+	for (start = next_page(r, page, end, 0); start < end; start = next_page(r, stop, end, 0)) {
+		stop = next_page(r, start, end, 1);
+		vm_frames_note(r, start, stop);
+	}
 	set_pages(r, page, end, 1);
 	if (r->is_thp)
 		vm_thp_collapse(r, page, end);
@@ -326,9 +331,12 @@ vm_decommit(vm_range_t *range, uword offset, uword n_bytes, uword *released_byte
 	pthread_mutex_lock(&r->lock);
 	for (start = next_page(r, page, end, 1); start < end; start = next_page(r, stop, end, 1)) {
 		stop = next_page(r, start, end, 0);
+		vm_frames_forget(r, start, stop);
 		/* What the system does not take back stays committed, and is not reported. */
-		if (drop_run(r, start, stop))
+		if (drop_run(r, start, stop)) {
+			vm_frames_note(r, start, stop);
 			continue;
+		}
 		set_pages(r, start, stop, 0);
 		n += stop - start;
 	}

@@ -453,6 +453,7 @@ vm_release(vm_range_t *range)
 	/* Another thread released it meanwhile. */
 	if (!is_live)
 		return -EINVAL;
+	vm_frames_forget(r, 0, r->reserve_bytes / r->page_bytes);
 	vm_account(r, -(word)atomic_load_explicit(&r->n_committed_pages, memory_order_relaxed));
 	if (r->file && r->owner_pid == getpid())
 		unlink(r->file);

@@ -116,6 +116,13 @@ int vm_count_misplaced(const vm_range_t *r, void *start, uword n_bytes, u64 *n_m
 /** Bytes of all ranges by page size, kept up by commit, decommit and release. */
 void vm_account(const vm_range_t *r, word n_pages);
 
+/* paddr.c */
+
+/** Pages [page, end) have come, or are about to go: what vm_virt_to_phys() knows.  The range's lock
+ *  is held, or nobody has the range. */
+void vm_frames_note(const vm_range_t *r, uword page, uword end);
+void vm_frames_forget(const vm_range_t *r, uword page, uword end);
+
 /* window.c */
 
 /** Addresses in the window for a claimed range (sets base); the table's lock is held. */
