@@ -2,7 +2,8 @@
 /* What does a block of pages cost?
  *
  * Pairs of alloc and free of one page and of larger blocks, hot; random replacement among many
- * held; the way from an address to its frame by record and through pagemap.  Beside them glibc's
+ * held; the way from an address to its frame by record, by the table of all ranges, and through
+ * pagemap.  Beside them glibc's
  * aligned_alloc() of the same sizes and the same replacement.  Unit: one pair, or one look-up. */
 #include "bench.h"
 
@@ -76,6 +77,16 @@ virt_to_phys_by_record(void *CLIB_UNUSED(arg), uint64_t n_ops)
 }
 
 static void
+virt_to_phys_by_range(void *CLIB_UNUSED(arg), uint64_t n_ops)
+{
+	u64 sum = 0;
+
+	for (uint64_t i = 0; i < n_ops; i++)
+		sum += vm_virt_to_phys(somewhere + (i * 4099 & (MiB(2) - 1)));
+	bench_keep(sum);
+}
+
+static void
 virt_to_phys_by_pagemap(void *CLIB_UNUSED(arg), uint64_t n_ops)
 {
 	u64 sum = 0, pa;
@@ -109,6 +120,10 @@ static bench_case_t cases[] = {
 	{ .name = "virt_to_phys",
 	  .params = "by=record",
 	  .fn = virt_to_phys_by_record,
+	  .n_ops = 1 << 18 },
+	{ .name = "virt_to_phys",
+	  .params = "by=range",
+	  .fn = virt_to_phys_by_range,
 	  .n_ops = 1 << 18 },
 	{ .name = "virt_to_phys",
 	  .params = "by=pagemap",

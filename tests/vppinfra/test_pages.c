@@ -596,6 +596,45 @@ the_kernels_names_work_on_the_threads_node(void)
 	CU_ASSERT_EQUAL(pages_destroy(pages_of_node((u32)vm_current_numa_node())), 0);
 }
 
+/* Records and addresses of several sets lead each to their own, neighbours and strangers to none;
+ * of a set that has gone nothing is found. */
+static void
+every_address_has_one_set(void)
+{
+	enum { N = 20 };
+	pages_params_t params = small_params();
+	pages_t *sets[N];
+	page_t *first[N];
+	u8 *base[N];
+
+	for (u32 i = 0; i < N; i++) {
+		params.max_bytes = MiB(2) * (i + 1);
+		sets[i] = set_of(&params);
+		CU_ASSERT_EQUAL(pages_grow(sets[i], params.max_bytes), params.max_bytes);
+		first[i] = pages_alloc(sets[i], GFP_NOWAIT, 9);
+		base[i] = clib_page_address(first[i]);
+	}
+	for (u32 i = 0; i < N; i++) {
+		CU_ASSERT_PTR_EQUAL(pages_of_page(first[i]), sets[i]);
+		CU_ASSERT_PTR_EQUAL(pages_of_page(first[i] + 511), sets[i]);
+		CU_ASSERT_PTR_NULL(pages_of_page((const page_t *)((const u8 *)first[i] + 8)));
+		CU_ASSERT_PTR_EQUAL(clib_virt_to_page(base[i] + MiB(2) - 1), first[i] + 511);
+		/* Addresses of pages are no records, and records are no pages. */
+		CU_ASSERT_PTR_NULL(pages_of_page((const page_t *)base[i]));
+		CU_ASSERT_PTR_NULL(clib_virt_to_page(first[i]));
+		CU_ASSERT_EQUAL(pages_free(first[i], 9), 0);
+	}
+	/* Behind the last record of the smallest set. */
+	CU_ASSERT_PTR_NULL(pages_of_page(first[0] + 512));
+	CU_ASSERT_PTR_NULL(pages_of_page((const page_t *)sets));
+	CU_ASSERT_PTR_NULL(clib_virt_to_page((const void *)~(uword)0));
+	for (u32 i = 0; i < N; i++) {
+		CU_ASSERT_EQUAL(pages_destroy(sets[i]), 0);
+		CU_ASSERT_PTR_NULL(pages_of_page(first[i]));
+		CU_ASSERT_PTR_NULL(clib_virt_to_page(base[i]));
+	}
+}
+
 static const unit_test_t tests[] = {
 	UNIT(a_set_that_cannot_be_is_refused),
 	UNIT(blocks_are_aligned_to_their_size),
@@ -611,6 +650,7 @@ static const unit_test_t tests[] = {
 	UNIT(movable_blocks_stay_apart_from_pinned_ones),
 	UNIT(failures_on_demand_leave_the_set_as_it_was),
 	UNIT(trim_gives_free_chunks_back),
+	UNIT(every_address_has_one_set),
 	UNIT(the_kernels_names_work_on_the_threads_node),
 };
 

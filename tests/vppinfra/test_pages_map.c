@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
+#include "child.h"
 #include "unit.h"
 
 #define N_WINDOWS 8
@@ -222,10 +223,103 @@ vmalloc_succeeds_where_a_block_cannot(void)
 	CU_ASSERT_EQUAL(pages_destroy(p), 0);
 }
 
+/* ---- pages that threads keep ---- */
+
+#define N_WORKERS 3
+#define N_HELD 96 /* more than a thread keeps, so that batches come and go */
+
+typedef struct {
+	pages_t *set;
+	u64 seed, n_ops, n_errors;
+	pthread_t thread;
+} worker_t;
+
+/* A page says whose it is as long as it is held. */
+static void *
+alloc_and_free(void *arg)
+{
+	worker_t *w = arg;
+	page_t *held[N_HELD] = { 0 };
+
+	for (u64 i = 0; i < w->n_ops; i++) {
+		page_t **at = &held[unit_random_below(&w->seed, N_HELD)];
+
+		if (*at) {
+			w->n_errors += (*at)->private_data != pointer_to_uword(at);
+			w->n_errors += pages_free(*at, 0) != 0;
+			*at = NULL;
+		} else {
+			*at = pages_alloc(w->set, GFP_ATOMIC | __GFP_NOWARN, 0);
+			if (*at)
+				(*at)->private_data = pointer_to_uword(at);
+		}
+	}
+	for (u32 i = 0; i < N_HELD; i++)
+		w->n_errors += pages_free(held[i], 0) != 0;
+	return NULL;
+}
+
+/* Threads take and give back pages of their own without a lock while another takes those pages from
+ * them, again and again: no page is lost, none is had twice. */
+static int
+keepers_and_a_drainer(void)
+{
+	pages_params_t params = { .name = "kept",
+				  .numa_node = VM_NODE_ANY,
+				  .max_bytes = MiB(4),
+				  .initial_bytes = MiB(2),
+				  .n_cached_pages = 64 };
+	worker_t w[N_WORKERS];
+	u64 seed = unit_seed();
+	u32 n_trims = 0;
+	pages_t *p;
+
+	CHILD_CHECK(pages_create(&params, &p) == 0);
+	for (u32 i = 0; i < N_WORKERS; i++) {
+		w[i] = (worker_t){ .set = p, .seed = seed + i, .n_ops = unit_n_ops(400000) };
+		pthread_create(&w[i].thread, NULL, alloc_and_free, &w[i]);
+	}
+	for (; n_trims < 2000; n_trims++)
+		pages_trim(p);
+	for (u32 i = 0; i < N_WORKERS; i++) {
+		pthread_join(w[i].thread, NULL);
+		CHILD_CHECK(w[i].n_errors == 0);
+	}
+	CHILD_CHECK(is_whole(p));
+	CHILD_CHECK(pages_destroy(p) == 0);
+	return 0;
+}
+
+static void
+what_threads_keep_can_be_taken_from_them(void)
+{
+	CU_ASSERT_EQUAL(keepers_and_a_drainer(), 0);
+	CU_ASSERT_EQUAL(child_n_failures, 0);
+}
+
+static int
+keep_without_membarrier(void)
+{
+	if (deny_syscall(SYS_membarrier, ENOSYS, -1))
+		return CHILD_CANNOT;
+	return keepers_and_a_drainer();
+}
+
+/* Where the kernel cannot hold threads off, they lock. */
+static void
+the_same_without_membarrier(void)
+{
+	CHILD_ASSERT(keep_without_membarrier);
+}
+
 static const unit_test_t tests[] = {
-	UNIT(a_thousand_pages_through_eight_windows), UNIT(the_ninth_window_waits_for_one_of_eight),
-	UNIT(a_kmapped_block_is_not_freed),           UNIT(atomic_windows_nest_and_unnest),
+	UNIT(a_thousand_pages_through_eight_windows),
+	UNIT(the_ninth_window_waits_for_one_of_eight),
+	UNIT(a_kmapped_block_is_not_freed),
+	UNIT(atomic_windows_nest_and_unnest),
 	UNIT(vmalloc_succeeds_where_a_block_cannot),
+	UNIT(what_threads_keep_can_be_taken_from_them),
+	UNIT(the_same_without_membarrier),
 };
 
 int

@@ -16,35 +16,13 @@
 #include "kmem_impl.h"
 #include "percpu_impl.h"
 
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <vppinfra/thread_impl.h>
 
 /* An owner that runs leaves in nanoseconds; one that does not gets so many turns of ours. */
 #define N_WAIT_PAUSES 1000
 #define N_WAIT_YIELDS 64
 
 #define CLAIMED (~0u)
-
-static bool is_offered;
-
-void
-kmem_claim_init(void)
-{
-	is_offered = syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-}
-
-static bool
-barrier_all_threads(void)
-{
-	if (!is_offered)
-		return false;
-	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-		return true;
-	/* A forked child may have to ask anew. */
-	kmem_claim_init();
-	return is_offered && syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
-}
 
 /* Part i of a cache; NULL when that thread never came. */
 static clib_kmem_cpu_t *
@@ -123,7 +101,7 @@ kmem_claim(kmem_t *k, bool is_at_rest)
 			kmem_store(&c->ceiling, 0);
 		}
 	}
-	is_fenced = is_at_rest || barrier_all_threads();
+	is_fenced = is_at_rest || clib_thread_barrier_all() == 0;
 	for (u32 i = 0; i < limit; i++) {
 		clib_kmem_cpu_t *c = part(k, i);
 

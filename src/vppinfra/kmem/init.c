@@ -159,7 +159,6 @@ init_locked(void)
 	}
 	if (clib_thread_at_exit(thread_exit, NULL))
 		return -ENOMEM;
-	kmem_claim_init();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	/* Release: all of it is seen by the acquire in kmem_init(). */
 	atomic_store_explicit(&is_ready, 1, memory_order_release);

@@ -382,7 +382,6 @@ uword kmem_drain_list(kmem_t *k, kmem_magazine_t *list);
 
 /* ---- claim.c ---- */
 
-void kmem_claim_init(void);
 /** Hold other threads off their magazines.  Depot locked.  is_at_rest: nobody can be inside.
  *  @return 0; -EAGAIN some are not held off: kmem_is_claimed() tells */
 int kmem_claim(kmem_t *k, bool is_at_rest);

@@ -229,38 +229,60 @@ zero_block(page_t *page, u32 order, gfp_t gfp)
 	return 0;
 }
 
-always_inline page_t *
-alloc_inline(pages_t *p, gfp_t gfp, u32 order, const void *caller)
+static never_inline page_t *
+alloc_slow(pages_t *p, gfp_t gfp, u32 order, const void *caller)
 {
 	u32 number = PAGES_NONE;
 
-	if (PREDICT_FALSE(!p))
+	if (!p)
 		return NULL;
-	if (PREDICT_FALSE(order > p->max_order ||
-			  (atomic_load_explicit(&fail_countdown, memory_order_relaxed) &&
-			   is_chosen_to_fail()))) {
+	if (order > p->max_order ||
+	    (atomic_load_explicit(&fail_countdown, memory_order_relaxed) && is_chosen_to_fail())) {
 		alloc_failed(p, gfp, order, caller);
 		return NULL;
 	}
-	if (PREDICT_TRUE(order == 0 && !(gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM |
-						__GFP_MOVABLE | __GFP_COLD)))) {
+	if (order == 0 &&
+	    !(gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_COLD))) {
 		number = pages_cache_get(p);
-		if (PREDICT_TRUE(number != PAGES_NONE))
+		if (number != PAGES_NONE)
 			pages_mark_used(p, number, 0, gfp);
 	}
-	if (PREDICT_FALSE(number == PAGES_NONE))
+	if (number == PAGES_NONE)
 		number = take_from_zones(p, gfp, order);
-	if (PREDICT_FALSE(number == PAGES_NONE))
+	if (number == PAGES_NONE)
 		number = take_slowly(p, gfp, order);
-	if (PREDICT_FALSE(number == PAGES_NONE)) {
+	if (number == PAGES_NONE) {
 		alloc_failed(p, gfp, order, caller);
 		return NULL;
 	}
-	if (PREDICT_FALSE(gfp & __GFP_ZERO) && zero_block(&p->records[number], order, gfp)) {
+	if ((gfp & __GFP_ZERO) && zero_block(&p->records[number], order, gfp)) {
 		pages_free(&p->records[number], order);
 		return NULL;
 	}
 	return &p->records[number];
+}
+
+/* One plain page that the thread keeps; all else is the long way's. */
+always_inline page_t *
+alloc_inline(pages_t *p, gfp_t gfp, u32 order, const void *caller)
+{
+	pages_cache_t *c;
+	page_t *page;
+	u32 number;
+
+	if (PREDICT_FALSE(!p || (order | (gfp & ~(gfp_t)PAGES_GFP_PLAIN)) ||
+			  atomic_load_explicit(&fail_countdown, memory_order_relaxed)))
+		return alloc_slow(p, gfp, order, caller);
+	c = pages_own_cache(p);
+	if (PREDICT_FALSE(!c || (number = pages_cache_pop(c)) == PAGES_NONE))
+		return alloc_slow(p, gfp, order, caller);
+	page = &p->records[number];
+	pages_set_flags(page, ZONE_NORMAL << PG_ZONE_SHIFT | PG_USED);
+	page->first_page = number;
+	page->private_data = 0;
+	/* _mapcount is 0: a mapped page cannot be freed. */
+	atomic_store_explicit(&page->_count, 1, memory_order_relaxed);
+	return page;
 }
 
 page_t *
@@ -312,17 +334,23 @@ refuse_free(pages_t *p, const page_t *page, u32 order, const void *caller)
 	return rv;
 }
 
+/* Of the zone from which threads keep pages, in a chunk of pinned pages, and nobody waits for it.
+ */
+always_inline int
+may_keep(pages_t *p, u32 number)
+{
+	return PREDICT_TRUE(!p->chunks[pages_chunk_of(p, number)].type &&
+			    !atomic_load_explicit(&p->n_waiters, memory_order_relaxed));
+}
+
 /* The block has no user any more. */
 static void
 release(pages_t *p, page_t *page, u32 order)
 {
 	u32 number = pages_number(p, page);
 
-	if (PREDICT_TRUE(order == 0 &&
-			 (page->flags & PG_ZONE_MASK) == ZONE_NORMAL << PG_ZONE_SHIFT &&
-			 !p->chunks[pages_chunk_of(p, number)].type &&
-			 !atomic_load_explicit(&p->n_waiters, memory_order_relaxed)) &&
-	    pages_cache_put(p, number))
+	if (order == 0 && (page->flags & PG_ZONE_MASK) == ZONE_NORMAL << PG_ZONE_SHIFT &&
+	    may_keep(p, number) && pages_cache_put(p, number))
 		return;
 	pages_spin_lock(&p->lock);
 	page->flags &= PG_ZONE_MASK;
@@ -335,33 +363,58 @@ release(pages_t *p, page_t *page, u32 order)
 }
 
 /* order PAGES_NONE: whatever it was. */
-always_inline int
-free_inline(page_t *page, u32 order, const void *caller)
+static never_inline int
+free_slow(page_t *page, u32 order, const void *caller)
 {
 	pages_t *p;
 	u32 flags;
 
-	if (PREDICT_FALSE(!page))
+	if (!page)
 		return 0;
-	p = pages_of_page(page);
-	if (PREDICT_FALSE(!p))
+	p = pages_of_record(page);
+	if (!p)
 		return refuse_free(NULL, page, order, caller);
 	flags = page->flags;
 	if (order == PAGES_NONE)
 		order = flags & PG_ORDER_MASK;
-	if (PREDICT_FALSE((flags & (PG_USED | PG_ORDER_MASK)) != (PG_USED | order)))
+	if ((flags & (PG_USED | PG_ORDER_MASK)) != (PG_USED | order))
 		return refuse_free(p, page, order, caller);
 	/* One user, nobody else to race with: no atomic read-modify-write. */
-	if (PREDICT_FALSE(atomic_load_explicit(&page->_count, memory_order_acquire) != 1) &&
+	if (atomic_load_explicit(&page->_count, memory_order_acquire) != 1 &&
 	    /* Acquire and release: what other users wrote is over before the block is reused. */
 	    atomic_fetch_sub_explicit(&page->_count, 1, memory_order_acq_rel) != 1)
 		return 0;
-	if (PREDICT_FALSE(atomic_load_explicit(&page->_mapcount, memory_order_relaxed))) {
+	if (atomic_load_explicit(&page->_mapcount, memory_order_relaxed)) {
 		atomic_store_explicit(&page->_count, 1, memory_order_relaxed);
 		return refuse_free(p, page, order, caller);
 	}
 	atomic_store_explicit(&page->_count, 0, memory_order_relaxed);
 	release(p, page, order);
+	return 0;
+}
+
+/* One page with one user and no mapping, into the thread's own; all else is the long way's. */
+always_inline int
+free_inline(page_t *page, u32 order, const void *caller)
+{
+	pages_t *p = pages_of_record(page);
+	pages_cache_t *c;
+	u32 number, flags;
+
+	if (PREDICT_FALSE(!p || (order && order != PAGES_NONE)))
+		return free_slow(page, order, caller);
+	number = pages_number(p, page);
+	flags = page->flags;
+	c = pages_own_cache(p);
+	if (PREDICT_FALSE(flags != (ZONE_NORMAL << PG_ZONE_SHIFT | PG_USED) || !c ||
+			  atomic_load_explicit(&page->_count, memory_order_acquire) != 1 ||
+			  atomic_load_explicit(&page->_mapcount, memory_order_relaxed) ||
+			  !may_keep(p, number)))
+		return free_slow(page, order, caller);
+	atomic_store_explicit(&page->_count, 0, memory_order_relaxed);
+	pages_set_flags(page, ZONE_NORMAL << PG_ZONE_SHIFT | PG_CACHED);
+	if (PREDICT_FALSE(!pages_cache_push(c, number)))
+		pages_cache_put(p, number);
 	return 0;
 }
 
@@ -398,7 +451,7 @@ clib_get_page(page_t *page)
 void
 clib_put_page(page_t *page)
 {
-	pages_t *p = pages_of_page(page);
+	pages_t *p = pages_of_record(page);
 
 	/* Any page of a compound block stands for the block. */
 	if (p && !(page->flags & (PG_USED | PG_FREE | PG_CACHED))) {

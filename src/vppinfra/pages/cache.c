@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A few free pages for each thread, so that order 0 neither merges nor splits and threads do not
- * meet.  Its lock is the thread's own line, taken by others only when a zone runs dry. */
+ * meet.  The owner takes and adds pages in lines of its own, without atomic instructions
+ * (pages_impl.h); here is what takes the cache's lock: filling it, emptying it, and holding its
+ * owner off when a zone runs dry. */
 #include "pages_impl.h"
 
-/* NULL: the set keeps none, or the thread has no index. */
-always_inline pages_cache_t *
-own_cache(pages_t *p)
+void
+pages_cache_init(pages_t *p)
 {
-	u16 i = clib_thread_index();
-
-	return PREDICT_TRUE(p->n_cached_pages && i != CLIB_THREAD_INDEX_NONE) ? &p->caches[i]
-									      : NULL;
+	p->n_caches = p->n_cached_pages ? CLIB_MAX_THREADS : 0;
+	if (!p->n_cached_pages || clib_thread_barrier_all() == 0)
+		return;
+	for (u32 i = 0; i < CLIB_MAX_THREADS; i++)
+		p->caches[i].claimed = PAGES_LOCKED_ALWAYS;
 }
 
 /* The cache is empty: take a batch above the reserve. */
@@ -33,19 +35,28 @@ fill(pages_t *p, pages_cache_t *c)
 	pages_set(c->n, n_now);
 }
 
+/* Of a thread that may have no index yet. */
+static pages_cache_t *
+own_cache(pages_t *p)
+{
+	clib_thread_index();
+	return pages_own_cache(p);
+}
+
 u32
 pages_cache_get(pages_t *p)
 {
 	pages_cache_t *c = own_cache(p);
 	u32 number = PAGES_NONE, n;
 
-	if (PREDICT_FALSE(!c))
+	if (!c)
 		return PAGES_NONE;
 	pages_spin_lock(&c->lock);
-	if (PREDICT_FALSE(!pages_get(c->n)))
+	c->n_max = p->n_cached_pages;
+	if (!pages_get(c->n))
 		fill(p, c);
 	n = pages_get(c->n);
-	if (PREDICT_TRUE(n)) {
+	if (n) {
 		number = c->pages[n - 1];
 		pages_set(c->n, n - 1);
 		pages_set(c->n_allocs, pages_get(c->n_allocs) + 1);
@@ -75,19 +86,48 @@ pages_cache_put(pages_t *p, u32 number)
 	pages_cache_t *c = own_cache(p);
 	u32 n;
 
-	if (PREDICT_FALSE(!c))
+	if (!c)
 		return 0;
+	pages_set_flags(&p->records[number], ZONE_NORMAL << PG_ZONE_SHIFT | PG_CACHED);
 	pages_spin_lock(&c->lock);
+	c->n_max = p->n_cached_pages;
 	n = pages_get(c->n);
-	if (PREDICT_FALSE(n >= p->n_cached_pages))
+	if (n >= p->n_cached_pages) {
 		give_oldest(p, c, clib_min((u32)PAGES_CACHE_BATCH, n));
-	n = pages_get(c->n);
-	pages_set_flags(&p->records[number], (p->records[number].flags & PG_ZONE_MASK) | PG_CACHED);
+		n = pages_get(c->n);
+	}
 	c->pages[n] = number;
 	pages_set(c->n, n + 1);
 	pages_set(c->n_frees, pages_get(c->n_frees) + 1);
 	pages_spin_unlock(&c->lock);
 	return 1;
+}
+
+/* Hold the owner off; the lock is held.  @return whether it is */
+static int
+claim(pages_cache_t *c)
+{
+	u32 n = 0;
+
+	if (pages_get(c->claimed) == PAGES_LOCKED_ALWAYS)
+		return 1;
+	pages_set(c->claimed, 1);
+	if (clib_thread_barrier_all()) {
+		pages_set(c->claimed, 0);
+		return 0;
+	}
+	/* Acquire: what the owner did; partner: the release in pages_cache_leave(). */
+	while (atomic_load_explicit(&c->busy, memory_order_acquire))
+		_clib_lock_wait(&n);
+	return 1;
+}
+
+static void
+unclaim(pages_cache_t *c)
+{
+	/* Release: the owner finds the pages as we leave them. */
+	if (pages_get(c->claimed) != PAGES_LOCKED_ALWAYS)
+		atomic_store_explicit(&c->claimed, 0, memory_order_release);
 }
 
 u32
@@ -101,8 +141,11 @@ pages_cache_drain_all(pages_t *p)
 		if (!pages_get(c->n))
 			continue;
 		pages_spin_lock(&c->lock);
-		n += pages_get(c->n);
-		give_oldest(p, c, pages_get(c->n));
+		if (claim(c)) {
+			n += pages_get(c->n);
+			give_oldest(p, c, pages_get(c->n));
+			unclaim(c);
+		}
 		pages_spin_unlock(&c->lock);
 	}
 	return n;

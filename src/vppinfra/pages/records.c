@@ -2,42 +2,74 @@
 /* From record to address, frame and set, and back. */
 #include "pages_impl.h"
 
+_Atomic(pages_leaf_t *) pages_leaves[ARRAY_LEN(pages_leaves)];
+
+/* Under the lock of sets. */
+static int
+set_frames(uword start, uword n_bytes, u8 what)
+{
+	uword end = start + n_bytes;
+
+	/* A set that lies higher than any user's address is found by no table. */
+	if (end >> PAGES_LOG2_ADDRESSES)
+		return -ENOMEM;
+	for (uword a = start; a < end; a += 1ul << PAGES_LOG2_FRAME) {
+		_Atomic(pages_leaf_t *) *at =
+			&pages_leaves[a >> (PAGES_LOG2_FRAME + PAGES_LOG2_LEAF)];
+		pages_leaf_t *leaf = atomic_load_explicit(at, memory_order_relaxed);
+
+		if (!leaf) {
+			leaf = pages_map_array(sizeof(*leaf), 1);
+			if (!leaf)
+				return -ENOMEM;
+			/* Release: its zeros are there; partner: the acquire in pages_what_is_at().
+			 */
+			atomic_store_explicit(at, leaf, memory_order_release);
+		}
+		/* Release: the set's fields. */
+		atomic_store_explicit(
+			&leaf->what[a >> PAGES_LOG2_FRAME & pow2_mask(PAGES_LOG2_LEAF)], what,
+			memory_order_release);
+	}
+	return 0;
+}
+
+static int
+set_all_frames(pages_t *p, u8 of_pages, u8 of_records)
+{
+	int rv = set_frames(p->base, (uword)p->n_direct << PAGES_LOG2_PAGE, of_pages);
+
+	return rv ? rv : set_frames(pointer_to_uword(p->records), p->records_map_bytes, of_records);
+}
+
+int
+pages_frames_enter(pages_t *p)
+{
+	u8 what = (u8)(p - pages_sets + 1);
+	int rv = set_all_frames(p, what, what | PAGES_FRAME_IS_RECORDS);
+
+	if (rv)
+		pages_frames_leave(p);
+	return rv;
+}
+
+void
+pages_frames_leave(pages_t *p)
+{
+	set_all_frames(p, 0, 0);
+}
+
 pages_t *
 pages_of_page(const page_t *page)
 {
-	for (u32 i = 0; i < PAGES_MAX_SETS; i++) {
-		pages_t *p = &pages_sets[i];
-
-		/* Acquire: the set's fields are seen; partner: the release in pages_create(). */
-		if (!atomic_load_explicit(&p->is_live, memory_order_acquire))
-			continue;
-		if ((uword)page - (uword)p->records <
-		    (uword)(p->n_direct + p->n_high) * sizeof(page_t))
-			return ((uword)page - (uword)p->records) % sizeof(page_t) ? NULL : p;
-	}
-	return NULL;
-}
-
-/* The set whose mapped range holds an address. */
-static pages_t *
-set_of_address(uword a)
-{
-	for (u32 i = 0; i < PAGES_MAX_SETS; i++) {
-		pages_t *p = &pages_sets[i];
-
-		/* Acquire: as above. */
-		if (atomic_load_explicit(&p->is_live, memory_order_acquire) &&
-		    a - p->base < (uword)p->n_direct << PAGES_LOG2_PAGE)
-			return p;
-	}
-	return NULL;
+	return pages_of_record(page);
 }
 
 page_t *
 clib_virt_to_page(const void *address)
 {
 	uword a = pointer_to_uword(address);
-	pages_t *p = set_of_address(a);
+	pages_t *p = pages_of_address(a);
 	u32 number;
 
 	if (!p)
@@ -49,7 +81,7 @@ clib_virt_to_page(const void *address)
 void *
 clib_page_address(const page_t *page)
 {
-	pages_t *p = pages_of_page(page);
+	pages_t *p = pages_of_record(page);
 	u32 number;
 
 	if (!p)
@@ -81,27 +113,37 @@ physical_address(const pages_t *p, u32 number)
 u64
 clib_page_to_pfn(const page_t *page)
 {
-	pages_t *p = pages_of_page(page);
+	pages_t *p = pages_of_record(page);
 	u64 pa = p ? physical_address(p, pages_number(p, page)) : PAGES_PA_UNKNOWN;
 
 	return pa == PAGES_PA_UNKNOWN ? pa : pa >> PAGES_LOG2_PAGE;
+}
+
+/* The kernel has to be asked. */
+static never_inline u64
+ask_physical_address(const pages_t *p, uword a)
+{
+	u64 pa = physical_address(p, (u32)((a - p->base) >> PAGES_LOG2_PAGE));
+
+	return pa == PAGES_PA_UNKNOWN ? pa : pa + a % PAGES_PAGE_BYTES;
 }
 
 u64
 clib_virt_to_phys(const void *address)
 {
 	uword a = pointer_to_uword(address);
-	pages_t *p = set_of_address(a);
-	u32 number;
-	u64 pa;
+	pages_t *p = pages_of_address(a);
+	const pages_chunk_t *c;
 
-	if (!p)
+	if (PREDICT_FALSE(!p))
 		return PAGES_PA_UNKNOWN;
-	number = (u32)((a - p->base) >> PAGES_LOG2_PAGE);
-	if (!p->chunks[pages_chunk_of(p, number)].is_present)
+	c = &p->chunks[(a - p->base) >> p->log2_chunk];
+	if (PREDICT_FALSE(!c->is_present))
 		return PAGES_PA_UNKNOWN;
-	pa = physical_address(p, number);
-	return pa == PAGES_PA_UNKNOWN ? pa : pa + a % PAGES_PAGE_BYTES;
+	/* Known of huge pages only. */
+	if (PREDICT_FALSE(c->pa == PAGES_PA_UNKNOWN))
+		return ask_physical_address(p, a);
+	return c->pa + (a & ((1ul << p->log2_chunk) - 1));
 }
 
 /* ---- frames to records: chunks by the number of their huge frame, linear probing ---- */

@@ -35,13 +35,24 @@ pages_zone_name(pages_zone_id_t zone)
 	return (u32)zone < ARRAY_LEN(names) ? names[zone] : "unknown";
 }
 
-static void *
-map_array(uword n_bytes)
+void *
+pages_map_array(uword n_bytes, int is_aligned)
 {
-	void *p = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE,
+	uword frame = is_aligned ? 1ul << PAGES_LOG2_FRAME : 0, start, base;
+	void *p = mmap(NULL, n_bytes + frame, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	if (!is_aligned)
+		return p;
+	start = pointer_to_uword(p);
+	base = round_pow2(start, frame);
+	if (base > start)
+		munmap(p, base - start);
+	if (base < start + frame)
+		munmap(uword_to_pointer(base + n_bytes, void *), start + frame - base);
+	return uword_to_pointer(base, void *);
 }
 
 /* ---- chunks ---- */
@@ -258,6 +269,7 @@ reserve_direct(pages_t *p, const pages_params_t *params)
 	p->is_contiguous = info.is_hugetlb;
 	p->log2_page_size = info.log2_page_size;
 	p->max_order = clib_max(info.log2_page_size, (u8)LOG2_SMALL_CHUNK) - PAGES_LOG2_PAGE;
+	p->log2_chunk = p->max_order + PAGES_LOG2_PAGE;
 	p->base = round_pow2(info.base, pages_chunk_bytes(p));
 	p->range_offset = p->base - info.base;
 	p->n_direct = params->max_bytes
@@ -290,13 +302,17 @@ make_arrays(pages_t *p)
 {
 	uword n = (uword)p->n_direct + p->n_high;
 
-	p->records_map_bytes = n * sizeof(page_t);
+	p->n_pages = (u32)n;
+	p->records_map_bytes = round_pow2(n * sizeof(page_t), 1ul << PAGES_LOG2_FRAME);
 	p->chunks_map_bytes = ((n >> p->max_order) + 1) * sizeof(pages_chunk_t);
 	p->caches_map_bytes = CLIB_MAX_THREADS * sizeof(pages_cache_t);
-	p->records = map_array(p->records_map_bytes);
-	p->chunks = map_array(p->chunks_map_bytes);
-	p->caches = map_array(p->caches_map_bytes);
-	return p->records && p->chunks && p->caches ? 0 : -ENOMEM;
+	p->records = pages_map_array(p->records_map_bytes, 1);
+	p->chunks = pages_map_array(p->chunks_map_bytes, 0);
+	p->caches = pages_map_array(p->caches_map_bytes, 0);
+	if (!p->records || !p->chunks || !p->caches)
+		return -ENOMEM;
+	pages_cache_init(p);
+	return 0;
 }
 
 static void
@@ -352,6 +368,8 @@ init_set(pages_t *p, const pages_params_t *params)
 		rv = pages_kmap_init(p);
 	if (!rv && pages_grow(p, params->initial_bytes) < params->initial_bytes)
 		rv = -ENOMEM;
+	if (!rv)
+		rv = pages_frames_enter(p);
 	if (rv)
 		take_down(p);
 	return rv;
@@ -401,6 +419,7 @@ pages_destroy(pages_t *p)
 			if (node_sets[i] == p)
 				node_sets[i] = NULL;
 		atomic_store_explicit(&p->is_live, 0, memory_order_release);
+		pages_frames_leave(p);
 		take_down(p);
 	}
 	pthread_mutex_unlock(&sets_lock);
