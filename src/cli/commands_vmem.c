@@ -6,6 +6,7 @@
 #include <string.h>
 #include <vppinfra/vec.h>
 #include <vppinfra/vmem.h>
+#include <vppinfra/vmem/vmem_lock.h>
 #include <vppinfra/vmem/vmem_qcache.h>
 
 /* Rows of segments that an answer shows: beyond, a count says how many there are. */
@@ -35,9 +36,9 @@ all_vmems(void)
 static void
 snapshot(vmem_t *vmp, vmem_t *copy)
 {
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	memcpy(copy, vmp, sizeof(*copy));
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 /* Identifiers are counted, memory is measured. */
@@ -88,9 +89,9 @@ show_arenas(cli_output_t *out)
 static const char *
 lock_state(vmem_t *vmp)
 {
-	if (pthread_mutex_trylock(&vmp->vm_lock))
+	if (!vmem_trylock(&vmp->vm_lock))
 		return "held";
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return "free";
 }
 

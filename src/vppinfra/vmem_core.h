@@ -14,7 +14,6 @@
 #ifndef included_vppinfra_vmem_core_h
 #define included_vppinfra_vmem_core_h
 
-#include <pthread.h>
 #include <sys/types.h>
 #include <vppinfra/clib.h>
 
@@ -26,6 +25,14 @@
 #define VMEM_FREELISTS 64
 #define VMEM_INITIAL 6
 #define VMEM_SEG_INITIAL 100
+
+/** A mutex and a condition, a word each: see vmem/vmem_lock.h. */
+typedef struct {
+	u32 word;
+} vmem_lock_t;
+typedef struct {
+	u32 sequence;
+} vmem_condition_t;
 
 typedef struct vmem vmem_t;
 typedef struct vmem_seg vmem_seg_t;
@@ -87,8 +94,8 @@ typedef void(vmem_reclaim_function_t)(vmem_t *vmp, int flags, void *arg);
  *  vm_lock but for what vmem_create() sets, which is constant after. */
 struct vmem {
 	char vm_name[VMEM_NAMELEN];
-	pthread_cond_t vm_cv;
-	pthread_mutex_t vm_lock;
+	vmem_condition_t vm_cv;
+	vmem_lock_t vm_lock;
 	/** Counts from 1 in order of creation. */
 	u32 vm_id;
 	/** Every vm_mtbf-th NOSLEEP request fails, counted, so reproducible; 0: see vmem_mtbf. */

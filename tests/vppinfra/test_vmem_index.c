@@ -92,9 +92,9 @@ choices_are_those_of_a_walk(void)
 	vmem_t *vmp = new_arena("holes");
 	uword end = make_holes(vmp, N_HOLES, &random);
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	CU_ASSERT_EQUAL(vmem_index_build(vmp, 3), 0);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 	for (u64 op = 0; op < n_ops; op++) {
 		uword a = 0, b = 0;
@@ -283,9 +283,9 @@ check_finds_a_broken_index(void)
 	char what[128];
 
 	make_holes(vmp, 500, &random);
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	CU_ASSERT_EQUAL(vmem_index_build(vmp, 3), 0);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	for (u32 order = 0; order < 2; order++) {
 		root = vmp->vm_index->tree[order].root;
 		CU_ASSERT(root->level > 0);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <vppinfra/vmem.h>
+#include <vppinfra/vmem/vmem_lock.h>
 #include <vppinfra/vmem/vmem_qcache.h>
 #include "unit.h"
 
@@ -236,9 +237,9 @@ counters_need_no_lock(void)
 	for (u32 i = 0; i < 10; i++)
 		p[i] = vmem_alloc(vmp, 20 + 100 * i, VM_NOSLEEP);
 	/* With the lock held, no less: a reader waits for nobody. */
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	vmem_get_stats(vmp, &s);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	CU_ASSERT_EQUAL(s.n_segs, 10);
 	CU_ASSERT_EQUAL(s.kstat.vk_alloc, 10);
 	CU_ASSERT_EQUAL(s.kstat.vk_mem_inuse, 10 * 20 + 100 * 45);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vppinfra/vmem.h>
+#include <vppinfra/vmem/vmem_lock.h>
 #include "unit.h"
 
 #define ADDR(x) ((void *)(uword)(x))
@@ -141,9 +142,9 @@ await_sleepers(vmem_t *vmp, u32 n, u64 n_waits)
 	bool are_asleep;
 
 	do {
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		are_asleep = vmp->vm_n_waiters >= n && vmp->vm_kstat.vk_wait >= n_waits;
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 		sched_yield();
 	} while (!are_asleep);
 }

@@ -2,7 +2,7 @@
 /* The neutral core: allocate and free.  Under the lock an operation finds, splits or merges;
  * whatever needs another arena (import, export, a part of the hash, nodes of an index) happens
  * after it has been dropped. */
-#include "seg.h"
+#include "fast.h"
 
 #include <stdatomic.h>
 #include <time.h>
@@ -32,21 +32,6 @@ after_hash_change(vmem_t *vmp, vmem_after_t *after)
 	}
 }
 
-/* Relaxed: see vmem_hints. */
-always_inline u32
-hints(void)
-{
-	return atomic_load_explicit(&vmem_hints, memory_order_relaxed);
-}
-
-/* Whether the operation that ends leaves nothing to do. */
-always_inline bool
-is_settled(const vmem_t *vmp)
-{
-	return !vmem_hash_is_out_of_range(vmp) && !vmem_index_is_short(vmp) &&
-	       vmp->vm_index_dead == NULL && vmp->vm_nsegfree <= VMEM_TAGS_MAX && hints() == 0;
-}
-
 /* Arena locked, last of all under its lock. */
 void
 vmem_after_unlock(vmem_t *vmp, vmem_after_t *after)
@@ -57,7 +42,7 @@ vmem_after_unlock(vmem_t *vmp, vmem_after_t *after)
 		after->dead_index = vmp->vm_index_dead;
 		vmp->vm_index_dead = NULL;
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 /* No lock held. */
@@ -74,15 +59,14 @@ vmem_after_run(vmem_t *vmp, const vmem_after_t *after)
 		vmem_index_restock(vmp);
 	if (PREDICT_FALSE(after->dead_index != NULL))
 		vmem_index_free(after->dead_index);
-	if (PREDICT_FALSE(hints() & VMEM_HINT_HASH))
+	if (PREDICT_FALSE(vmem_hints_now() & VMEM_HINT_HASH))
 		vmem_hash_serve_pending();
-	if (PREDICT_FALSE(after->has_room && hints() >= VMEM_HINT_SLEEPER))
+	if (PREDICT_FALSE(after->has_room && vmem_hints_now() >= VMEM_HINT_SLEEPER))
 		vmem_wake_importers(vmp);
 }
 
-/* The end of an operation that leaves something to do.  Arena locked; not on return. */
-static never_inline void
-settle(vmem_t *vmp, u8 has_room)
+void
+vmem_settle(vmem_t *vmp, u8 has_room)
 {
 	vmem_after_t after = { .has_room = has_room };
 
@@ -224,17 +208,17 @@ try_qcache(vmem_t *vmp, const vmem_request_t *r, vmem_waiter_t *waiter)
 
 	if (vmp->vm_n_qcaches == 0 || !vmem_qcache_fronts(vmp, r))
 		return;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	is_got = vmem_qcache_alloc(vmp, r, &addr) == 0;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	if (is_got && !waiter->is_served) {
 		waiter->addr = addr;
 		waiter->is_served = 1;
 	} else if (is_got) {
 		/* A free was quicker. */
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 		vmem_qcache_free(vmp, addr, r->size, NULL, &error);
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 	}
 }
 
@@ -300,7 +284,7 @@ vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr)
 		return 0;
 
 	error = check_request(vmp, request, &s);
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	if (!error && PREDICT_FALSE(is_induced(vmp, &s)))
 		error = -ENOMEM;
 	if (!error)
@@ -316,94 +300,46 @@ vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr)
 	return error;
 }
 
-static never_inline int
-alloc_general(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
+int
+vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
 {
 	const vmem_request_t request = {
 		.size = size, .max = ~(uword)0, .policy = policy, .flags = flags
 	};
-
-	return vmem_core_alloc(vmp, &request, addr);
-}
-
-int
-vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
-{
-	uword rounded = (size + vmp->vm_quantum - 1) & ~(vmp->vm_quantum - 1);
-	u64 lists;
+	uword rounded = (size + vmp->vm_quantum - 1) & -vmp->vm_quantum, start;
+	vmem_seg_t *t;
 	u32 tag;
 
-	if (PREDICT_FALSE(policy != VMEM_POLICY_INSTANT || (flags & VMEM_REQUEST_HIGH_END) ||
-			  rounded == 0 || (vmp->vm_n_qcaches | vmp->vm_mtbf | vmem_mtbf)))
-		return alloc_general(vmp, size, policy, flags, addr);
-	pthread_mutex_lock(&vmp->vm_lock);
-	lists = vmem_lists_certain(vmp, rounded);
-	if (PREDICT_FALSE(lists == 0 || vmp->vm_nsegfree < VMEM_TAGS_PER_OP || vmp->vm_fail_at)) {
-		pthread_mutex_unlock(&vmp->vm_lock);
-		return alloc_general(vmp, size, policy, flags, addr);
+	if (policy == VMEM_POLICY_INSTANT && !(flags & VMEM_REQUEST_HIGH_END) &&
+	    vmem_alloc_fast(vmp, size, flags & VMEM_REQUEST_X, addr))
+		return 0;
+	if (policy == VMEM_POLICY_INSTANT || rounded == 0 || vmem_has_rare(vmp) ||
+	    (flags & VMEM_REQUEST_HIGH_END))
+		return vmem_core_alloc(vmp, &request, addr);
+	vmem_lock(&vmp->vm_lock);
+	if (PREDICT_FALSE(vmp->vm_nsegfree < VMEM_TAGS_PER_OP || vmp->vm_fail_at ||
+			  (tag = vmem_fit_plain(vmp, rounded, policy)) == 0)) {
+		vmem_unlock(&vmp->vm_lock);
+		return vmem_core_alloc(vmp, &request, addr);
 	}
-	tag = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
-	*addr = vmem_tag(tag)->vs_start;
-	seg_take_low(vmp, tag, rounded, size, flags & VMEM_REQUEST_X);
-	if (PREDICT_TRUE(is_settled(vmp)))
-		pthread_mutex_unlock(&vmp->vm_lock);
-	else
-		settle(vmp, 0);
+	t = vmem_tag(tag);
+	*addr = start = t->vs_start;
+	tag = seg_take_low(vmp, t, tag, rounded, size, flags & VMEM_REQUEST_X);
+	if (policy == VMEM_POLICY_NEXT)
+		vmem_rotor_set(vmp, tag, start + rounded);
+	vmem_settle_alloc(vmp);
 	return 0;
 }
 
 /* ---- free ---- */
-
-/* An allocated segment and where it hangs in the hash. */
-typedef struct {
-	u32 tag, before, *bucket;
-} found_t;
-
-/* The allocated segment that starts at addr; before is its neighbour in the chain, 0 for none. */
-always_inline u32
-hash_lookup(vmem_t *vmp, uword addr, u32 *bucket, u32 *before)
-{
-	u32 index = *bucket;
-
-	*before = 0;
-	VMEM_COUNT(vmp->vm_kstat.vk_lookup, 1);
-	while (index) {
-		vmem_seg_t *t = vmem_tag(index);
-
-		if (PREDICT_TRUE(t->vs_start == addr))
-			return index;
-		VMEM_COUNT(vmp->vm_kstat.vk_search, 1);
-		*before = index;
-		index = vmem_tag_knext(t);
-	}
-	return 0;
-}
-
-/* Find a segment by what its owner says of it.  Value: 0, -ERANGE or -EINVAL. */
-always_inline int
-find_owned(vmem_t *vmp, uword addr, uword size, u32 flags, found_t *found)
-{
-	const vmem_seg_t *t;
-	bool is_x;
-
-	found->bucket = vmem_hash_bucket(vmp, addr);
-	found->tag = hash_lookup(vmp, addr, found->bucket, &found->before);
-	if (PREDICT_FALSE(found->tag == 0))
-		return -EINVAL;
-	t = vmem_tag(found->tag);
-	if (PREDICT_FALSE(vmem_seg_bytes(t) - t->vs_slack != size))
-		return -ERANGE;
-	is_x = flags & VMEM_REQUEST_X;
-	return PREDICT_TRUE(is_x == vmem_tag_flag(t)) ? 0 : -EINVAL;
-}
 
 static void
 free_found(vmem_t *vmp, const found_t *found, vmem_after_t *after)
 {
 	u32 tag;
 
-	seg_forget(vmp, found->tag, found->before, found->bucket);
-	tag = seg_free(vmp, found->tag);
+	seg_forget(vmp, found->t, found->size, found->before, found->bucket);
+	tag = seg_free(vmp, found->t, found->tag, found->size, found->next);
 	if (PREDICT_FALSE(vmp->vm_waiters != NULL))
 		vmem_serve_waiters(vmp, tag);
 	if (vmp->vm_source_free)
@@ -428,7 +364,7 @@ static never_inline int
 free_badly(vmem_t *vmp, uword addr, uword size, u32 flags, const void *caller, int error)
 {
 	VMEM_COUNT(vmp->vm_kstat.vk_bad_free, 1);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	vmem_report_bad_free(vmp, addr, size, flags, caller);
 	return error;
 }
@@ -439,24 +375,17 @@ vmem_core_free(vmem_t *vmp, uword addr, uword size, u32 flags, const void *calle
 	found_t found;
 	int error;
 
+	if (vmem_free_fast(vmp, addr, size, flags & VMEM_REQUEST_X))
+		return 0;
 	if (PREDICT_FALSE(vmp->vm_n_qcaches) && !(flags & VMEM_REQUEST_X) &&
 	    vmem_qcache_free(vmp, addr, size, caller, &error))
 		return error;
 
-	pthread_mutex_lock(&vmp->vm_lock);
-	error = find_owned(vmp, addr, size, flags, &found);
+	vmem_lock(&vmp->vm_lock);
+	error = find_owned(vmp, addr, size, flags & VMEM_REQUEST_X, &found);
 	if (PREDICT_FALSE(error != 0))
 		return free_badly(vmp, addr, size, flags, caller, error);
-	if (PREDICT_FALSE(vmp->vm_waiters || vmp->vm_source_free)) {
-		free_hard(vmp, &found);
-		return 0;
-	}
-	seg_forget(vmp, found.tag, found.before, found.bucket);
-	seg_free(vmp, found.tag);
-	if (PREDICT_TRUE(is_settled(vmp)))
-		pthread_mutex_unlock(&vmp->vm_lock);
-	else
-		settle(vmp, 1);
+	free_hard(vmp, &found);
 	return 0;
 }
 
@@ -466,8 +395,8 @@ vmem_core_xfree_if(vmem_t *vmp, uword addr, uword size)
 	vmem_after_t after = { 0 };
 	found_t found;
 
-	pthread_mutex_lock(&vmp->vm_lock);
-	if (find_owned(vmp, addr, size, VMEM_REQUEST_X, &found) == 0)
+	vmem_lock(&vmp->vm_lock);
+	if (find_owned(vmp, addr, size, true, &found) == 0)
 		free_found(vmp, &found, &after);
 	vmem_after_unlock(vmp, &after);
 	vmem_after_run(vmp, &after);
@@ -485,7 +414,7 @@ vmem_resize(vmem_t *vmp, uword addr, uword size, uword new_size)
 
 	if (new_size == 0 || rounded == 0)
 		return new_size ? -ENOMEM : -EINVAL;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	error = vmem_populate(vmp);
 	tag = hash_lookup(vmp, addr, vmem_hash_bucket(vmp, addr), &before);
 	old = tag ? vmem_seg_bytes(vmem_tag(tag)) : 0;
@@ -557,7 +486,7 @@ vmem_alloc_burst(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword
 	while (n_got < n && tag) {
 		vmem_after_t after = { 0 };
 
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		for (u32 i = 0; i < N_BURST && n_got < n; i++) {
 			tag = 0;
 			if (is_induced(vmp, &s) || find(vmp, &s, &tag, &addrs[n_got]) || tag == 0)
@@ -585,11 +514,12 @@ vmem_free_burst(vmem_t *vmp, const uword *addrs, u32 n, uword size, u32 flags)
 		vmem_after_t after = { 0 };
 		bool is_bad = vmp->vm_n_qcaches != 0;
 
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		for (u32 k = 0; k < N_BURST && i < n && !is_bad; k++, i++) {
 			found_t found;
 
-			is_bad = find_owned(vmp, addrs[i], size, flags, &found) != 0;
+			is_bad = find_owned(vmp, addrs[i], size, flags & VMEM_REQUEST_X, &found) !=
+				 0;
 			if (is_bad)
 				break;
 			free_found(vmp, &found, &after);

@@ -6,7 +6,6 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 /* A quantum's worth of slack fits a tag's 32 bits. */
 #define VMEM_QUANTUM_MAX (1ULL << 32)
@@ -94,17 +93,6 @@ is_bad_quantum(size_t quantum)
 	return quantum == 0 || !is_pow2(quantum) || quantum > VMEM_QUANTUM_MAX;
 }
 
-static void
-make_condition(pthread_cond_t *cv)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cv, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 /* Memory for the structure, and a number.  NULL when there is none. */
 static vmem_t *
 new_slot(u32 *id, vmem_t *storage)
@@ -137,19 +125,17 @@ tear_down(vmem_t *vmp)
 	while (index && index != vmp->vm_seg0) {
 		u32 next = vmem_tag(index)->vs_anext;
 
-		vmem_tag_put(vmp, index);
+		vmem_tag_put(vmp, vmem_tag(index), index);
 		index = next;
 	}
 	if (vmp->vm_seg0) {
-		vmem_tag_put(vmp, vmp->vm_seg0);
-		vmem_tag_put(vmp, vmp->vm_rotor);
+		vmem_tag_put(vmp, vmem_tag(vmp->vm_seg0), vmp->vm_seg0);
+		vmem_tag_put(vmp, vmem_tag(vmp->vm_rotor), vmp->vm_rotor);
 	}
 	vmem_tags_give(vmp, 0);
 	vmem_hash_free_table(vmp);
 	vmem_index_free(vmem_index_detach(vmp));
 	vmem_index_free(vmp->vm_index_dead);
-	pthread_cond_destroy(&vmp->vm_cv);
-	pthread_mutex_destroy(&vmp->vm_lock);
 	if (vmem_vmem_arena && vmem_vmem_arena != vmp && !vmp->vm_is_in_place)
 		vmem_core_free(vmem_vmem_arena, pointer_to_uword(vmp), sizeof(*vmp), VMEM_REQUEST_X,
 			       NULL);
@@ -195,8 +181,6 @@ vmem_core_create(const vmem_params_t *p, vmem_t **result)
 	vmp->vm_is_in_place = p->storage != NULL;
 	vmp->vm_node = p->source ? p->source->vm_node : -1;
 	snprintf(vmp->vm_name, sizeof(vmp->vm_name), "%s", p->name ? p->name : "");
-	make_condition(&vmp->vm_cv);
-	pthread_mutex_init(&vmp->vm_lock, NULL);
 	vmp->vm_id = id;
 	vmp->vm_cflags = p->cflags;
 	vmp->vm_quantum = p->quantum;
@@ -210,9 +194,9 @@ vmem_core_create(const vmem_params_t *p, vmem_t **result)
 	vmp->vm_kstat.vk_source_id = p->source ? p->source->vm_id : 0;
 	vmem_hash_init(vmp);
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	error = make_anchor_and_rotor(vmp);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	if (!error && p->size)
 		error = vmem_core_add(vmp, p->base, p->size);
 	if (error) {
@@ -235,7 +219,7 @@ vmem_core_set_import(vmem_t *vmp, const vmem_params_t *p, uword import_quantum)
 
 	/* The list's lock too: it is where sources are looked at. */
 	pthread_mutex_lock(&list_lock);
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	error = vmem_span_next(vmp, 0) ? -EBUSY : 0;
 	if (!error) {
 		vmp->vm_source_alloc = p->source_alloc;
@@ -246,7 +230,7 @@ vmem_core_set_import(vmem_t *vmp, const vmem_params_t *p, uword import_quantum)
 		vmp->vm_import_quantum = import_quantum;
 		vmp->vm_kstat.vk_source_id = p->source ? p->source->vm_id : 0;
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	pthread_mutex_unlock(&list_lock);
 	return error;
 }
@@ -303,7 +287,7 @@ fork_prepare(void)
 	pthread_mutex_lock(&list_lock);
 	vmem_populate_lock();
 	for (vmem_t *vmp = vmem_list; vmp; vmp = vmp->vm_next)
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 	vmem_tags_lock();
 }
 
@@ -312,7 +296,7 @@ fork_parent(void)
 {
 	vmem_tags_unlock();
 	for (vmem_t *vmp = vmem_list; vmp; vmp = vmp->vm_next)
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 	vmem_populate_unlock();
 	pthread_mutex_unlock(&list_lock);
 }
@@ -328,8 +312,7 @@ fork_child(void)
 		vmp->vm_n_waiters = 0;
 		vmp->vm_waiters = vmp->vm_waiters_tail = NULL;
 		vmp->vm_walkers = NULL;
-		make_condition(&vmp->vm_cv);
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 	}
 	vmem_populate_unlock();
 	atomic_fetch_and_explicit(&vmem_hints, VMEM_HINT_HASH, memory_order_relaxed);

@@ -257,7 +257,7 @@ vmem_check(vmem_t *vmp, char *what, size_t n_what)
 	check_t c = { .what = what, .n_what = n_what };
 	int error;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	/* First, because everything else looks buckets up. */
 	error = check_hash_size(vmp, &c);
 	if (!error)
@@ -274,6 +274,6 @@ vmem_check(vmem_t *vmp, char *what, size_t n_what)
 		error = check_orders(vmp, &c);
 	if (!error)
 		error = check_index(vmp, &c);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return error;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* illumos' signatures over the neutral core: addresses are pointers and NULL is failure, so
  * address 0 is refused at the door; maxaddr is exclusive; VM_PANIC is carried out here. */
-#include "vmem_impl.h"
+#include "fast.h"
 
 static vmem_policy_t
 policy_of(int vmflag)
@@ -102,9 +102,13 @@ void *
 vmem_alloc(vmem_t *vmp, size_t size, int vmflag)
 {
 	uword addr;
-	int error = vmem_core_alloc_plain(vmp, size, policy_of(vmflag), request_flags_of(vmflag),
-					  &addr);
+	int error;
 
+	if (PREDICT_TRUE(!(vmflag & (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)) &&
+			 vmem_alloc_fast(vmp, size, false, &addr)))
+		return uword_to_pointer(addr, void *);
+	error = vmem_core_alloc_plain(vmp, size, policy_of(vmflag), request_flags_of(vmflag),
+				      &addr);
 	if (PREDICT_FALSE(error != 0))
 		return refused(vmp, size, vmflag, error, __builtin_return_address(0));
 	return uword_to_pointer(addr, void *);
@@ -153,7 +157,8 @@ vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns, void **ad
 void
 vmem_free(vmem_t *vmp, void *vaddr, size_t size)
 {
-	vmem_core_free(vmp, pointer_to_uword(vaddr), size, 0, __builtin_return_address(0));
+	if (PREDICT_FALSE(!vmem_free_fast(vmp, pointer_to_uword(vaddr), size, false)))
+		vmem_core_free(vmp, pointer_to_uword(vaddr), size, 0, __builtin_return_address(0));
 }
 
 void

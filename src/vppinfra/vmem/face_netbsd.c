@@ -17,30 +17,36 @@ policy_of(unsigned flags)
 	return flags & VMEM_NETBSD_VM_BESTFIT ? VMEM_POLICY_BEST : VMEM_POLICY_INSTANT;
 }
 
+/* An errno and the address as this face hands them out. */
+static int
+answer(vmem_t *vmp, uword size, int error, uword addr, uword *addrp, const void *caller)
+{
+	if (PREDICT_FALSE(error != 0)) {
+		vmem_report_refusal(vmp, size, error, caller);
+		return ENOMEM;
+	}
+	if (addrp)
+		*addrp = addr;
+	return 0;
+}
+
 static int
 allocate(vmem_t *vmp, const vmem_request_t *request, uword *addrp, const void *caller)
 {
-	uword addr;
+	uword addr = 0;
 	int error = vmem_core_alloc(vmp, request, &addr);
 
-	if (PREDICT_TRUE(error == 0)) {
-		if (addrp)
-			*addrp = addr;
-		return 0;
-	}
-	vmem_report_refusal(vmp, request->size, error, caller);
-	return ENOMEM;
+	return answer(vmp, request->size, error, addr, addrp, caller);
 }
 
 int
 vmem_netbsd_alloc(vmem_t *vmp, size_t size, unsigned flags, uword *addrp)
 {
-	const vmem_request_t request = { .size = size,
-					 .max = ~(uword)0,
-					 .policy = policy_of(flags),
-					 .flags = request_flags_of(flags) };
+	uword addr = 0;
+	int error =
+		vmem_core_alloc_plain(vmp, size, policy_of(flags), request_flags_of(flags), &addr);
 
-	return allocate(vmp, &request, addrp, __builtin_return_address(0));
+	return answer(vmp, size, error, addr, addrp, __builtin_return_address(0));
 }
 
 int

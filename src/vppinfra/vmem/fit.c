@@ -299,3 +299,49 @@ vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr)
 		return fit_instant(vmp, s, addr);
 	}
 }
+
+/* ---- a size alone ---- */
+
+/* The first FREE tag at or behind the rotor of so many that are looked at, which is not before the
+ * rotor's address.  Value: 0 for none. */
+static u32
+next_plain(vmem_t *vmp, uword size)
+{
+	vmem_seg_t *rotor = vmp->vm_rotor_seg;
+	u32 index = rotor->vs_anext;
+
+	if (index == vmp->vm_seg0)
+		index = vmem_tag(index)->vs_anext;
+	for (u32 i = 0; i < N_NEXT_STEPS && index != vmp->vm_seg0; i++) {
+		vmem_seg_t *t = vmem_tag(index);
+
+		if (vmem_tag_type(t) == VMEM_TAG_FREE && vmem_seg_bytes(t) >= size) {
+			/* Astride the rotor: a part of it counts, which is not the low end. */
+			if (PREDICT_TRUE(t->vs_start >= rotor->vs_start))
+				return index;
+			return 0;
+		}
+		index = t->vs_anext;
+	}
+	return 0;
+}
+
+u32
+vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy)
+{
+	const vmem_index_tree_t *tree;
+
+	if (policy == VMEM_POLICY_NEXT)
+		return next_plain(vmp, size);
+	tree = vmem_index_tree(vmp, policy == VMEM_POLICY_BEST ? VMEM_INDEX_BY_SIZE
+							       : VMEM_INDEX_BY_ADDR);
+	if (PREDICT_FALSE(tree == NULL)) {
+		if (vmp->vm_n_free > VMEM_WALK_MAX)
+			return 0;
+		return policy == VMEM_POLICY_BEST ? vmem_walk_best_plain(vmp, size)
+						  : vmem_walk_lowest_plain(vmp, size);
+	}
+	vmp->vm_index->is_used = 1;
+	return policy == VMEM_POLICY_BEST ? vmem_index_smallest(tree, size)
+					  : vmem_index_lowest(tree, size);
+}

@@ -66,3 +66,51 @@ vmem_walk_lowest(vmem_t *vmp, const vmem_search_t *s, uword from, uword *addr)
 	*addr = found[best[0] == 0];
 	return best[best[0] == 0];
 }
+
+/* The same for a size alone. */
+u32
+vmem_walk_best_plain(vmem_t *vmp, uword size)
+{
+	uword best_size = ~(uword)0, best_start = 0;
+	u32 best = 0, n;
+
+	foreach_set_bit_index(n, vmem_lists_from(vmp, size))
+	{
+		for (u32 i = vmp->vm_freelist[n].vs_knext; i;) {
+			vmem_seg_t *t = vmem_tag(i);
+			uword has = vmem_seg_bytes(t);
+
+			if (has >= size && (has < best_size || (has == best_size && best &&
+								t->vs_start < best_start))) {
+				best = i;
+				best_size = has;
+				best_start = t->vs_start;
+			}
+			i = vmem_tag_knext(t);
+		}
+		if (best)
+			return best;
+	}
+	return 0;
+}
+
+u32
+vmem_walk_lowest_plain(vmem_t *vmp, uword size)
+{
+	uword lowest = ~(uword)0;
+	u32 best = 0, n;
+
+	foreach_set_bit_index(n, vmem_lists_from(vmp, size))
+	{
+		for (u32 i = vmp->vm_freelist[n].vs_knext; i;) {
+			vmem_seg_t *t = vmem_tag(i);
+
+			if (t->vs_start <= lowest && vmem_seg_bytes(t) >= size) {
+				best = i;
+				lowest = t->vs_start;
+			}
+			i = vmem_tag_knext(t);
+		}
+	}
+	return best;
+}

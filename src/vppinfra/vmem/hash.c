@@ -224,9 +224,9 @@ add_once(vmem_t *vmp)
 	bool is_directory, is_added = false;
 	int error;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	request.size = missing_bytes(vmp, &is_directory);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	if (request.size == 0)
 		return false;
 	vmem_n_nested++;
@@ -237,7 +237,7 @@ add_once(vmem_t *vmp)
 	if (is_directory)
 		memset(uword_to_pointer(memory, void *), 0, request.size);
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	/* Another thread may have been as quick. */
 	if (missing_bytes(vmp, &is_directory) == request.size) {
 		uword bucket = next_bucket(vmp);
@@ -250,7 +250,7 @@ add_once(vmem_t *vmp)
 		VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, !is_directory);
 		is_added = true;
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	if (!is_added)
 		vmem_hash_free_part(uword_to_pointer(memory, vmem_tag_index_t *),
 				    request.size / sizeof(vmem_tag_index_t));

@@ -89,7 +89,7 @@ vmem_import_and_fit(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr, vmem_a
 	/* Others may come in meanwhile and use tags up: ours are set aside. */
 	for (u32 i = 0; i < VMEM_TAGS_PER_OP; i++)
 		held[i] = vmem_tag_get(vmp);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	if (vmp->vm_is_large_import && asked <= ~(uword)0 / LARGE && !vmp->vm_limit)
 		size = asked * LARGE;
 	error = import(vmp, s, &size, &base);
@@ -97,9 +97,9 @@ vmem_import_and_fit(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr, vmem_a
 		size = asked;
 		error = import(vmp, s, &size, &base);
 	}
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	for (u32 i = 0; i < VMEM_TAGS_PER_OP; i++)
-		vmem_tag_put(vmp, held[i]);
+		vmem_tag_put(vmp, vmem_tag(held[i]), held[i]);
 
 	/* Somebody may have made room meanwhile: then the import goes straight back. */
 	*tag = vmem_fit(vmp, s, addr);
@@ -129,16 +129,16 @@ vmem_import_and_fit(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr, vmem_a
 		after->size = size;
 	}
 	if (fault) {
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 		vmem_report(fault, vmp, base, size, NULL);
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		return -EIO;
 	}
 	if (error && after->size) {
 		/* We may try again: this one must not be forgotten. */
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 		vmem_source_export(vmp, after->addr, after->size);
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		after->size = 0;
 	}
 	return error;
@@ -153,10 +153,10 @@ vmem_reclaim(vmem_t *vmp, const vmem_search_t *s)
 	if ((fn == NULL && vmp->vm_n_qcaches == 0) || (s->flags & VMEM_REQUEST_NO_RETRY))
 		return false;
 	VMEM_COUNT(vmp->vm_kstat.vk_reclaim, 1);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	vmem_qcache_reap(vmp);
 	if (fn)
 		fn(vmp, vmem_vmflag_of(s->flags), arg);
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	return true;
 }

@@ -444,6 +444,52 @@ vmem_index_advance(vmem_index_cursor_t *c, u64 need)
 	return false;
 }
 
+u32
+vmem_index_lowest(const tree_t *tree, u64 size)
+{
+	const node_t *node = tree->root;
+	u32 at, level;
+
+	if (node == NULL)
+		return 0;
+	/* Whoever bears the greatest leads to it: no step has to be taken back. */
+	for (level = node->level;; level--) {
+		for (at = 0; at < node->n && node->aux[at] < size; at++)
+			;
+		if (at == node->n)
+			return 0; /* in the root only */
+		if (level == 0)
+			return (u32)node->tag[at];
+		node = node->child[at];
+	}
+}
+
+u32
+vmem_index_smallest(const tree_t *tree, u64 size)
+{
+	const node_t *node = tree->root, *right = NULL;
+	u32 at;
+
+	if (node == NULL)
+		return 0;
+	while (node->level) {
+		at = child_of(node, VMEM_INDEX_BY_SIZE, size, 0);
+		/* Where this child has none as large, the first of its right neighbour is next. */
+		if (at + 1u < node->n)
+			right = node->child[at + 1];
+		node = node->child[at];
+	}
+	at = n_below(node, VMEM_INDEX_BY_SIZE, 0, size, 0, false);
+	if (at == node->n) {
+		if (right == NULL)
+			return 0;
+		for (node = right; node->level;)
+			node = node->child[0];
+		at = 0;
+	}
+	return (u32)node->tag[at];
+}
+
 /* ---- what happens to free segments ---- */
 
 static void
@@ -595,12 +641,12 @@ vmem_index_restock(vmem_t *vmp)
 
 	if (chunk == NULL)
 		return;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	if (vmem_index_is_short(vmp)) {
 		add_chunk(vmp->vm_index, chunk);
 		chunk = NULL;
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	if (chunk)
 		free_chunk(chunk);
 }
@@ -697,9 +743,9 @@ vmem_index_build(vmem_t *vmp, u32 orders)
 
 	if (vmem_n_nested)
 		return -ENOMEM;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	chunks = fetch_chunks(n_nodes);
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	if (chunks == NULL)
 		return -ENOMEM;
 	take_chunks(vmp, chunks);

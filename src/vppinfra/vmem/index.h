@@ -75,6 +75,11 @@ void vmem_index_seek_before(const vmem_index_tree_t *tree, u64 key, u64 aux,
  *  @return whether there is one. */
 bool vmem_index_advance(vmem_index_cursor_t *c, u64 need);
 
+/** The lowest of at least this size, of the tree by address; the smallest and of its size the
+ *  lowest, of the tree by size.  @return a FREE tag or 0 */
+u32 vmem_index_lowest(const vmem_index_tree_t *tree, u64 size);
+u32 vmem_index_smallest(const vmem_index_tree_t *tree, u64 size);
+
 always_inline u64
 vmem_index_key(const vmem_index_cursor_t *c)
 {

@@ -10,7 +10,7 @@ vmem_max_free(vmem_t *vmp)
 	const vmem_index_tree_t *tree;
 	uword size = 0;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	tree = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR);
 	if (tree && tree->root) {
 		for (u32 i = 0; i < tree->root->n; i++)
@@ -21,7 +21,7 @@ vmem_max_free(vmem_t *vmp)
 		for (u32 i = vmp->vm_freelist[n].vs_knext; i; i = vmem_tag_knext(vmem_tag(i)))
 			size = clib_max(size, vmem_seg_bytes(vmem_tag(i)));
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return size;
 }
 
@@ -33,13 +33,13 @@ vmem_size(vmem_t *vmp, int typemask)
 	if (typemask & VMEM_MAXFREE)
 		return vmem_max_free(vmp);
 	/* The two counters are of one moment. */
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	n_inuse = vmp->vm_kstat.vk_mem_inuse;
 	if (typemask & VMEM_ALLOC)
 		size += n_inuse;
 	if (typemask & VMEM_FREE)
 		size += vmp->vm_kstat.vk_mem_total - n_inuse;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return size;
 }
 
@@ -54,11 +54,11 @@ vmem_rounded_inuse(vmem_t *vmp)
 {
 	uword size;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	size = vmp->vm_kstat.vk_mem_total;
 	for (u32 n = 0; n < VMEM_FREELISTS; n++)
 		size -= vmp->vm_order[n].free_bytes;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return size;
 }
 
@@ -100,12 +100,12 @@ vmem_index_state(vmem_t *vmp, u64 *n_bytes)
 	u32 state = 0;
 
 	*n_bytes = 0;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	for (u32 order = 0; order < 2; order++)
 		state |= (u32)(vmem_index_tree(vmp, (vmem_index_order_t)order) != NULL) << order;
 	if (vmp->vm_index)
 		*n_bytes = (vmp->vm_index->n_nodes + 1) * sizeof(vmem_index_node_t);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return state;
 }
 
@@ -123,9 +123,9 @@ vmem_hash_bytes(vmem_t *vmp)
 {
 	u64 n_bytes;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	n_bytes = vmem_hash_table_bytes(vmp);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return n_bytes;
 }
 
@@ -134,27 +134,27 @@ vmem_hash_bytes(vmem_t *vmp)
 void
 vmem_fail_at(vmem_t *vmp, u64 k)
 {
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	vmp->vm_fail_at = k;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 void
 vmem_set_limit(vmem_t *vmp, size_t limit)
 {
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	vmp->vm_limit = limit;
 	vmem_wake_all(vmp);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 void
 vmem_set_reclaim(vmem_t *vmp, vmem_reclaim_function_t *fn, void *arg)
 {
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	vmp->vm_reclaim = fn;
 	vmp->vm_reclaim_arg = arg;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 /* ---- walks ---- */
@@ -184,7 +184,7 @@ vmem_walk(vmem_t *vmp, int typemask, void (*func)(void *, void *, size_t), void 
 	vmem_walker_t walker = { .hint = vmp->vm_seg0 }, **link;
 	uword size = 0;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	walker.next = vmp->vm_walkers;
 	vmp->vm_walkers = &walker;
 	for (;;) {
@@ -200,15 +200,15 @@ vmem_walk(vmem_t *vmp, int typemask, void (*func)(void *, void *, size_t), void 
 			continue;
 		walker.cursor = start + (vmem_tag_type(t) == VMEM_TAG_SPAN ? 0 : size);
 		if (typemask & VMEM_REENTRANT)
-			pthread_mutex_unlock(&vmp->vm_lock);
+			vmem_unlock(&vmp->vm_lock);
 		func(arg, uword_to_pointer(start, void *), size);
 		if (typemask & VMEM_REENTRANT)
-			pthread_mutex_lock(&vmp->vm_lock);
+			vmem_lock(&vmp->vm_lock);
 	}
 	for (link = &vmp->vm_walkers; *link != &walker; link = &(*link)->next)
 		;
 	*link = walker.next;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 /* The reentrant walk goes on whatever is freed. */
@@ -234,13 +234,13 @@ vmem_vacate(vmem_t *vmp)
 	uword n_bytes = vmem_qcache_reap(vmp);
 	vmem_index_t *idle = NULL;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	if (vmp->vm_index && !vmp->vm_index->is_used)
 		idle = vmem_index_detach(vmp);
 	else if (vmp->vm_index)
 		vmp->vm_index->is_used = 0;
 	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	vmem_index_free(idle);
 	return n_bytes;
 }
@@ -255,9 +255,9 @@ vacate(vmem_t *vmp, void *arg)
 static int
 give_surplus_tags(vmem_t *vmp, void *arg)
 {
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return 0;
 }
 

@@ -14,13 +14,13 @@ vmem_set_node(vmem_t *vmp, int node)
 	/* With one node all memory is there. */
 	if (vm_n_numa_nodes() < 2)
 		node = -1;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	if (vmp->vm_node != node && !(vmp->vm_cflags & VMC_POPULATOR)) {
 		vmp->vm_node = node;
 		/* The next ones come from there. */
 		vmem_tags_give(vmp, 0);
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return 0;
 }
 

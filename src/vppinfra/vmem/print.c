@@ -33,7 +33,7 @@ vmem_print_arena(vmem_t *vmp, bool with_tags, vmem_print_function_t *print)
 {
 	const vmem_kstat_t *k = &vmp->vm_kstat;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	print("vmem %s at %p: quantum %llu size %llu inuse %llu free %llu segments %llu\n",
 	      vmp->vm_name, (const void *)vmp, (unsigned long long)vmp->vm_quantum,
 	      (unsigned long long)k->vk_mem_total, (unsigned long long)k->vk_mem_inuse,
@@ -49,7 +49,7 @@ vmem_print_arena(vmem_t *vmp, bool with_tags, vmem_print_function_t *print)
 			print("  %-9s 0x%llx size %llu%s\n", type, (unsigned long long)t->vs_start,
 			      (unsigned long long)size, note);
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 /* The two kinds of print function differ in what they return, which is not looked at. */
@@ -91,7 +91,7 @@ print_if_owner(vmem_t *vmp, void *arg)
 	u64 n_steps = 0;
 	u32 span, i;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	span = vmem_span_below(vmp, p->addr, &n_steps);
 	if (span && p->addr - vmem_tag(span)->vs_start < vmem_span_bytes(vmem_tag(span))) {
 		i = vmem_tag(span)->vs_anext;
@@ -100,7 +100,7 @@ print_if_owner(vmem_t *vmp, void *arg)
 		start = vmem_tag(i)->vs_start;
 		describe(vmem_tag(i), &type, &size, &note);
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	if (type)
 		p->print("0x%llx is 0x%llx + %llu in vmem %s (%s, size %llu)\n",
 			 (unsigned long long)p->addr, (unsigned long long)start,

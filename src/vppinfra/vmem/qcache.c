@@ -86,18 +86,18 @@ vmem_qcache_free(vmem_t *vmp, uword addr, uword size, const void *caller, int *e
 	if (*error == -EINVAL)
 		return false;
 	if (*error) {
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		VMEM_COUNT(vmp->vm_kstat.vk_bad_free, 1);
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 		vmem_report("double free: free in its quantum cache", vmp, addr, size, caller);
 		return true;
 	}
 	/* Somebody may sleep for what the cache has now, or for the slab it has emptied. */
 	if (PREDICT_FALSE(VMEM_READ(vmp->vm_n_waiters) != 0)) {
 		vmem_qcache_reap(vmp);
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		vmem_wake_all(vmp);
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 	}
 	return true;
 }

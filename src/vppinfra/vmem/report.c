@@ -68,7 +68,7 @@ look_up(vmem_t *vmp, uword addr, place_t *p)
 	u32 span, index;
 
 	*p = (place_t){ .type = VMEM_TAG_UNUSED };
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	span = vmem_span_below(vmp, addr, &n_steps);
 	if (span && addr - vmem_tag(span)->vs_start < vmem_span_bytes(vmem_tag(span))) {
 		index = vmem_tag(span)->vs_anext;
@@ -82,7 +82,7 @@ look_up(vmem_t *vmp, uword addr, place_t *p)
 			p->is_x = vmem_tag_flag(vmem_tag(index)) ? VMEM_REQUEST_X : 0;
 		}
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 typedef struct {

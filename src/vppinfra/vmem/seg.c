@@ -4,6 +4,94 @@
  * arena locked and needs no memory: the tags are there. */
 #include "seg.h"
 
+/* ---- free lists ---- */
+
+static void
+freelist_insert(vmem_t *vmp, vmem_seg_t *t, u32 index, u32 n)
+{
+	vmem_freelist_t *list = &vmp->vm_freelist[n];
+	u32 head = list->vs_knext;
+
+	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_FREE) | head;
+	t->vs_kprev = 0;
+	list->vs_knext = index;
+	if (head) {
+		vmem_tag(head)->vs_kprev = index;
+	} else {
+		list->vs_kprev = index;
+		vmp->vm_freemap |= 1ULL << n;
+	}
+}
+
+static void
+freelist_delete(vmem_t *vmp, const vmem_seg_t *t, u32 n)
+{
+	vmem_freelist_t *list = &vmp->vm_freelist[n];
+	u32 next = vmem_tag_knext(t), prev = t->vs_kprev;
+
+	if (next)
+		vmem_tag(next)->vs_kprev = prev;
+	else
+		list->vs_kprev = prev;
+	if (prev)
+		vmem_tag_set_knext(vmem_tag(prev), next);
+	else
+		list->vs_knext = next;
+	if (next == 0 && prev == 0)
+		vmp->vm_freemap &= ~(1ULL << n);
+}
+
+static void
+count_free(vmem_t *vmp, u32 n, uword size, uword times)
+{
+	VMEM_COUNT(vmp->vm_order[n].n_free, times);
+	VMEM_COUNT(vmp->vm_order[n].free_bytes, size * times);
+}
+
+void
+vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size)
+{
+	u32 n = vmem_freelist_of(size);
+
+	VMEM_COUNT(vmp->vm_n_free, 1);
+	freelist_insert(vmp, vmem_tag(index), index, n);
+	count_free(vmp, n, size, 1);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_insert(vmp, start, size, index);
+}
+
+void
+vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size)
+{
+	u32 n = vmem_freelist_of(size);
+
+	VMEM_COUNT(vmp->vm_n_free, -1);
+	freelist_delete(vmp, vmem_tag(index), n);
+	count_free(vmp, n, size, -(uword)1);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_delete(vmp, start, size);
+}
+
+void
+vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
+{
+	u32 n = vmem_freelist_of(new_size);
+
+	if (size >> n == 1) {
+		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
+	} else {
+		vmem_seg_t *t = vmem_tag(index);
+		u32 old_n = vmem_freelist_of(size);
+
+		freelist_delete(vmp, t, old_n);
+		freelist_insert(vmp, t, index, n);
+		count_free(vmp, old_n, size, -(uword)1);
+		count_free(vmp, n, new_size, 1);
+	}
+	if (vmp->vm_index != NULL)
+		vmem_index_change(vmp, start, size, new_start, new_size, index);
+}
+
 /* ---- spans ---- */
 
 /* The span before a span: its END precedes the SPAN tag in the ring, or else the anchor does. */
@@ -69,7 +157,7 @@ vmem_span_create(vmem_t *vmp, uword addr, uword size, bool is_import, u32 *free_
 	vmem_tag_set_knext(vmem_tag(below ? below : vmp->vm_seg0), span);
 	vmem_tag(vmp->vm_seg0)->vs_kprev = span;
 
-	free_insert(vmp, *free_tag, addr, size);
+	vmem_free_insert(vmp, *free_tag, addr, size);
 	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, size);
 	if (is_import) {
 		VMEM_COUNT(vmp->vm_kstat.vk_mem_import, size);
@@ -93,7 +181,7 @@ vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 	vmem_tag_set_knext(vmem_tag(prev ? prev : vmp->vm_seg0), vmem_tag_knext(vmem_tag(span)));
 	if (vmem_tag(vmp->vm_seg0)->vs_kprev == span)
 		vmem_tag(vmp->vm_seg0)->vs_kprev = prev;
-	free_delete(vmp, free_tag, t->vs_start, size);
+	vmem_free_delete(vmp, free_tag, t->vs_start, size);
 	seg_unlink(vmp, end);
 	seg_unlink(vmp, free_tag);
 	seg_unlink(vmp, span);
@@ -104,29 +192,26 @@ vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 void
 vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 {
-	vmem_seg_t *t = vmem_tag(free_tag), *rotor = vmp->vm_rotor_seg;
+	vmem_seg_t *t = vmem_tag(free_tag);
 	uword start = t->vs_start, size = vmem_seg_bytes(t);
 	uword left = addr - start, right = size - left - s->size;
 	bool is_x = s->flags & VMEM_REQUEST_X;
+	u32 index;
 
 	if (left == 0) {
-		seg_take_low(vmp, free_tag, s->size, s->asked, is_x);
+		index = seg_take_low(vmp, t, free_tag, s->size, s->asked, is_x);
 	} else {
-		u32 index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
-
+		index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
 		free_change(vmp, free_tag, start, size, start, left);
 		if (right) {
 			u32 rest = seg_insert_after(vmp, index, addr + s->size, VMEM_TAG_FREE);
 
-			free_insert(vmp, rest, addr + s->size, right);
+			vmem_free_insert(vmp, rest, addr + s->size, right);
 		}
-		hash_insert(vmp, index, addr, s->size, s->asked, is_x);
+		hash_insert(vmp, vmem_tag(index), index, addr, s->size, s->asked, is_x);
 	}
-	if (s->policy == VMEM_POLICY_NEXT) {
-		rotor->vs_start = addr + s->size;
-		/* The last address wraps to 0, where only the anchor is not behind. */
-		rotor->vs_anext = rotor->vs_start ? *vmem_hash_bucket(vmp, addr) : vmp->vm_seg0;
-	}
+	if (s->policy == VMEM_POLICY_NEXT)
+		vmem_rotor_set(vmp, index, addr + s->size);
 }
 
 /* ---- in place ---- */
@@ -148,7 +233,7 @@ vmem_seg_resize(vmem_t *vmp, u32 index, uword size, uword asked)
 		u32 next_index = t->vs_anext;
 
 		if (size - old_size == free_size) {
-			free_delete(vmp, next_index, start, free_size);
+			vmem_free_delete(vmp, next_index, start, free_size);
 			seg_unlink(vmp, next_index);
 		} else {
 			next->vs_start = end;
@@ -160,7 +245,7 @@ vmem_seg_resize(vmem_t *vmp, u32 index, uword size, uword asked)
 	} else {
 		u32 rest = seg_insert_after(vmp, index, end, VMEM_TAG_FREE);
 
-		free_insert(vmp, rest, end, old_size - size);
+		vmem_free_insert(vmp, rest, end, old_size - size);
 	}
 }
 
@@ -173,7 +258,7 @@ split_free(vmem_t *vmp, u32 index, uword at)
 	u32 right = seg_insert_after(vmp, index, at, VMEM_TAG_FREE);
 
 	free_change(vmp, index, start, size, start, at - start);
-	free_insert(vmp, right, at, start + size - at);
+	vmem_free_insert(vmp, right, at, start + size - at);
 	return right;
 }
 
@@ -197,7 +282,7 @@ vmem_seg_remove(vmem_t *vmp, u32 index, uword addr, uword size)
 	}
 
 	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, -size);
-	free_delete(vmp, index, addr, size);
+	vmem_free_delete(vmp, index, addr, size);
 	seg_unlink(vmp, index);
 	if (left == span) {
 		vmem_tag(span)->vs_start = end;

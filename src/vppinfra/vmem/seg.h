@@ -7,88 +7,27 @@
 
 #include "vmem_impl.h"
 
-/* ---- free lists ---- */
-
-always_inline void
-freelist_insert(vmem_t *vmp, u32 index, uword size)
-{
-	u32 n = vmem_freelist_of(size), head = vmp->vm_freelist[n].vs_knext;
-	vmem_seg_t *t = vmem_tag(index);
-
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_FREE) | head;
-	t->vs_kprev = 0;
-	if (head)
-		vmem_tag(head)->vs_kprev = index;
-	else
-		vmp->vm_freelist[n].vs_kprev = index;
-	vmp->vm_freelist[n].vs_knext = index;
-	vmp->vm_freemap |= 1ULL << n;
-	VMEM_COUNT(vmp->vm_order[n].n_free, 1);
-	VMEM_COUNT(vmp->vm_order[n].free_bytes, size);
-}
-
-always_inline void
-freelist_delete(vmem_t *vmp, u32 index, uword size)
-{
-	u32 n = vmem_freelist_of(size);
-	vmem_seg_t *t = vmem_tag(index);
-	u32 next = vmem_tag_knext(t), prev = t->vs_kprev;
-
-	if (next)
-		vmem_tag(next)->vs_kprev = prev;
-	else
-		vmp->vm_freelist[n].vs_kprev = prev;
-	if (prev)
-		vmem_tag_set_knext(vmem_tag(prev), next);
-	else
-		vmp->vm_freelist[n].vs_knext = next;
-	if (next == 0 && prev == 0)
-		vmp->vm_freemap &= ~(1ULL << n);
-	VMEM_COUNT(vmp->vm_order[n].n_free, -1);
-	VMEM_COUNT(vmp->vm_order[n].free_bytes, -size);
-}
-
-/* The size of a FREE tag changed: it moves only when its power of two did. */
-always_inline void
-freelist_resize(vmem_t *vmp, u32 index, uword old_size, uword new_size)
-{
-	u32 n = vmem_freelist_of(new_size);
-
-	if (PREDICT_TRUE(vmem_freelist_of(old_size) == n)) {
-		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - old_size);
-		return;
-	}
-	freelist_delete(vmp, index, old_size);
-	freelist_insert(vmp, index, new_size);
-}
-
 /* ---- free segments, in their list and in the indexes ---- */
 
-always_inline void
-free_insert(vmem_t *vmp, u32 index, uword start, uword size)
-{
-	vmp->vm_n_free++;
-	freelist_insert(vmp, index, size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_index_insert(vmp, start, size, index);
-}
+/** A FREE tag came or went: into or out of its list and the indexes. */
+void vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size);
+void vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size);
+/** It begins or ends elsewhere between the same neighbours, and belongs into another list or
+ *  stands in an index. */
+void vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
+		    uword new_size);
 
-always_inline void
-free_delete(vmem_t *vmp, u32 index, uword start, uword size)
-{
-	vmp->vm_n_free--;
-	freelist_delete(vmp, index, size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_index_delete(vmp, start, size);
-}
-
-/* It begins or ends elsewhere, between the same neighbours. */
+/* It begins or ends elsewhere, between the same neighbours: it moves only when its power of two
+ * did. */
 always_inline void
 free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
 {
-	freelist_resize(vmp, index, size, new_size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_index_change(vmp, start, size, new_start, new_size, index);
+	u32 n = vmem_freelist_of(new_size);
+
+	if (PREDICT_TRUE(size >> n == 1 && vmp->vm_index == NULL))
+		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
+	else
+		vmem_free_move(vmp, index, start, size, new_start, new_size);
 }
 
 /* ---- the ring ---- */
@@ -110,21 +49,31 @@ seg_insert_after(vmem_t *vmp, u32 after, uword start, vmem_tag_type_t type)
 	return index;
 }
 
+/* The tag t, of number index, between the tags prev and next. */
 always_inline void
-seg_unlink(vmem_t *vmp, u32 index)
+seg_unlink_between(vmem_t *vmp, vmem_seg_t *t, u32 index, vmem_seg_t *prev, vmem_seg_t *next)
 {
-	vmem_seg_t *t = vmem_tag(index), *rotor = vmp->vm_rotor_seg;
+	vmem_seg_t *rotor = vmp->vm_rotor_seg;
+	u32 prev_index = t->vs_aprev;
 
 	/* Places that were remembered by this tag step back to the one before it. */
 	if (rotor->vs_anext == index)
-		rotor->vs_anext = t->vs_aprev;
-	for (vmem_walker_t *w = vmp->vm_walkers; w; w = w->next) {
+		rotor->vs_anext = prev_index;
+	for (vmem_walker_t *w = vmp->vm_walkers; PREDICT_FALSE(w != NULL); w = w->next) {
 		if (w->hint == index)
-			w->hint = t->vs_aprev;
+			w->hint = prev_index;
 	}
-	vmem_tag(t->vs_aprev)->vs_anext = t->vs_anext;
-	vmem_tag(t->vs_anext)->vs_aprev = t->vs_aprev;
-	vmem_tag_put(vmp, index);
+	prev->vs_anext = t->vs_anext;
+	next->vs_aprev = prev_index;
+	vmem_tag_put(vmp, t, index);
+}
+
+always_inline void
+seg_unlink(vmem_t *vmp, u32 index)
+{
+	vmem_seg_t *t = vmem_tag(index);
+
+	seg_unlink_between(vmp, t, index, vmem_tag(t->vs_aprev), vmem_tag(t->vs_anext));
 }
 
 /* ---- allocated segments ---- */
@@ -141,48 +90,66 @@ count_segment(vmem_t *vmp, uword size, uword asked, uword n)
 	VMEM_COUNT(order->alloc_bytes, n * size);
 }
 
+/* The tag t, of number index, in its bucket. */
 always_inline void
-hash_insert(vmem_t *vmp, u32 index, uword addr, uword size, uword asked, bool is_x)
+hash_insert(vmem_t *vmp, vmem_seg_t *t, u32 index, uword addr, uword size, uword asked, bool is_x)
 {
-	vmem_seg_t *t = vmem_tag(index);
-	u32 *bucket = vmem_hash_bucket(vmp, addr);
+	u32 *bucket = vmem_hash_bucket(vmp, addr), first = *bucket;
 
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_ALLOC) | *bucket | (is_x ? VMEM_TAG_FLAG : 0);
-	t->vs_slack = (u32)(size - asked);
 	*bucket = index;
+	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_ALLOC) | first | (is_x ? VMEM_TAG_FLAG : 0);
+	t->vs_slack = (u32)(size - asked);
 	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
 	count_segment(vmp, size, asked, 1);
 }
 
-/* Allocate the first `size` of a FREE tag.  The remainder keeps the tag, and most often the list:
- * only its start moves. */
-always_inline void
-seg_take_low(vmem_t *vmp, u32 free_tag, uword size, uword asked, bool is_x)
+/* Allocate the first `size` of a FREE tag t.  The remainder keeps the tag, and most often the
+ * list: only its start moves.  Value: the segment's tag. */
+always_inline u32
+seg_take_low(vmem_t *vmp, vmem_seg_t *t, u32 free_tag, uword size, uword asked, bool is_x)
 {
-	vmem_seg_t *t = vmem_tag(free_tag), *rotor = vmp->vm_rotor_seg;
 	uword start = t->vs_start, free_size = vmem_seg_bytes(t);
 	u32 index = free_tag;
 
 	if (free_size == size) {
-		free_delete(vmp, free_tag, start, free_size);
+		vmem_free_delete(vmp, free_tag, start, free_size);
 	} else {
-		index = seg_insert_after(vmp, t->vs_aprev, start, VMEM_TAG_ALLOC);
-		t->vs_start = start + size;
-		if (rotor->vs_anext == free_tag)
+		vmem_seg_t *rest = t, *rotor = vmp->vm_rotor_seg;
+		u32 prev = rest->vs_aprev;
+
+		index = vmem_tag_get(vmp);
+		t = vmem_tag(index);
+		t->vs_start = start;
+		t->vs_anext = free_tag;
+		t->vs_aprev = prev;
+		vmem_tag(prev)->vs_anext = index;
+		rest->vs_aprev = index;
+		rest->vs_start = start + size;
+		if (PREDICT_FALSE(rotor->vs_anext == free_tag))
 			rotor->vs_anext = index;
 		free_change(vmp, free_tag, start, free_size, start + size, free_size - size);
 	}
-	hash_insert(vmp, index, start, size, asked, is_x);
+	hash_insert(vmp, t, index, start, size, asked, is_x);
+	return index;
 }
 
-/* Out of the hash, where `before` is its predecessor in the chain or 0, in `bucket`. */
+/* Next fit goes on at `end`, where the allocated segment `tag` ends. */
 always_inline void
-seg_forget(vmem_t *vmp, u32 index, u32 before, u32 *bucket)
+vmem_rotor_set(vmem_t *vmp, u32 tag, uword end)
 {
-	vmem_seg_t *t = vmem_tag(index);
-	uword size = vmem_seg_bytes(t);
+	vmem_seg_t *rotor = vmp->vm_rotor_seg;
 
-	if (before)
+	rotor->vs_start = end;
+	/* The last address wraps to 0, where only the anchor is not behind. */
+	rotor->vs_anext = end ? tag : vmp->vm_seg0;
+}
+
+/* The tag t, of rounded size, out of the hash, where `before` is its predecessor in the chain or 0,
+ * in `bucket`. */
+always_inline void
+seg_forget(vmem_t *vmp, const vmem_seg_t *t, uword size, u32 before, u32 *bucket)
+{
+	if (PREDICT_FALSE(before != 0))
 		vmem_tag_set_knext(vmem_tag(before), vmem_tag_knext(t));
 	else
 		*bucket = vmem_tag_knext(t);
@@ -190,28 +157,29 @@ seg_forget(vmem_t *vmp, u32 index, u32 before, u32 *bucket)
 	count_segment(vmp, size, size - t->vs_slack, -(uword)1);
 }
 
-/* Merged with its free neighbours; the FREE tag is returned.  Both are looked at before either is
- * decided upon, so that the two cache misses are one after the other in name only. */
+/* The tag t of rounded size, before the tag next, merged with its free neighbours; the FREE tag is
+ * returned.  Both are looked at before either is decided upon, so that the two cache misses are one
+ * after the other in name only. */
 always_inline u32
-seg_free(vmem_t *vmp, u32 index)
+seg_free(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size, vmem_seg_t *next)
 {
-	vmem_seg_t *t = vmem_tag(index), *next = vmem_tag(t->vs_anext),
-		   *prev = vmem_tag(t->vs_aprev);
 	u32 next_index = t->vs_anext, prev_index = t->vs_aprev;
+	vmem_seg_t *prev = vmem_tag(prev_index);
 	bool is_next_free = vmem_tag_type(next) == VMEM_TAG_FREE;
-	bool is_prev_free = vmem_tag_type(prev) == VMEM_TAG_FREE;
-	uword start = t->vs_start, size = next->vs_start - start, other;
+	uword start = t->vs_start, other;
 
-	if (is_prev_free) {
+	if (vmem_tag_type(prev) == VMEM_TAG_FREE) {
 		other = start - prev->vs_start;
 		if (is_next_free) {
-			uword next_size = vmem_seg_bytes(next);
+			vmem_seg_t *behind = vmem_tag(next->vs_anext);
+			uword next_size = behind->vs_start - next->vs_start;
 
-			free_delete(vmp, next_index, next->vs_start, next_size);
-			seg_unlink(vmp, next_index);
+			vmem_free_delete(vmp, next_index, next->vs_start, next_size);
+			seg_unlink_between(vmp, next, next_index, t, behind);
+			next = behind;
 			size += next_size;
 		}
-		seg_unlink(vmp, index);
+		seg_unlink_between(vmp, t, index, prev, next);
 		free_change(vmp, prev_index, prev->vs_start, other, prev->vs_start, other + size);
 		return prev_index;
 	}
@@ -219,11 +187,11 @@ seg_free(vmem_t *vmp, u32 index)
 		/* The free neighbour keeps its tag, and most often its list. */
 		other = vmem_seg_bytes(next);
 		next->vs_start = start;
-		seg_unlink(vmp, index);
+		seg_unlink_between(vmp, t, index, prev, next);
 		free_change(vmp, next_index, start + size, other, start, size + other);
 		return next_index;
 	}
-	free_insert(vmp, index, start, size);
+	vmem_free_insert(vmp, index, start, size);
 	return index;
 }
 

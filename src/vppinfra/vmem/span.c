@@ -11,7 +11,7 @@ vmem_core_add(vmem_t *vmp, uword addr, uword size)
 
 	if (size == 0 || ((addr | size) & (vmp->vm_quantum - 1)) || addr + size - 1 < addr)
 		return -EINVAL;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	error = vmem_populate(vmp);
 	if (!error)
 		error = vmem_span_create(vmp, addr, size, false, &tag);
@@ -29,7 +29,7 @@ vmem_core_contains(vmem_t *vmp, uword addr, uword size)
 	u64 n_steps = 0;
 	u32 span;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	span = vmem_span_below(vmp, addr, &n_steps);
 	VMEM_COUNT(vmp->vm_kstat.vk_contains, 1);
 	VMEM_COUNT(vmp->vm_kstat.vk_contains_search, n_steps);
@@ -39,7 +39,7 @@ vmem_core_contains(vmem_t *vmp, uword addr, uword size)
 
 		is_inside = offset < span_size && size <= span_size - offset;
 	}
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return is_inside;
 }
 
@@ -85,7 +85,7 @@ vmem_remove(vmem_t *vmp, uword addr, uword size)
 
 	if (size == 0 || ((addr | size) & (vmp->vm_quantum - 1)) || addr + size - 1 < addr)
 		return -EINVAL;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	error = vmem_populate(vmp);
 	if (!error)
 		error = find_removable(vmp, addr, size, &tag);

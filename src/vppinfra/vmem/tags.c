@@ -13,7 +13,7 @@
 
 #define NO_CHUNK (~0u)
 
-vmem_seg_t *vmem_chunks[VMEM_N_CHUNKS];
+uword vmem_chunks[VMEM_N_CHUNKS];
 __thread u32 vmem_n_nested __attribute__((tls_model("initial-exec")));
 __thread u32 vmem_is_populating __attribute__((tls_model("initial-exec")));
 
@@ -104,7 +104,7 @@ stock_take(stock_t *stock)
 
 	if (c->free_head) {
 		slot = c->free_head & (VMEM_TAGS_PER_CHUNK - 1);
-		c->free_head = vmem_chunks[id][slot].vs_anext;
+		c->free_head = vmem_tag(c->free_head)->vs_anext;
 	} else {
 		slot = c->n_touched++;
 	}
@@ -137,7 +137,7 @@ stock_add_chunk(stock_id_t stock, u32 id, vmem_seg_t *memory, u32 first)
 {
 	chunk_t *c = &chunks[id];
 
-	vmem_chunks[id] = memory;
+	vmem_chunks[id] = pointer_to_uword(memory) - (uword)id * VMEM_CHUNK_BYTES;
 	c->free_head = 0;
 	c->n_touched = (u16)first;
 	c->n_free = (u16)(chunk_n_tags(id) - first);
@@ -215,8 +215,11 @@ take_from_stock(vmem_t *vmp)
 		vmem_is_populating || !vmem_is_ready() ? VMEM_TAGS_PER_OP : VMEM_TAGS_BATCH;
 
 	pthread_mutex_lock(&tags.lock);
-	while (vmp->vm_nsegfree < n_wanted && stock->n_free > n_stay)
-		vmem_tag_put(vmp, stock_take(stock));
+	while (vmp->vm_nsegfree < n_wanted && stock->n_free > n_stay) {
+		u32 index = stock_take(stock);
+
+		vmem_tag_put(vmp, vmem_tag(index), index);
+	}
 	pthread_mutex_unlock(&tags.lock);
 	return vmp->vm_nsegfree >= VMEM_TAGS_PER_OP;
 }
@@ -271,9 +274,9 @@ fetch_chunk(vmem_t *vmp)
 		return -ENOMEM;
 	if (pthread_mutex_trylock(&populate_lock)) {
 		pthread_mutex_lock(&populate_lock);
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		VMEM_COUNT(vmp->vm_kstat.vk_populate_wait, 1);
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 	}
 	if (!is_chunk_needed(vmp, &stock)) {
 		pthread_mutex_unlock(&populate_lock);
@@ -307,9 +310,9 @@ vmem_populate_slow(vmem_t *vmp)
 	while (vmp->vm_nsegfree < VMEM_TAGS_PER_OP && !take_from_stock(vmp)) {
 		int error;
 
-		pthread_mutex_unlock(&vmp->vm_lock);
+		vmem_unlock(&vmp->vm_lock);
 		error = fetch_chunk(vmp);
-		pthread_mutex_lock(&vmp->vm_lock);
+		vmem_lock(&vmp->vm_lock);
 		if (error) {
 			VMEM_COUNT(vmp->vm_kstat.vk_populate_fail, 1);
 			return error;
@@ -342,11 +345,11 @@ take_free_chunk(stock_id_t stock_id)
 		id = chunks[id].prev;
 	if (id != NO_CHUNK && chunks[id].n_free == VMEM_TAGS_PER_CHUNK &&
 	    stock->n_free >= VMEM_TAGS_PER_CHUNK + n_stay) {
-		memory = vmem_chunks[id];
+		memory = vmem_tag(id << VMEM_LOG2_TAGS_PER_CHUNK);
 		chunk_unlink(id);
 		stock->n_free -= VMEM_TAGS_PER_CHUNK;
 		tags.n_chunks--;
-		vmem_chunks[id] = NULL;
+		vmem_chunks[id] = 0;
 		chunks[id].next = tags.free_ids;
 		tags.free_ids = id;
 	}

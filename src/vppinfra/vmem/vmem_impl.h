@@ -30,11 +30,26 @@
 #ifndef included_vppinfra_vmem_impl_h
 #define included_vppinfra_vmem_impl_h
 
+#include <pthread.h>
 #include <vppinfra/vmem.h>
 #include <vppinfra/vmem/index.h>
+#include <vppinfra/vmem/vmem_lock.h>
 
-/** A counter under the arena's lock that readers look at without it. */
-#define VMEM_COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
+/** A counter under the arena's lock that readers look at without it.  One instruction, which no
+ *  reader sees half of: as an atomic store of a sum it is three, and some ten are counted in each
+ *  operation. */
+#ifdef __x86_64__
+#	define VMEM_COUNT(counter, n)                                                             \
+		do {                                                                               \
+			if (sizeof(counter) == sizeof(u64))                                        \
+				asm("addq %1, %0" : "+m"(counter) : "er"((i64)(n)));               \
+			else                                                                       \
+				asm("addl %1, %0" : "+m"(counter) : "ir"((i32)(n)));               \
+		} while (0)
+#else
+#	define VMEM_COUNT(counter, n)                                                             \
+		__atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
+#endif
 #define VMEM_READ(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
 
 /* ---- tags ---- */
@@ -82,12 +97,16 @@ typedef enum {
  * import, one operation each. */
 #define VMEM_TAGS_RESERVE (8 * VMEM_TAGS_PER_OP)
 
-extern vmem_seg_t *vmem_chunks[VMEM_N_CHUNKS] __attribute__((visibility("hidden")));
+/* Where a chunk's tag number 0 would lie if numbers counted on from one chunk to the next; 0: no
+ * chunk.  So a tag is found without taking its number apart. */
+extern uword vmem_chunks[VMEM_N_CHUNKS] __attribute__((visibility("hidden")));
 
 always_inline vmem_seg_t *
 vmem_tag(u32 index)
 {
-	return vmem_chunks[index >> VMEM_LOG2_TAGS_PER_CHUNK] + (index & (VMEM_TAGS_PER_CHUNK - 1));
+	return uword_to_pointer(vmem_chunks[index >> VMEM_LOG2_TAGS_PER_CHUNK] +
+					(uword)index * sizeof(vmem_seg_t),
+				vmem_seg_t *);
 }
 
 always_inline vmem_tag_type_t
@@ -138,11 +157,10 @@ vmem_tag_get(vmem_t *vmp)
 	return index;
 }
 
+/* The tag t, of number index. */
 always_inline void
-vmem_tag_put(vmem_t *vmp, u32 index)
+vmem_tag_put(vmem_t *vmp, vmem_seg_t *t, u32 index)
 {
-	vmem_seg_t *t = vmem_tag(index);
-
 	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_UNUSED);
 	t->vs_anext = vmp->vm_segfree;
 	vmp->vm_segfree = index;
@@ -293,8 +311,7 @@ vmem_qcache_fronts(const vmem_t *vmp, const vmem_request_t *r)
 
 /* ---- spans ---- */
 
-/** vmem_core_alloc() without constraints, instant fit straight away where nothing stands in the way
- *  of it. */
+/** vmem_core_alloc() without constraints: straight away where nothing stands in the way. */
 int vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr);
 
 /** @return 0; -EINVAL not on quantum, empty or beyond the address space; -EEXIST overlap;
@@ -427,14 +444,25 @@ vmem_hash_bucket(const vmem_t *vmp, uword addr)
 
 void vmem_hash_init(vmem_t *vmp);
 
+always_inline uword
+vmem_hash_n_buckets(const vmem_t *vmp)
+{
+	return vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
+}
+
+always_inline bool
+vmem_hash_is_too_large(const vmem_t *vmp)
+{
+	uword n_buckets = vmem_hash_n_buckets(vmp);
+
+	return vmp->vm_n_segs < n_buckets / 2 && n_buckets > VMEM_HASH_INITIAL;
+}
+
 /* Sizes the table may keep: at most one entry a bucket, at least half of one. */
 always_inline bool
 vmem_hash_is_out_of_range(const vmem_t *vmp)
 {
-	uword n_buckets = vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
-
-	return vmp->vm_n_segs > n_buckets ||
-	       (vmp->vm_n_segs < n_buckets / 2 && n_buckets > VMEM_HASH_INITIAL);
+	return vmp->vm_n_segs > vmem_hash_n_buckets(vmp) || vmem_hash_is_too_large(vmp);
 }
 
 /** Split or join a bucket or two.  Arena locked.
@@ -504,9 +532,14 @@ bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
  *          only an index named in s->wants or a long walk could tell. */
 u32 vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr);
 
+/** The same for a size alone.  @return 0 as well where an index would have to be made */
+u32 vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy);
+
 /** By walking all the lists that may have it (fit_walk.c). */
 u32 vmem_walk_best(vmem_t *vmp, const vmem_search_t *s, uword *addr);
 u32 vmem_walk_lowest(vmem_t *vmp, const vmem_search_t *s, uword from, uword *addr);
+u32 vmem_walk_best_plain(vmem_t *vmp, uword size);
+u32 vmem_walk_lowest_plain(vmem_t *vmp, uword size);
 
 /** Lists that may hold a segment of this size. */
 always_inline u64

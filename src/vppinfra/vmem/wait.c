@@ -59,10 +59,10 @@ sources_could_give(vmem_t *vmp, uword size)
 		vmem_t *source = vmp->vm_source;
 		bool could;
 
-		pthread_mutex_lock(&source->vm_lock);
+		vmem_lock(&source->vm_lock);
 		could = some_span_could_hold(source, &all) ||
 			(source->vm_source_alloc && !vmem_is_over_limit(source, size));
-		pthread_mutex_unlock(&source->vm_lock);
+		vmem_unlock(&source->vm_lock);
 		if (!could)
 			return false;
 		if (source->vm_source_alloc == NULL)
@@ -85,9 +85,9 @@ is_hopeless(vmem_t *vmp, const vmem_search_t *s)
 		return false;
 	if (vmp->vm_source_alloc == NULL || (vmp->vm_limit && s->size > vmp->vm_limit))
 		return true;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	could_import = sources_could_give(vmp, s->size);
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	return !could_import;
 }
 
@@ -146,12 +146,7 @@ vmem_wait(vmem_t *vmp, vmem_waiter_t *w)
 	if (w->deadline_ns)
 		until = clib_min(until, w->deadline_ns);
 	while (!w->is_awake) {
-		struct timespec at = { .tv_sec = (time_t)(until / 1000000000u),
-				       .tv_nsec = (long)(until % 1000000000u) };
-
-		if (until == ~0ull)
-			pthread_cond_wait(&vmp->vm_cv, &vmp->vm_lock);
-		else if (pthread_cond_timedwait(&vmp->vm_cv, &vmp->vm_lock, &at) == ETIMEDOUT)
+		if (vmem_condition_wait(&vmp->vm_cv, &vmp->vm_lock, until))
 			break;
 	}
 	w->is_awake = 0;
@@ -210,7 +205,7 @@ vmem_serve_waiters(vmem_t *vmp, u32 tag)
 		dequeue(vmp, w);
 	}
 	if (is_any)
-		pthread_cond_broadcast(&vmp->vm_cv);
+		vmem_condition_broadcast(&vmp->vm_cv);
 }
 
 void
@@ -218,7 +213,7 @@ vmem_wake_all(vmem_t *vmp)
 {
 	for (vmem_waiter_t *w = vmp->vm_waiters; w; w = w->next)
 		w->is_awake = 1;
-	pthread_cond_broadcast(&vmp->vm_cv);
+	vmem_condition_broadcast(&vmp->vm_cv);
 }
 
 /* Imports from source, by however many arenas between. */
@@ -238,9 +233,9 @@ wake_if_fed(vmem_t *vmp, void *source)
 {
 	if (VMEM_READ(vmp->vm_n_waiters) == 0 || !is_fed_by(vmp, source))
 		return 0;
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	vmem_wake_all(vmp);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return 0;
 }
 
@@ -258,13 +253,13 @@ vmem_sleepers(vmem_t *vmp, vmem_sleeper_t *sleepers, u32 n)
 	u64 now = vmem_now_ns();
 	u32 i = 0;
 
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	for (const vmem_waiter_t *w = vmp->vm_waiters; w && i < n; w = w->next, i++) {
 		sleepers[i].size = w->search->asked;
 		sleepers[i].since_ns = now > w->began_ns ? now - w->began_ns : 0;
 		sleepers[i].deadline_ns = w->deadline_ns > now ? w->deadline_ns - now : 0;
 	}
 	i = vmp->vm_n_waiters;
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return i;
 }
