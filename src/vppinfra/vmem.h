@@ -181,8 +181,9 @@ CLIB_EXPORT void vmem_walk(vmem_t *vmp, int typemask, void (*func)(void *, void 
  *  rounding costs counts as free.  VMEM_MAXFREE alone: the largest free segment. */
 CLIB_EXPORT size_t vmem_size(vmem_t *vmp, int typemask);
 
-/** Give memory that vmem itself does not need back: surplus tags of every arena, then every
- *  chunk of tags that is wholly free, to vmem_seg_arena and so to the system. */
+/** Give memory that vmem itself does not need back: surplus tags of every arena, blocks that
+ *  shrinking hashes left, then every chunk of tags that is wholly free, to vmem_hash_arena and
+ *  vmem_seg_arena and so to the system. */
 CLIB_EXPORT void vmem_reap(void);
 
 /* ---- ours; what takes and gives no address or flag is in vmem_core.h ---- */

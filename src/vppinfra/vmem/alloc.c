@@ -23,7 +23,7 @@ after_hash_change(vmem_t *vmp, vmem_after_t *after)
 
 	if (PREDICT_TRUE(!vmem_hash_is_out_of_range(vmp)))
 		return;
-	after->part = vmem_hash_step(vmp, &after->n_buckets, &after->wants_part);
+	after->hash_block = vmem_hash_step(vmp, &after->wants_part);
 	if (after->wants_part) {
 		n_ops = vmp->vm_kstat.vk_alloc + vmp->vm_kstat.vk_free;
 		after->wants_part = n_ops >= vmp->vm_hash_retry;
@@ -51,8 +51,8 @@ vmem_after_run(vmem_t *vmp, const vmem_after_t *after)
 {
 	if (PREDICT_FALSE(after->size != 0))
 		vmem_source_export(vmp, after->addr, after->size);
-	if (PREDICT_FALSE(after->part != NULL))
-		vmem_hash_free_part(after->part, after->n_buckets);
+	if (PREDICT_FALSE(after->hash_block != NULL))
+		vmem_hash_put_block(after->hash_block);
 	if (PREDICT_FALSE(after->wants_part))
 		vmem_hash_add_part(vmp);
 	if (PREDICT_FALSE(after->wants_nodes))

@@ -100,25 +100,24 @@ join_buckets(vmem_t *vmp)
 	}
 }
 
-/* The bucket that was joined last was the first of its memory: take that out.  A directory stays:
- * it is small, and will be wanted again. */
+/* The bucket that was joined last was the first of its block: take that out.  A directory stays, as
+ * do the parts that are smaller than a block: together they are small, and will be wanted again. */
 static vmem_tag_index_t *
-take_unused(vmem_t *vmp, uword bucket, uword *n_freed)
+take_unused(vmem_t *vmp, uword bucket)
 {
-	vmem_tag_index_t *freed, **place = place_of(vmp, bucket);
-	uword offset, part = vmem_hash_part_of(bucket, &offset);
+	vmem_tag_index_t *freed, **place;
 
-	if (offset & (VMEM_HASH_BLOCK_BUCKETS - 1))
+	if (bucket & (VMEM_HASH_BLOCK_BUCKETS - 1) || bucket == 0)
 		return NULL;
+	place = place_of(vmp, bucket);
 	freed = *place;
-	*n_freed = has_blocks(part) ? VMEM_HASH_BLOCK_BUCKETS : bucket;
 	*place = NULL;
 	VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, 1);
 	return freed;
 }
 
 vmem_tag_index_t *
-vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part)
+vmem_hash_step(vmem_t *vmp, u8 *wants_part)
 {
 	vmem_tag_index_t *freed = NULL, **place;
 
@@ -133,11 +132,52 @@ vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part)
 			continue;
 		}
 		join_buckets(vmp);
-		freed = take_unused(vmp, next_bucket(vmp), n_freed);
+		freed = take_unused(vmp, next_bucket(vmp));
 		if (freed)
 			break;
 	}
 	return freed;
+}
+
+/* Blocks that a shrinking table left, for the next that grows, in whatever arena: giving one back
+ * to the system is two calls that change its mappings, tens of microseconds in the middle of a
+ * free.  Linked through their first words, under the lock of the tags' stock; vmem_reap() gives
+ * them back. */
+static vmem_tag_index_t *spare_blocks;
+
+void
+vmem_hash_put_block(vmem_tag_index_t *block)
+{
+	vmem_tags_lock();
+	memcpy(block, &spare_blocks, sizeof(spare_blocks));
+	spare_blocks = block;
+	vmem_tags_unlock();
+}
+
+static vmem_tag_index_t *
+take_spare_block(void)
+{
+	vmem_tag_index_t *block;
+
+	vmem_tags_lock();
+	block = spare_blocks;
+	if (block)
+		memcpy(&spare_blocks, block, sizeof(spare_blocks));
+	vmem_tags_unlock();
+	return block;
+}
+
+uword
+vmem_hash_trim(void)
+{
+	vmem_tag_index_t *block;
+	uword n_bytes = 0;
+
+	while ((block = take_spare_block()) != NULL) {
+		vmem_hash_free_part(block, VMEM_HASH_BLOCK_BUCKETS);
+		n_bytes += VMEM_HASH_BLOCK_BUCKETS * sizeof(block[0]);
+	}
+	return n_bytes;
 }
 
 void
@@ -160,6 +200,24 @@ free_directory(vmem_t *vmp, uword part)
 				    VMEM_HASH_BLOCK_BUCKETS);
 	vmem_hash_free_part(vmp->vm_hash_table[part],
 			    n_blocks_of_part(part) * sizeof(void *) / sizeof(vmem_tag_index_t));
+}
+
+void
+vmem_hash_free_unused(vmem_t *vmp)
+{
+	vmem_tag_index_t *unused[VMEM_HASH_PARTS] = { NULL };
+	uword part;
+
+	vmem_lock(&vmp->vm_lock);
+	for (part = 1; !has_blocks(part); part++) {
+		if ((uword)VMEM_HASH_INITIAL << (part - 1) >= vmem_hash_n_buckets(vmp)) {
+			unused[part] = vmp->vm_hash_table[part];
+			vmp->vm_hash_table[part] = NULL;
+		}
+	}
+	vmem_unlock(&vmp->vm_lock);
+	while (--part > 0)
+		vmem_hash_free_part(unused[part], (uword)VMEM_HASH_INITIAL << (part - 1));
 }
 
 void
@@ -222,16 +280,20 @@ add_once(vmem_t *vmp)
 	vmem_request_t request = { .max = ~(uword)0, .flags = VMEM_REQUEST_NOSLEEP };
 	uword memory = 0, offset;
 	bool is_directory, is_added = false;
-	int error;
+	int error = 0;
 
 	vmem_lock(&vmp->vm_lock);
 	request.size = missing_bytes(vmp, &is_directory);
 	vmem_unlock(&vmp->vm_lock);
 	if (request.size == 0)
 		return false;
-	vmem_n_nested++;
-	error = vmem_core_alloc(vmem_hash_arena, &request, &memory);
-	vmem_n_nested--;
+	if (request.size == VMEM_HASH_BLOCK_BUCKETS * sizeof(vmem_tag_index_t))
+		memory = pointer_to_uword(take_spare_block());
+	if (memory == 0) {
+		vmem_n_nested++;
+		error = vmem_core_alloc(vmem_hash_arena, &request, &memory);
+		vmem_n_nested--;
+	}
 	if (error)
 		return false; /* longer chains are only slower */
 	if (is_directory)

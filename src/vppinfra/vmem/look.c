@@ -242,6 +242,7 @@ vmem_vacate(vmem_t *vmp)
 	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
 	vmem_unlock(&vmp->vm_lock);
 	vmem_index_free(idle);
+	vmem_hash_free_unused(vmp);
 	return n_bytes;
 }
 
@@ -267,7 +268,9 @@ vmem_reap(void)
 	if (!vmem_is_ready())
 		return;
 	vmem_foreach_arena(vacate, NULL);
-	/* Giving chunks back leaves the arenas they came through with tags: those go next. */
-	while (vmem_tags_trim())
+	vmem_hash_trim();
+	/* Giving anything back leaves the arenas it came through with tags: those go next. */
+	do
 		vmem_foreach_arena(give_surplus_tags, NULL);
+	while (vmem_tags_trim());
 }

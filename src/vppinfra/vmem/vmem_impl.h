@@ -231,9 +231,8 @@ typedef struct {
 
 /** What an operation leaves to be done without the lock. */
 typedef struct {
-	vmem_tag_index_t *part; /* of the hash, used no more */
-	uword n_buckets;
-	uword addr, size; /* goes back to the source; size 0: nothing does */
+	vmem_tag_index_t *hash_block; /* used no more */
+	uword addr, size;             /* goes back to the source; size 0: nothing does */
 	vmem_index_t *dead_index;
 	u8 wants_part, wants_nodes;
 	u8 has_room; /* whoever imports from here may ask again */
@@ -466,10 +465,9 @@ vmem_hash_is_out_of_range(const vmem_t *vmp)
 }
 
 /** Split or join a bucket or two.  Arena locked.
- *  @param[out] n_freed  buckets of a part that is used no more: vmem_hash_free_part() it once
- *              unlocked  @return that part or NULL
- *  @param[out] wants_part  nothing can be split before vmem_hash_add_part() */
-vmem_tag_index_t *vmem_hash_step(vmem_t *vmp, uword *n_freed, u8 *wants_part);
+ *  @param[out] wants_part  nothing can be split before vmem_hash_add_part()
+ *  @return a block that is used no more, for vmem_hash_put_block() once unlocked; or NULL */
+vmem_tag_index_t *vmem_hash_step(vmem_t *vmp, u8 *wants_part);
 
 /** Fetch the next part and put it in place.  No lock held. */
 void vmem_hash_add_part(vmem_t *vmp);
@@ -477,6 +475,12 @@ void vmem_hash_add_part(vmem_t *vmp);
 void vmem_hash_serve_pending(void);
 
 void vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets);
+/** Keep a block for the next table that grows. */
+void vmem_hash_put_block(vmem_tag_index_t *block);
+/** Parts smaller than a block that a smaller table left.  No lock held. */
+void vmem_hash_free_unused(vmem_t *vmp);
+/** Give such blocks back to vmem_hash_arena.  @return bytes.  No lock held. */
+uword vmem_hash_trim(void);
 /** Bytes of a table beside its first part.  Arena locked. */
 u64 vmem_hash_table_bytes(const vmem_t *vmp);
 /** All of a dying arena's table. */
