@@ -91,11 +91,11 @@ static never_inline pktpool_thread_t *
 thread_create(pktpool_t *pool, u16 index)
 {
 	uword n_magazine = magazine_bytes(pool);
+	u32 n_slots = pktpool_load(&pool->n_slots);
 	pktpool_thread_t *t;
 
 	STATIC_ASSERT_SIZEOF(pktpool_thread_t, CLIB_CACHE_LINE_BYTES);
-	t = clib_mem_heap_alloc_aligned(pool->heap, sizeof(*t) + 2 * n_magazine,
-					CLIB_CACHE_LINE_BYTES);
+	t = pktpool_table_alloc(pool, sizeof(*t) + 2 * n_magazine);
 	if (!t)
 		return NULL;
 	memset(t, 0, sizeof(*t));
@@ -103,6 +103,10 @@ thread_create(pktpool_t *pool, u16 index)
 	t->previous = (pktpool_magazine_t *)((u8 *)t->loaded + n_magazine);
 	/* Release: the slot is whole, pairs with pktpool_thread(). */
 	atomic_store_explicit(&pool->threads[index], t, memory_order_release);
+	while (n_slots <= index &&
+	       !atomic_compare_exchange_weak_explicit(&pool->n_slots, &n_slots, index + 1u,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
 	return t;
 }
 
@@ -122,7 +126,7 @@ thread_self(pktpool_t *pool)
 u32
 pktpool_n_cached(pktpool_t *pool)
 {
-	u32 n = 0, limit = clib_thread_index_limit();
+	u32 n = 0, limit = pktpool_load(&pool->n_slots);
 
 	for (u32 i = 0; i < limit; i++) {
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
@@ -284,8 +288,7 @@ pktpool_depot_init(pktpool_t *pool)
 	pool->magazine_size = clib_clamp(m_size, PKTPOOL_MAGAZINE_MIN, PKTPOOL_MAGAZINE_MAX);
 	pool->n_containers = pool->n_buffers / pool->magazine_size + 3;
 	n_bytes = magazine_bytes(pool);
-	p = clib_mem_heap_alloc_aligned(pool->heap, pool->n_containers * n_bytes,
-					CLIB_CACHE_LINE_BYTES);
+	p = pktpool_table_alloc(pool, pool->n_containers * n_bytes);
 	if (!p)
 		return -ENOMEM;
 	pool->containers = p;
@@ -302,10 +305,10 @@ pktpool_depot_free(pktpool_t *pool)
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 		if (t)
-			clib_mem_heap_free(pool->heap, t);
+			pktpool_table_free(pool, t);
 	}
 	if (pool->containers)
-		clib_mem_heap_free(pool->heap, pool->containers);
+		pktpool_table_free(pool, pool->containers);
 }
 
 /* ---- get ---- */

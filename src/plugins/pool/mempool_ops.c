@@ -3,38 +3,61 @@
  *
  * Two ways in.  pktpool_create() passes its pool as pool_config and places the objects itself, so
  * that no header shares a cache set with all others.  Any other program that names our ops
- * (--mbuf-pool-ops-name=vmheap) gets a pool of its own for the objects that DPDK places. */
+ * (--mbuf-pool-ops-name=vmheap) gets a pool of its own for the objects, which lie where DPDK puts
+ * them or, if the driver's options say so, in our node's arena.
+ *
+ * Which functions get and put are is a matter of the process: threads of a primary have magazines,
+ * a secondary works on the depot.  That is not known yet when a library is loaded, so the table
+ * first holds functions that look, once, and leave the right ones there. */
 #include <plugins/pool/pktpool_impl.h>
+#include <plugins/pool/share.h>
 
 #include <stdio.h>
 #include <rte_common.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mempool.h>
 
 int pktpool_ops_error;
+static pktpool_foreign_options_t options;
 
-static int
-ops_alloc(struct rte_mempool *mp)
+void
+pktpool_foreign_set_options(const pktpool_foreign_options_t *o)
 {
-	pktpool_t *pool = mp->pool_config;
-
-	if (!pool) {
-		int error = pktpool_create_for_mempool(mp, &pool);
-
-		if (error)
-			return error;
-	}
-	mp->pool_data = pool;
-	return 0;
+	options = *o;
 }
 
-static void
-ops_free(struct rte_mempool *mp)
+const pktpool_foreign_options_t *
+pktpool_foreign_options(void)
 {
-	pktpool_t *pool = mp->pool_data;
-
-	if (pool && !pool->is_in_arena)
-		pktpool_free_for_mempool(pool);
+	return &options;
 }
+
+int
+pktpool_ops_status(void)
+{
+	return pktpool_ops_error;
+}
+
+void
+pktpool_foreign_closing(pktpool_t *pool)
+{
+	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
+}
+
+u32
+pktpool_foreign_n_in_caches(const struct rte_mempool *mp)
+{
+	u32 n = 0;
+
+	if (mp->cache_size)
+		for (u32 i = 0; i < RTE_MAX_LCORE; i++)
+			n += *(volatile u32 *)&mp->local_cache[i].len;
+	return n;
+}
+
+/* ---- get and put ---- */
 
 static int
 ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
@@ -54,12 +77,118 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	return pktpool_get_raw(pool, objs, n);
 }
 
+static int
+secondary_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
+{
+	pktpool_secondary_put(mp->pool_data, objs, n);
+	return 0;
+}
+
+static int
+secondary_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
+{
+	pktpool_t *pool = mp->pool_data;
+
+	if (atomic_load_explicit(&pool->is_closing, memory_order_relaxed))
+		return -ENOBUFS;
+	return pktpool_secondary_get(pool, objs, n);
+}
+
+void
+pktpool_ops_bind(void)
+{
+	int is_secondary = rte_eal_process_type() == RTE_PROC_SECONDARY;
+
+	/* By name: a secondary's table is put into another order. */
+	for (u32 i = 0; i < RTE_MEMPOOL_MAX_OPS_IDX; i++) {
+		struct rte_mempool_ops *o = &rte_mempool_ops_table.ops[i];
+
+		if (strcmp(o->name, PKTPOOL_OPS_NAME))
+			continue;
+		o->enqueue = is_secondary ? secondary_enqueue : ops_enqueue;
+		o->dequeue = is_secondary ? secondary_dequeue : ops_dequeue;
+	}
+}
+
+static int
+first_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
+{
+	pktpool_ops_bind();
+	return rte_eal_process_type() == RTE_PROC_SECONDARY ? secondary_enqueue(mp, objs, n)
+							    : ops_enqueue(mp, objs, n);
+}
+
+static int
+first_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
+{
+	pktpool_ops_bind();
+	return rte_eal_process_type() == RTE_PROC_SECONDARY ? secondary_dequeue(mp, objs, n)
+							    : ops_dequeue(mp, objs, n);
+}
+
 static unsigned int
 ops_get_count(const struct rte_mempool *mp)
 {
 	pktpool_t *pool = mp->pool_data;
 
-	return pktpool_load(&pool->n_depot) + pktpool_n_cached(pool);
+	/* Objects on their way between the two sums may be seen twice. */
+	return clib_min(pktpool_load(&pool->n_depot) + pktpool_n_cached(pool), pool->n_buffers);
+}
+
+/* ---- life ---- */
+
+/* Every get and put is ours to see: DPDK's caches hold nothing.  Not by cache_size, which says
+ * where the mempool's private area lies. */
+static void
+close_caches(struct rte_mempool *mp)
+{
+	if (!mp->cache_size)
+		return;
+	for (u32 i = 0; i < RTE_MAX_LCORE; i++) {
+		mp->local_cache[i].size = 0;
+		mp->local_cache[i].flushthresh = 0;
+	}
+}
+
+static int
+ops_alloc(struct rte_mempool *mp)
+{
+	pktpool_t *pool = mp->pool_config;
+
+	if (!pool) {
+		int error = options.refuse ? options.refuse : pktpool_create_for_mempool(mp, &pool);
+
+		if (error)
+			return error;
+		pktpool_share_publish_ops();
+		if (options.is_accounted)
+			close_caches(mp);
+	}
+	mp->pool_data = pool;
+	return 0;
+}
+
+static void
+ops_free(struct rte_mempool *mp)
+{
+	pktpool_t *pool = mp->pool_data;
+
+	if (pool && !pool->is_in_arena)
+		pktpool_free_for_mempool(pool);
+}
+
+static ssize_t
+ops_calc_mem_size(const struct rte_mempool *mp, u32 n, u32 pg_shift, size_t *min_chunk_size,
+		  size_t *align)
+{
+	pktpool_t *pool = mp->pool_data;
+
+	if (pool->is_in_arena || !options.in_arena)
+		return rte_mempool_op_calc_mem_size_default(mp, n, pg_shift, min_chunk_size, align);
+	/* A token: the memory is ours.  What populate gets next is the answer to this. */
+	pool->is_asked = 1;
+	*min_chunk_size = *align = RTE_MEMPOOL_ALIGN;
+	return RTE_MEMPOOL_ALIGN;
 }
 
 /* Objects of an arena's pool that lie in this chunk, straight into the depot. */
@@ -71,6 +200,10 @@ ops_populate(struct rte_mempool *mp, unsigned int max_objs, void *vaddr, rte_iov
 	uword chunk = (uword)vaddr;
 	u32 n = 0;
 
+	if (pool->is_asked) {
+		pool->is_asked = 0;
+		return pktpool_foreign_populate(mp, max_objs, obj_cb, obj_cb_arg);
+	}
 	if (!pool->is_in_arena)
 		return rte_mempool_op_populate_default(mp, max_objs, vaddr, iova, len, obj_cb,
 						       obj_cb_arg);
@@ -92,9 +225,10 @@ static const struct rte_mempool_ops ops = {
 	.name = PKTPOOL_OPS_NAME,
 	.alloc = ops_alloc,
 	.free = ops_free,
-	.enqueue = ops_enqueue,
-	.dequeue = ops_dequeue,
+	.enqueue = first_enqueue,
+	.dequeue = first_dequeue,
 	.get_count = ops_get_count,
+	.calc_mem_size = ops_calc_mem_size,
 	.populate = ops_populate,
 };
 

@@ -76,7 +76,8 @@ CLIB_EXPORT struct rte_mempool *pktpool_mempool(pktpool_t *pool);
 CLIB_EXPORT pktpool_t *pktpool_of_mempool(const struct rte_mempool *mp);
 /** The pool of a node, or the nearest that exists; NULL if there is none. */
 CLIB_EXPORT pktpool_t *pktpool_by_node(int numa_node);
-/** Calls fn for each pool, in order of index, until it returns nonzero; fn may destroy its pool. */
+/** Calls fn for each pool until it returns nonzero: ours in order of index, fn may destroy its
+ *  pool; then those behind other people's mempools, where fn may not make or free mempools. */
 CLIB_EXPORT void pktpool_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg);
 
 /** Process-wide base of indices: vm_window_base(), set when the first pool is made. */

@@ -53,6 +53,8 @@ struct pktpool {
 	u8 log2_page_size;
 	u8 is_in_arena;   /* buffers lie in [start, start + size); else in chunks DPDK gave */
 	u8 is_registered; /* with rte_extmem_register() */
+	u8 is_asked;      /* foreign: DPDK asked how much memory, what comes next is the answer */
+	u8 is_private;    /* foreign: objects lie where no other process sees them */
 	int numa_node;
 	u32 n_buffers;
 	u32 buffer_bytes; /* stride */
@@ -83,15 +85,38 @@ struct pktpool {
 
 	/* Element i: written once by thread i, read by any. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic(pktpool_thread_t *) threads[CLIB_MAX_THREADS];
+	/* One above the greatest i; here and not in the process, for others read it too. */
+	_Atomic u32 n_slots;
 };
+
+/* The lock's word: 0 free, 1 a thread of the process whose threads have slots, else a secondary
+ * process (share.c), which may be killed while it holds it. */
+#define PKTPOOL_LOCK_THREAD 1u
+#define PKTPOOL_LOCK_FIRST_SECONDARY 2u
+/* 16384 pauses are about a quarter of a millisecond. */
+#define PKTPOOL_LOCK_PATIENCE (1u << 14)
+
+/** foreign.c: holder, a secondary, is gone: undo what it began and hold the lock as taker.
+ *  @return whether that was done; the caller goes on waiting otherwise. */
+int pktpool_lock_inherit(pktpool_t *pool, u32 holder, u32 taker);
 
 always_inline void
 pktpool_lock(pktpool_t *pool)
 {
+	u32 holder = 0, n_pauses = 0;
+
 	/* Acquire: the depot as the last holder left it, pairs with pktpool_unlock(). */
-	while (PREDICT_FALSE(atomic_exchange_explicit(&pool->lock, 1, memory_order_acquire)))
-		while (atomic_load_explicit(&pool->lock, memory_order_relaxed))
+	while (PREDICT_FALSE(!atomic_compare_exchange_weak_explicit(
+		&pool->lock, &holder, PKTPOOL_LOCK_THREAD, memory_order_acquire,
+		memory_order_relaxed))) {
+		while ((holder = atomic_load_explicit(&pool->lock, memory_order_relaxed))) {
 			CLIB_PAUSE();
+			if (PREDICT_FALSE(++n_pauses % PKTPOOL_LOCK_PATIENCE == 0) &&
+			    holder >= PKTPOOL_LOCK_FIRST_SECONDARY &&
+			    pktpool_lock_inherit(pool, holder, PKTPOOL_LOCK_THREAD))
+				return;
+		}
+	}
 }
 
 always_inline void
@@ -152,16 +177,55 @@ void pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n);
 
 /* ---- pool.c ---- */
 
-/** A pool without an arena, for a mempool whose memory DPDK provides. */
-int pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **pool);
-void pktpool_free_for_mempool(pktpool_t *pool);
+/** Memory for the pool's tables, aligned to a line: of its heap, or of DPDK's where the pool is
+ *  somebody else's mempool's.  NULL when there is none. */
+void *pktpool_table_alloc(pktpool_t *pool, uword n_bytes);
+void pktpool_table_free(pktpool_t *pool, void *p);
+/** Magazines go home when their thread exits, from now on.  @return 0 or -ENOMEM. */
+int pktpool_watch_threads(void);
 
 /** Address of object i of an arena's pool: its rte_mempool_objhdr. */
 uword pktpool_object_address(const pktpool_t *pool, u32 i);
 /** The inverse; ~0 when the address is no object's. */
 u32 pktpool_object_number(const pktpool_t *pool, uword address);
 
+/* ---- foreign.c ---- */
+
+/** A pool for a mempool that somebody else made; its tables lie in DPDK's shared memory. */
+int pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **pool);
+void pktpool_free_for_mempool(pktpool_t *pool);
+/** The magazines of one thread index, in all pools of this kind. */
+void pktpool_foreign_flush(u16 index);
+/** Whether DPDK's list of mempools may be looked at. */
+void pktpool_foreign_set_up(int up);
+/** fn may not make or free mempools: DPDK's list is locked. */
+void pktpool_foreign_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg);
+/** get and put of a process that has no slots: always the depot. */
+int pktpool_secondary_get(pktpool_t *pool, void **objs, u32 n);
+void pktpool_secondary_put(pktpool_t *pool, void *const *objs, u32 n);
+
+/* ---- foreign_arena.c ---- */
+
+/** Place all objects of a mempool in its node's arena, as chunks of its memory list.
+ *  @return how many, or a negative errno with nothing kept. */
+int pktpool_foreign_populate(struct rte_mempool *mp, u32 max_objs,
+			     rte_mempool_populate_obj_cb_t *obj_cb, void *obj_cb_arg);
+
+/* ---- share.c ---- */
+
+/** This process's word in a lock. */
+extern u32 pktpool_lock_word;
+/** Whether the process behind a lock's word is gone. */
+int pktpool_share_is_dead(u32 lock_word);
+/** A secondary asks the primary to bring its threads' magazines home.  @return 0 when it did. */
+int pktpool_share_ask_reclaim(pktpool_t *pool, u32 n);
+/** The names in our table, for secondaries; cheap when nothing has changed. */
+void pktpool_share_publish_ops(void);
+
 /* ---- mempool_ops.c ---- */
+
+/** The functions of our ops that fit this process: with slots, or without. */
+void pktpool_ops_bind(void);
 
 /** 0, or why the constructor could not register our ops: -ENOSPC, -EEXIST. */
 extern int pktpool_ops_error;

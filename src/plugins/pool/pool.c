@@ -120,6 +120,24 @@ table_remove(pktpool_t *pool)
 	atomic_store_explicit(&pktpool_main.pools[pool->index], NULL, memory_order_release);
 }
 
+void *
+pktpool_table_alloc(pktpool_t *pool, uword n_bytes)
+{
+	if (!pool->heap)
+		return rte_malloc_socket("vmheap-pool", n_bytes, CLIB_CACHE_LINE_BYTES,
+					 pool->numa_node);
+	return clib_mem_heap_alloc_aligned(pool->heap, n_bytes, CLIB_CACHE_LINE_BYTES);
+}
+
+void
+pktpool_table_free(pktpool_t *pool, void *p)
+{
+	if (!pool->heap)
+		rte_free(p);
+	else
+		clib_mem_heap_free(pool->heap, p);
+}
+
 /* The lock of the table is held, so no pool goes away under us. */
 static void
 flush_thread_index(u16 index)
@@ -142,6 +160,31 @@ thread_exits(void *arg, u16 index)
 	pthread_mutex_lock(&pktpool_main.lock);
 	flush_thread_index(index);
 	pthread_mutex_unlock(&pktpool_main.lock);
+	pktpool_foreign_flush(index);
+}
+
+/* The lock of the table is held. */
+static int
+watch_threads(void)
+{
+	int error = 0;
+
+	if (!pktpool_main.exit_is_registered)
+		error = clib_thread_at_exit(thread_exits, NULL);
+	if (!error)
+		pktpool_main.exit_is_registered = 1;
+	return error;
+}
+
+int
+pktpool_watch_threads(void)
+{
+	int error;
+
+	pthread_mutex_lock(&pktpool_main.lock);
+	error = watch_threads();
+	pthread_mutex_unlock(&pktpool_main.lock);
+	return error;
 }
 
 void
@@ -264,13 +307,11 @@ release(pktpool_t *pool)
 	void *heap = pool->heap;
 
 	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
-	if (pool->is_in_arena) {
-		rte_mempool_free(pool->mempool);
-		if (pool->is_registered)
-			rte_extmem_unregister((void *)pool->start, pool->size);
-		if (pool->start)
-			vmem_free(clib_arena_vmem(pool->arena), (void *)pool->start, pool->size);
-	}
+	rte_mempool_free(pool->mempool);
+	if (pool->is_registered)
+		rte_extmem_unregister((void *)pool->start, pool->size);
+	if (pool->start)
+		vmem_free(clib_arena_vmem(pool->arena), (void *)pool->start, pool->size);
 	pktpool_depot_free(pool);
 	clib_mem_heap_free(heap, pool);
 }
@@ -292,17 +333,14 @@ struct_alloc(void *heap, const char *name, pktpool_t **result)
 static int
 publish(pktpool_t *pool)
 {
-	int error = 0;
+	int error;
 
 	pktpool_store(&pool->n_low_water, pool->n_buffers);
 	pool->depot_low_water = pool->n_buffers;
 	pthread_mutex_lock(&pktpool_main.lock);
-	if (!pktpool_main.exit_is_registered)
-		error = clib_thread_at_exit(thread_exits, NULL);
-	if (!error) {
-		pktpool_main.exit_is_registered = 1;
+	error = watch_threads();
+	if (!error)
 		error = table_add(pool);
-	}
 	pthread_mutex_unlock(&pktpool_main.lock);
 	return error;
 }
@@ -358,42 +396,6 @@ pktpool_create(const pktpool_params_t *params, pktpool_t **result)
 	}
 	*result = pool;
 	return 0;
-}
-
-int
-pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **result)
-{
-	void *heap = mp->socket_id >= 0 ? clib_mem_get_numa_heap((u32)mp->socket_id) : NULL;
-	pktpool_t *pool;
-	int error;
-
-	if (!heap)
-		heap = clib_mem_get_heap();
-	error = heap ? struct_alloc(heap, mp->name, &pool) : -ENOMEM;
-	if (error)
-		return error;
-	pool->numa_node = mp->socket_id;
-	pool->n_buffers = mp->size;
-	pool->buffer_bytes = mp->header_size + mp->elt_size + mp->trailer_size;
-	pool->mempool = mp;
-	error = pktpool_depot_init(pool);
-	if (!error)
-		error = publish(pool);
-	if (error) {
-		release(pool);
-		return error;
-	}
-	*result = pool;
-	return 0;
-}
-
-void
-pktpool_free_for_mempool(pktpool_t *pool)
-{
-	pthread_mutex_lock(&pktpool_main.lock);
-	table_remove(pool);
-	pthread_mutex_unlock(&pktpool_main.lock);
-	release(pool);
 }
 
 int
@@ -484,6 +486,7 @@ pktpool_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg)
 		if (pool && fn(pool, arg))
 			return;
 	}
+	pktpool_foreign_foreach(fn, arg);
 }
 
 int

@@ -53,7 +53,7 @@ reclaim_one(pktpool_t *pool, pktpool_thread_t *t)
 void
 pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 {
-	u32 limit = clib_thread_index_limit(), n_elsewhere = 0;
+	u32 limit = pktpool_load(&pool->n_slots), n_elsewhere = 0;
 
 	if (!is_offered)
 		return;
