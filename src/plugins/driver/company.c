@@ -12,7 +12,7 @@
 static void (*stop)(void);
 
 /* Where it is, seen from the driver: installed, or in a build. */
-static const char *const places[] = { "vmheap/vmheap_company.so", "../cli/vmheap_company.so" };
+static const char *const places[] = { "vmheap/vmheap_company.so", "../../cli/vmheap_company.so" };
 
 static void *
 load(char *what, uword n_what)
