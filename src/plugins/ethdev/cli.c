@@ -123,26 +123,6 @@ add_detail(cli_output_t *out, const vmheap_port_t *port, const port_view_t *v)
 	cli_end(out);
 }
 
-/* The next word as a port; NULL when it is none, with the input before the word. */
-static const vmheap_port_t *
-parse_port(unformat_input_t *input)
-{
-	const vmheap_port_t *port;
-	u8 *name = NULL;
-	uword at;
-
-	unformat_skip_white_space(input);
-	at = input->index;
-	if (!unformat(input, "%U", unformat_token, "a-zA-Z0-9_.:/-", &name))
-		return NULL;
-	vec_add1(name, 0);
-	port = vmheap_port_by_name((char *)name);
-	if (!port)
-		input->index = at;
-	vec_free(name);
-	return port;
-}
-
 static int
 show_one(const vmheap_port_t *port, void *arg)
 {
@@ -187,7 +167,7 @@ show_interface(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t 
 	while (unformat_skip_white_space(input), !unformat_is_eof(input)) {
 		if (unformat(input, "detail"))
 			detail = 1;
-		else if (only || !(only = parse_port(input)))
+		else if (only || !unformat(input, "%U", unformat_vmheap_port, &only))
 			return vmheap_config_unknown(input, "the name of a port or detail");
 	}
 	t = cli_table(out, "interfaces", columns, ARRAY_LEN(columns));
@@ -232,8 +212,7 @@ clear_interface(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t
 		vmheap_port_foreach(clear_one, NULL);
 		return NULL;
 	}
-	only = parse_port(input);
-	if (!only)
+	if (!unformat(input, "%U", unformat_vmheap_port, &only))
 		return vmheap_config_unknown(input, "the name of a port");
 	clear_one(only, NULL);
 	return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ethdev-rx-P-Q: a source that polls queue Q of port P.  What arrives goes on as it is, the whole
- * stream moved to the one next node that somebody chose for the port. */
+ * stream moved to the one next node that somebody chose for the port at that moment. */
 #include "ethdev.h"
 
 #include <stdio.h>
@@ -46,7 +46,10 @@ rx_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n_ob
 		for (u32 i = 0; i < n; i++)
 			((struct rte_mbuf *)node->objs[i])->port = ctx->port_id;
 	node->idx = n;
-	rte_node_next_stream_move(graph, node, 0);
+	/* Acquire: what the next node finds about this port, with the release of who chose it. */
+	rte_node_next_stream_move(
+		graph, node,
+		atomic_load_explicit(&vmheap_port_rx_edge[ctx->port_id], memory_order_acquire));
 	return n;
 }
 
@@ -63,7 +66,7 @@ RTE_NODE_REGISTER(ethdev_rx)
 static clib_error_t *
 add_queue(const vmheap_port_t *port, u16 queue)
 {
-	const char *next = port->rx_next;
+	const char *missing = "";
 	char suffix[RTE_NODE_NAMESIZE], name[RTE_NODE_NAMESIZE];
 	u32 worker = (port->port_id + queue) % ethdev_main.n_workers;
 	rte_node_t id;
@@ -71,15 +74,15 @@ add_queue(const vmheap_port_t *port, u16 queue)
 
 	snprintf(suffix, sizeof(suffix), "%u-%u", port->port_id, queue);
 	snprintf(name, sizeof(name), ETHDEV_RX_NODE "-%u-%u", port->port_id, queue);
-	if (rte_node_from_name(next) == RTE_NODE_ID_INVALID)
-		return clib_error_return(0, "port %s: %s sends it to node %s, which does not exist",
-					 port->name, port->rx_owner, next);
 	id = rte_node_clone(ethdev_rx.id, suffix);
 	if (id == RTE_NODE_ID_INVALID)
 		return clib_error_return(0, "port %s: node %s cannot be made", port->name, name);
-	if (rte_node_edge_update(id, 0, &next, 1) != 1)
-		return clib_error_return(0, "port %s: no edge from %s to %s", port->name, name,
-					 next);
+	rc = vmheap_port_add_rx_edges(id, &missing);
+	if (rc)
+		return clib_error_return_code(0, rc, 0, "port %s: edges of %s: %s%s", port->name,
+					      name,
+					      rc == -ENOENT ? "there is no node " : "no memory",
+					      rc == -ENOENT ? missing : "");
 	rc = vmheap_worker_add_source(worker, name);
 	if (rc)
 		return clib_error_return_code(0, rc, 0, "port %s: worker %u does not take %s: %s",

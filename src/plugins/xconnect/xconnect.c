@@ -16,6 +16,7 @@
 
 #define XCONNECT_NODE "xconnect"
 #define EDGE_DROP 0
+#define PLUGIN "xconnect"
 
 VMHEAP_PLUGIN_REGISTER(.name = "xconnect", .version = VMHEAP_VERSION,
 		       .description = "connects ports in pairs", .requires = "ethdev");
@@ -131,12 +132,33 @@ disconnect_ports(u16 a, u16 b)
 	atomic_store_explicit(&xconnect_main.edge_of[a], EDGE_DROP, memory_order_relaxed);
 	atomic_store_explicit(&xconnect_main.edge_of[b], EDGE_DROP, memory_order_relaxed);
 	xconnect_main.peer_of[a] = xconnect_main.peer_of[b] = NO_PEER;
+	vmheap_port_clear_rx_next(a, PLUGIN);
+	vmheap_port_clear_rx_next(b, PLUGIN);
+}
+
+/* A port that belongs to a pair is ours until the pair is taken apart. */
+static clib_error_t *
+claim_ports(const vmheap_port_t *a, const vmheap_port_t *b)
+{
+	const vmheap_port_t *both[] = { a, b };
+
+	for (u32 i = 0; i < 2; i++) {
+		if (!vmheap_port_set_rx_next(both[i]->port_id, XCONNECT_NODE, PLUGIN))
+			continue;
+		/* The other one is free for somebody else, unless it is in a pair already. */
+		if (i && xconnect_main.peer_of[a->port_id] == NO_PEER)
+			vmheap_port_clear_rx_next(a->port_id, PLUGIN);
+		return clib_error_return(0, "what %s receives goes to node %s, as plugin %s asked",
+					 both[i]->name, both[i]->rx_next, both[i]->rx_owner);
+	}
+	return NULL;
 }
 
 static clib_error_t *
 add_pair(const vmheap_port_t *a, const vmheap_port_t *b)
 {
 	const vmheap_port_t *both[] = { a, b };
+	clib_error_t *error;
 
 	for (u32 i = 0; i < 2; i++) {
 		u16 peer = xconnect_main.peer_of[both[i]->port_id];
@@ -144,13 +166,11 @@ add_pair(const vmheap_port_t *a, const vmheap_port_t *b)
 		if (peer != NO_PEER && peer != both[1 - i]->port_id)
 			return clib_error_return(0, "%s is connected to %s already", both[i]->name,
 						 vmheap_port(peer)->name);
-		if (strcmp(both[i]->rx_next, XCONNECT_NODE))
-			return clib_error_return(
-				0, "what %s receives goes to node %s, as plugin %s asked",
-				both[i]->name, both[i]->rx_next, both[i]->rx_owner);
 	}
-	connect_ports(a->port_id, b->port_id);
-	return NULL;
+	error = claim_ports(a, b);
+	if (!error)
+		connect_ports(a->port_id, b->port_id);
+	return error;
 }
 
 /* ---- configuration ---- */
@@ -183,8 +203,8 @@ static int
 take_port(const vmheap_port_t *port, void *arg)
 {
 	xconnect_main.n_ports = port->port_id + 1;
-	/* A port that another plugin took first stays that plugin's. */
-	vmheap_port_set_rx_next(port->port_id, XCONNECT_NODE, "xconnect");
+	/* What nobody wants is counted here as not connected. */
+	vmheap_port_set_rx_default(port->port_id, XCONNECT_NODE, PLUGIN);
 	return 0;
 }
 
@@ -228,8 +248,14 @@ xconnect_init(void)
 	if (rc)
 		return clib_error_return_code(0, rc, 0, "counters: %s", strerror(-rc));
 	vmheap_port_foreach(take_port, NULL);
-	error = allocate_counts();
-	return error;
+	for (u32 i = 0; i < vec_len(pairs); i += 2) {
+		error = claim_ports(vmheap_port_by_name(pairs[i]),
+				    vmheap_port_by_name(pairs[i + 1]));
+		if (error)
+			return clib_error_return(error, "xconnect { %s %s }", pairs[i],
+						 pairs[i + 1]);
+	}
+	return allocate_counts();
 }
 VMHEAP_INIT_FUNCTION(xconnect_init, .runs_after = "ethdev_init");
 
@@ -288,24 +314,9 @@ VMHEAP_EXIT_FUNCTION(xconnect_exit);
 static clib_error_t *
 parse_pair(unformat_input_t *input, const vmheap_port_t **ports)
 {
-	for (u32 i = 0; i < 2; i++) {
-		u8 *name = NULL;
-		uword at;
-
-		unformat_skip_white_space(input);
-		at = input->index;
-		ports[i] = NULL;
-		if (unformat(input, "%U", unformat_token, NAME_CHARACTERS, &name)) {
-			vec_add1(name, 0);
-			ports[i] = vmheap_port_by_name((char *)name);
-			vec_free(name);
-		}
-		if (!ports[i]) {
-			if (!unformat_is_eof(input) || at < vec_len(input->buffer))
-				input->index = at;
+	for (u32 i = 0; i < 2; i++)
+		if (!unformat(input, "%U", unformat_vmheap_port, &ports[i]))
 			return vmheap_config_unknown(input, "the name of a port");
-		}
-	}
 	unformat_skip_white_space(input);
 	return unformat_is_eof(input) ? NULL : vmheap_config_unknown(input, "nothing more");
 }
