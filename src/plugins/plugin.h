@@ -253,6 +253,13 @@ CLIB_EXPORT int vmheap_worker_add_source(u32 worker, const char *node_name);
 CLIB_EXPORT int vmheap_graph_add_nodes(const char *pattern);
 
 /**
+ * Wait until every running worker is done with what it could see when this was called: it has
+ * begun another walk of its graph since.  So: unlink a thing that nodes read, synchronize, free it.
+ * Threads: the main lcore.  Cost: two walks of the slowest worker, 100 us when it naps.
+ */
+CLIB_EXPORT void vmheap_workers_synchronize(void);
+
+/**
  * Run fn on the main lcore at least every period_ms from the control loop, and once at its start.
  * fn must not block.  @return 0; -EINVAL no period or no function; -ENOMEM
  */

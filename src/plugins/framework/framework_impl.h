@@ -121,6 +121,13 @@ typedef struct framework_worker {
 /** Worker w, w < VMHEAP_MAX_WORKERS. */
 framework_worker_t *framework_worker(u32 w);
 
+/* ---- trace.c ---- */
+
+/** Whether workers walk their graphs by framework_traced_walk(). */
+extern _Atomic u32 framework_trace_is_on;
+void framework_traced_walk(struct rte_graph *graph, u32 worker);
+u8 *format_trace_default(u8 *s, va_list *va); /* const vmheap_trace_record_t * */
+
 /* ---- runtime.c ---- */
 
 typedef struct {

@@ -72,10 +72,11 @@ objects_so_far(const framework_worker_t *w)
 static void
 count_loop(framework_worker_t *w)
 {
-	/* The only writer: no atomic add needed. */
+	/* The only writer: no atomic add needed.  Release: what this walk read, it has read, for
+	 * the acquire in vmheap_workers_synchronize(). */
 	atomic_store_explicit(&w->n_loops,
 			      atomic_load_explicit(&w->n_loops, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
+			      memory_order_release);
 }
 
 static int
@@ -87,10 +88,19 @@ must_stop(framework_worker_t *w)
 }
 
 static void
+walk(framework_worker_t *w)
+{
+	if (PREDICT_FALSE(atomic_load_explicit(&framework_trace_is_on, memory_order_relaxed)))
+		framework_traced_walk(w->graph, (u32)(w - workers));
+	else
+		rte_graph_walk(w->graph);
+}
+
+static void
 poll_always(framework_worker_t *w)
 {
 	while (!must_stop(w)) {
-		rte_graph_walk(w->graph);
+		walk(w);
 		count_loop(w);
 	}
 }
@@ -104,7 +114,7 @@ poll_with_rests(framework_worker_t *w)
 	while (!must_stop(w)) {
 		u64 n;
 
-		rte_graph_walk(w->graph);
+		walk(w);
 		count_loop(w);
 		n = objects_so_far(w);
 		if (PREDICT_TRUE(n != n_objects)) {
@@ -209,6 +219,25 @@ vmheap_workers_start(void)
 		n_running = i + 1;
 	}
 	return NULL;
+}
+
+void
+vmheap_workers_synchronize(void)
+{
+	u64 before[VMHEAP_MAX_WORKERS];
+
+	/* What the caller wrote is out before the counts are read. */
+	atomic_thread_fence(memory_order_seq_cst);
+	for (u32 i = 0; i < n_running; i++)
+		before[i] = atomic_load_explicit(&workers[i].n_loops, memory_order_relaxed);
+	for (u32 i = 0; i < n_running; i++) {
+		/* 2: the first end of a walk that is seen may be older than what the next walk has
+		 * read already. */
+		while (workers[i].graph &&
+		       atomic_load_explicit(&workers[i].n_loops, memory_order_acquire) <
+			       before[i] + 2)
+			sleep_us(10);
+	}
 }
 
 void
