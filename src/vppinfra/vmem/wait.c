@@ -99,9 +99,9 @@ vmem_wait_is_futile(vmem_t *vmp, uword size, uword align)
 
 	if (size == 0)
 		return is_only_thread();
-	pthread_mutex_lock(&vmp->vm_lock);
+	vmem_lock(&vmp->vm_lock);
 	is_futile = is_hopeless(vmp, &s);
-	pthread_mutex_unlock(&vmp->vm_lock);
+	vmem_unlock(&vmp->vm_lock);
 	return is_futile;
 }
 
