@@ -254,10 +254,11 @@ vacate(vmem_t *vmp, void *arg)
 }
 
 static int
-give_surplus_tags(vmem_t *vmp, void *arg)
+give_surplus(vmem_t *vmp, void *arg)
 {
+	vmem_hash_free_unused(vmp);
 	vmem_lock(&vmp->vm_lock);
-	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
+	vmem_tags_give(vmp, 0);
 	vmem_unlock(&vmp->vm_lock);
 	return 0;
 }
@@ -271,6 +272,6 @@ vmem_reap(void)
 	vmem_hash_trim();
 	/* Giving anything back leaves the arenas it came through with tags: those go next. */
 	do
-		vmem_foreach_arena(give_surplus_tags, NULL);
+		vmem_foreach_arena(give_surplus, NULL);
 	while (vmem_tags_trim());
 }
