@@ -37,26 +37,59 @@ need g++ has g++
 need dpdk-dev has dpdk-testpmd
 need libglib2.0-dev pkg-config --exists glib-2.0
 
-[ -z "$missing" ] && exit 0
-
-if [ "$(id -u)" = 0 ]; then
-	as_root=
-elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-	as_root="sudo -n"
-else
-	echo "setup: missing packages and no right to install them; run: apt-get install$missing" >&2
-	# What is left may be enough to build (the tests' extras are not needed for that).
-	pkg-config --exists libdpdk jansson libevent libedit 2>/dev/null && command -v meson >/dev/null && exit 0
-	exit 1
-fi
-
-echo "setup: installing$missing"
+# as_root COMMAND...: as root, or not at all.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+		sudo -n "$@"
+	else
+		return 126
+	fi
+}
 log=$(mktemp)
-if ! { $as_root apt-get update &&
-	DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
-	tail -n 15 "$log" >&2
-	echo "setup: apt-get failed, the lines above say why" >&2
-	rm -f "$log"
-	exit 1
+trap 'rm -f "$log"' EXIT
+install() { as_root apt-get update && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
+
+if [ -n "$missing" ]; then
+	echo "setup: installing$missing"
+	# shellcheck disable=SC2086
+	install $missing >"$log" 2>&1
+	status=$?
+	if [ $status = 126 ]; then
+		echo "setup: missing packages and no right to install them; run: apt-get install$missing" >&2
+		# What is left may be enough to build (the tests' extras are not needed for that).
+		pkg-config --exists libdpdk jansson libevent libedit 2>/dev/null && command -v meson >/dev/null && exit 0
+		exit 1
+	elif [ $status != 0 ]; then
+		tail -n 15 "$log" >&2
+		echo "setup: apt-get failed, the lines above say why" >&2
+		exit 1
+	fi
 fi
-rm -f "$log"
+
+# A machine with two NUMA nodes for tests/numa-vm: an emulator, and a kernel that is only unpacked.
+# Without them that test is skipped, so nothing here fails.
+[ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null 2>&1 || exit 0
+missing=
+need qemu-system-x86 has qemu-system-x86_64
+need busybox-static has busybox
+need cpio has cpio
+# shellcheck disable=SC2086
+if [ -n "$missing" ] && ! install $missing >"$log" 2>&1; then
+	echo "setup: without an emulated machine of two NUMA nodes; run: apt-get install --no-install-recommends$missing"
+	exit 0
+fi
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/vmheap
+ls "$cache"/vmlinuz-*-cloud-amd64 >/dev/null 2>&1 && exit 0
+work=$(mktemp -d)
+trap 'rm -rf "$log" "$work"' EXIT
+package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '/Depends: linux-image/ { print $2; exit }')
+if [ -n "$package" ] && cd "$work" && apt-get download "$package" >"$log" 2>&1 &&
+	dpkg-deb --fsys-tarfile ./*.deb | tar x --wildcards './boot/vmlinuz*' 2>>"$log" && mkdir -p "$cache"; then
+	cp boot/vmlinuz-* "$cache/"
+	echo "setup: a kernel for tests/numa-vm is in $cache"
+else
+	echo "setup: no kernel for the emulated machine: tests/numa-vm will be skipped"
+fi
+exit 0
