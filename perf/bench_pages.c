@@ -8,10 +8,11 @@
 #include "bench.h"
 
 #include <vppinfra/pages.h>
+#include <vppinfra/vm_guard.h>
 
 #define N_HELD 4096
 
-static pages_t *set;
+static pages_t *set, *guarded_set;
 static page_t *held[N_HELD];
 static void *held_malloc[N_HELD];
 static uint64_t seed = 42;
@@ -27,6 +28,18 @@ pair(void *arg, uint64_t n_ops)
 
 		bench_keep(page);
 		pages_free(page, order);
+	}
+}
+
+/* Each call opens and closes a protection key, and no page is kept by the thread. */
+static void
+pair_guarded(void *CLIB_UNUSED(arg), uint64_t n_ops)
+{
+	for (uint64_t i = 0; i < n_ops; i++) {
+		page_t *page = pages_alloc(guarded_set, GFP_ATOMIC, 0);
+
+		bench_keep(page);
+		pages_free(page, 0);
 	}
 }
 
@@ -117,6 +130,10 @@ static bench_case_t cases[] = {
 	  .params = "held=4096",
 	  .fn = replace_aligned_alloc,
 	  .n_ops = 1 << 16 },
+	{ .name = "pages_pair",
+	  .params = "order=0 guarded=1",
+	  .fn = pair_guarded,
+	  .n_ops = 1 << 16 },
 	{ .name = "virt_to_phys",
 	  .params = "by=record",
 	  .fn = virt_to_phys_by_record,
@@ -140,6 +157,7 @@ main(void)
 				  .max_bytes = MiB(64),
 				  .initial_bytes = MiB(64),
 				  .n_cached_pages = 64 };
+	const char *why = "";
 	page_t *page;
 
 	bench_start("bench_pages");
@@ -149,5 +167,13 @@ main(void)
 	}
 	page = pages_alloc(set, GFP_ATOMIC, 9);
 	somewhere = clib_page_address(page);
+	params.name = "guarded";
+	params.max_bytes = params.initial_bytes = MiB(2);
+	if (vm_guard_enable(&why))
+		printf("# guarded=1 is not guarded: %s\n", why);
+	if (pages_create(&params, &guarded_set)) {
+		fprintf(stderr, "bench_pages: no pages: sysctl vm.nr_hugepages=512\n");
+		return 1;
+	}
 	return bench_run(cases, ARRAY_LEN(cases), 31);
 }

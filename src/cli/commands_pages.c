@@ -122,12 +122,12 @@ show_set(pages_t *pages, void *arg)
 	cli_text(
 		out,
 		"set '%s': node %d, pages of %U, chunks of order %u%s; %U of %U committed, HighMem "
-		"%U of %U, records %U",
+		"%U of %U, records %U%s",
 		info.name, info.numa_node, format_log2_page_size, (int)info.log2_page_size,
 		info.max_order, info.is_contiguous ? "" : " (not physically contiguous)",
 		format_memory_size, info.committed_bytes, format_memory_size, info.max_bytes,
 		format_memory_size, info.highmem_bytes, format_memory_size, info.max_highmem_bytes,
-		format_memory_size, info.record_bytes);
+		format_memory_size, info.record_bytes, info.is_guarded ? " (guarded)" : "");
 	cli_text(out,
 		 "  windows %u of %u in use, kmaps %Lu, vmalloc %U, grown %Lu times, sleeps %Lu, "
 		 "bad frees %Lu",
@@ -144,6 +144,7 @@ show_set(pages_t *pages, void *arg)
 	cli_field_u64(out, "highmem_bytes", info.highmem_bytes);
 	cli_field_u64(out, "max_highmem_bytes", info.max_highmem_bytes);
 	cli_field_u64(out, "record_bytes", info.record_bytes);
+	cli_field_bool(out, "guarded", info.is_guarded);
 	cli_field_u64(out, "windows", info.n_windows);
 	cli_field_u64(out, "windows_used", info.n_windows_used);
 	cli_field_u64(out, "kmaps", info.n_kmaps);

@@ -208,11 +208,14 @@ TAKE(main_heap_page_size, return take_page_size(p, &d->memory.main_heap_page_siz
 TAKE(default_hugepage_size, return take_offset_size(p, key, &d->memory.default_hugepage_size,
 						    &d->memory.default_hugepage_size_offset))
 
+TAKE_FLAG(guard_metadata, memory.guard_metadata)
+
 static const config_key_t memory_keys[] = {
 	{ "main-heap-size", take_main_heap_size },
 	{ "main-heap-page-size", take_main_heap_page_size },
 	{ "numa-heap-size", take_numa_heap_size },
 	{ "default-hugepage-size", take_default_hugepage_size },
+	{ "guard-metadata", take_guard_metadata },
 };
 
 /* ---- plugins ---- */
@@ -439,7 +442,8 @@ static const struct {
 	{ "cpu", cpu_keys, ARRAY_LEN(cpu_keys),
 	  "one of: main-core, workers, corelist-workers, skip-cores" },
 	{ "memory", memory_keys, ARRAY_LEN(memory_keys),
-	  "one of: main-heap-size, main-heap-page-size, numa-heap-size, default-hugepage-size" },
+	  "one of: main-heap-size, main-heap-page-size, numa-heap-size, default-hugepage-size, "
+	  "guard-metadata" },
 	{ "plugins", plugins_keys, ARRAY_LEN(plugins_keys), "one of: path, add-path, plugin" },
 	{ "dpdk", dpdk_keys, ARRAY_LEN(dpdk_keys), "", dpdk_begin, dpdk_unknown },
 };

@@ -48,6 +48,7 @@ typedef struct {
 		u32 main_heap_page_size_offset;
 		uword default_hugepage_size;
 		u32 default_hugepage_size_offset;
+		u8 guard_metadata;
 	} memory;
 	struct {
 		config_word_t *paths;

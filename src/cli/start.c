@@ -27,6 +27,7 @@
 #include <vppinfra/physmem.h>
 #include <vppinfra/segment.h>
 #include <vppinfra/vec.h>
+#include <vppinfra/vm_guard.h>
 #include <plugins/framework/event_log.h>
 #include <plugins/framework/framework.h>
 #include <cli/command_impl.h>
@@ -276,6 +277,7 @@ memory_up(daemon_t *m)
 		.flags = m->d.dpdk.no_huge ? CLIB_MEM_SETUP_NO_HUGE : 0,
 	};
 	const char *lines[16];
+	const char *why = "";
 	char what[512] = "";
 	u32 n;
 	int rv;
@@ -284,6 +286,8 @@ memory_up(daemon_t *m)
 		setup.main_heap_page_size = setup.hugepage_size;
 	/* From here on a fault has names to tell. */
 	clib_fault_install();
+	if (m->d.memory.guard_metadata && vm_guard_enable(&why))
+		daemon_log("degraded: guard-metadata: %s", why);
 	rv = clib_mem_setup(&setup, what, sizeof(what));
 	if (rv)
 		return clib_error_return(0, "memory: %s", what[0] ? what : strerror(-rv));

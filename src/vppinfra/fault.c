@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <vppinfra/mheap.h>
 #include <vppinfra/vm.h>
+#include <vppinfra/vm_guard.h>
 
 #ifndef SEGV_PKUERR
 #	define SEGV_PKUERR 4
@@ -210,11 +211,14 @@ static void
 handle(int CLIB_UNUSED(signo), siginfo_t *info, void *context)
 {
 	int saved_errno = errno;
+	/* The kernel takes all rights from a handler, also that of reading what is guarded. */
+	u32 guard = vm_guard_open();
 	clib_fault_t fault;
 
 	/* Sent by somebody, not by the processor: nothing of ours to tell.  The handlers before us
 	 * get it by the signal being sent again. */
 	if (info->si_code <= 0) {
+		vm_guard_close(guard);
 		give_back();
 		raise(info->si_signo);
 		errno = saved_errno;
@@ -228,6 +232,7 @@ handle(int CLIB_UNUSED(signo), siginfo_t *info, void *context)
 		give_back();
 		atomic_flag_clear_explicit(&fault_main.is_busy, memory_order_relaxed);
 	}
+	vm_guard_close(guard);
 	errno = saved_errno;
 }
 

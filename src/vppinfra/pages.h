@@ -28,6 +28,9 @@
  * The bare names (alloc_pages, kmap, ...) are macros over symbols with our prefix, so that only
  * source that includes this header sees them.
  *
+ * After vm_guard_enable() (vm_guard.h) records can be written by no store but those of these calls;
+ * no page is then kept by a thread.
+ *
  * Threads: any.  A thread keeps up to 64 free pages of its own; they count as cached, go back when
  * it exits, and are taken from it when a zone runs dry.
  *
@@ -114,7 +117,7 @@ typedef struct page {
 	u32 first_page;
 	/** Neighbours in a free list, by number; ~0 ends it. */
 	u32 next, prev;
-	/** The owner's while it is allocated. */
+	/** The owner's while it is allocated; see clib_set_page_private(). */
 	u64 private_data;
 } page_t;
 STATIC_ASSERT_SIZEOF(page_t, 32);
@@ -198,6 +201,8 @@ CLIB_EXPORT void clib_free_pages_at(uword address, u32 order);
 /** One more use; drop one (the last frees the block, whatever its order). */
 CLIB_EXPORT void clib_get_page(page_t *page);
 CLIB_EXPORT void clib_put_page(page_t *page);
+/** Set the owner's value: the way that also works where records are guarded. */
+CLIB_EXPORT void clib_set_page_private(page_t *page, u64 value);
 
 /** Address of a page: NULL for HIGHMEM that is not kmapped. */
 CLIB_EXPORT void *clib_page_address(const page_t *page);
@@ -255,6 +260,7 @@ typedef struct {
 	char name[24];
 	int numa_node;
 	u8 log2_page_size, max_order, is_contiguous;
+	u8 is_guarded; /* by vm_guard_key() */
 	uword max_bytes, max_highmem_bytes, committed_bytes, highmem_bytes;
 	uword record_bytes;
 	u32 n_windows, n_windows_used;
@@ -294,6 +300,8 @@ CLIB_EXPORT void pages_fail_alloc_after(u64 n);
 #	define free_page(address) clib_free_pages_at((address), 0)
 #	define get_page(page) clib_get_page(page)
 #	define put_page(page) clib_put_page(page)
+#	define set_page_private(page, value) clib_set_page_private((page), (value))
+#	define page_private(page) ((page)->private_data)
 #	define page_count(page) ((page)->_count)
 #	define page_mapcount(page) ((page)->_mapcount)
 #	define page_address(page) clib_page_address(page)

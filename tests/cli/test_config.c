@@ -118,7 +118,7 @@ bad_files_are_pointed_at(void)
 		{ "memory {\n\tmain-heap-sise 1G\n}",
 		  "f:2:2: unknown word 'main-heap-sise' in stanza 'memory', expected one of: "
 		  "main-heap-size, "
-		  "main-heap-page-size, numa-heap-size, default-hugepage-size" },
+		  "main-heap-page-size, numa-heap-size, default-hugepage-size, guard-metadata" },
 		{ "memory { main-heap-size }",
 		  "f:1:25: expected a size after 'main-heap-size' in stanza 'memory'" },
 		{ "memory { main-heap-size 1X }",

@@ -244,7 +244,7 @@ clib_kmem_cache_check(clib_kmem_cache_t *cache, char *what, size_t n_what)
 	kmem_depot_lock(k);
 	if (k->cpu_offset && kmem_claim(k, false))
 		c.error = -EAGAIN;
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (!c.error) {
 		check_slabs(&c);
 		for (u32 i = 0; i < limit; i++)
@@ -256,7 +256,7 @@ clib_kmem_cache_check(clib_kmem_cache_t *cache, char *what, size_t n_what)
 			      (unsigned long long)c.n_found,
 			      (unsigned long long)kmem_load(&k->n_taken));
 	}
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	kmem_unclaim(k);
 	kmem_unlock(&k->depot_lock);
 

@@ -20,9 +20,9 @@ locate_slow(kmem_t *k, uword addr, kmem_slab_t **slab, u32 *index)
 		return kmem_slab_index(k, s, addr, index) == CLIB_KMEM_N_ERRORS ? 0 : -EINVAL;
 	}
 	/* Not there, or it moved while we looked. */
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	kind = kmem_slab_find(k, addr, slab, index);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	return kind == CLIB_KMEM_N_ERRORS ? 0 : -EINVAL;
 }
 

@@ -67,6 +67,9 @@ wants_off_slab(const kmem_t *k, uword slab_bytes)
 {
 	if (k->flags & KMEM_INTERNAL)
 		return false;
+	/* Guards work by the page. */
+	if (vm_guard_key())
+		return true;
 	return k->chunk_bytes >= slab_bytes / 8 ||
 	       (k->flags & (CLIB_KMEM_NO_TOUCH | CLIB_KMEM_DEBUG | CLIB_KMEM_CHECKED)) != 0;
 }
@@ -154,6 +157,9 @@ kmem_layout(kmem_t *k)
 		return -EINVAL;
 	if (is_off_slab)
 		k->flags |= KMEM_OFF_SLAB;
+	/* Those of a CHECKED cache are written at each call, without the lock. */
+	if (vm_guard_key() && is_off_slab && !(k->flags & CLIB_KMEM_CHECKED))
+		k->flags |= KMEM_GUARDED;
 	k->n_per_slab = (u32)n;
 	k->n_words = (k->n_per_slab + 63) / 64;
 	k->descriptor_bytes = descriptor_bytes(k, n);

@@ -37,13 +37,13 @@ take_spare(kmem_t *k)
 {
 	kmem_slab_t *s;
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	s = k->spare;
 	if (s) {
 		k->spare = s->next;
 		kmem_add(&k->n_spare, (u64)-1);
 	}
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	return s;
 }
 
@@ -55,7 +55,10 @@ descriptor_of(kmem_t *k, uword start)
 	if (!(k->flags & KMEM_OFF_SLAB))
 		return (kmem_slab_t *)(start + k->slab_bytes - k->descriptor_bytes);
 	s = k->flags & CLIB_KMEM_CHECKED ? take_spare(k) : NULL;
-	return s ? s : kmem_meta_alloc(k->descriptor_bytes, false);
+	if (s)
+		return s;
+	return k->flags & KMEM_GUARDED ? kmem_guarded_alloc(k->descriptor_bytes)
+				       : kmem_meta_alloc(k->descriptor_bytes, false);
 }
 
 /* What follows free_bits, in the order in which descriptor_bytes() of create.c counts it. */
@@ -87,6 +90,8 @@ point_into(const kmem_t *k, kmem_slab_t *s)
 static void
 init_slab(kmem_t *k, kmem_slab_t *s, uword start)
 {
+	u32 guard = vm_guard_open();
+
 	s->start = start;
 	s->base = start;
 	s->n_objects = k->n_per_slab;
@@ -97,6 +102,7 @@ init_slab(kmem_t *k, kmem_slab_t *s, uword start)
 	if (k->n_per_slab % 64)
 		s->free_bits[k->n_words - 1] = pow2_mask(k->n_per_slab % 64);
 	point_into(k, s);
+	vm_guard_close(guard);
 }
 
 /* Release: whoever finds the key finds the rest as it is; pairs with the acquires in checked.c and
@@ -134,9 +140,9 @@ kmem_grow(kmem_t *k)
 	kmem_slab_t *s = NULL;
 	uword start;
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	k->n_growing++; /* so that the layout stays as it is */
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 
 	if (!kmem_is_made_to_fail() && k->source_ops->alloc(k->source, k->slab_bytes, k->slab_align,
 							    VM_NOSLEEP, &start) == 0) {
@@ -150,20 +156,20 @@ kmem_grow(kmem_t *k)
 			kmem_hash_prepare(k);
 	}
 	/* Patterns are written where the colour puts the objects, and before anybody sees them. */
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (s)
 		s->base += next_colour(k) * k->colour_bytes;
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	if (s && (k->flags & CLIB_KMEM_DEBUG))
 		kmem_debug_fresh_slab(k, s);
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (s) {
 		add_slab(k, s);
 		kmem_slab_serve(k, &served);
 	}
 	k->n_growing--;
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	kmem_wake_served(served);
 	return s ? 0 : -ENOMEM;
 }
@@ -218,11 +224,13 @@ kmem_slab_release(kmem_t *k, kmem_slab_t *s)
 		check_all_poison(k, s);
 	if (k->flags & KMEM_OFF_SLAB) {
 		if (k->flags & CLIB_KMEM_CHECKED) {
-			kmem_lock(&k->slab_lock);
+			kmem_slab_lock(k);
 			s->next = k->spare;
 			k->spare = s;
 			kmem_add(&k->n_spare, 1);
-			kmem_unlock(&k->slab_lock);
+			kmem_slab_unlock(k);
+		} else if (k->flags & KMEM_GUARDED) {
+			kmem_guarded_free(s, k->descriptor_bytes);
 		} else {
 			kmem_meta_free(s, k->descriptor_bytes);
 		}

@@ -13,6 +13,7 @@
 
 #include <vppinfra/kmem.h>
 #include <vppinfra/lock.h>
+#include <vppinfra/vm_guard.h>
 #include <vppinfra/vmem.h>
 
 /* Flags of a cache, above the public ones. */
@@ -21,6 +22,7 @@
 #define KMEM_QUIET (1u << 18)    /* misuse is answered, not reported: quantum caches */
 #define KMEM_OFF_SLAB (1u << 19) /* descriptors lie elsewhere */
 #define KMEM_HAS_CTOR (1u << 20)
+#define KMEM_GUARDED (1u << 21) /* descriptors are written with the guard open only: vm_guard.h */
 #define KMEM_PUBLIC_FLAGS 0xffffu
 
 /* ---- slabs ---- */
@@ -179,6 +181,7 @@ typedef struct kmem {
 	kmem_sleeper_t *sleepers, *last_sleeper;
 	kmem_slab_t *spare; /* descriptors of a CHECKED cache, kept as long as it lives */
 	u32 colour, n_growing, n_empty_slabs_min;
+	u32 guard; /* what the holder of the lock has to close with */
 
 	/* Written under the lock of the slabs, read by anybody. */
 	CLIB_ATOMIC(u64) n_slabs[KMEM_N_LISTS];
@@ -239,6 +242,27 @@ kmem_unlock(struct clib_spinlock *lock)
 	clib_spinlock_unlock(&handle);
 }
 
+/* Slabs and their descriptors may be written while their lock is held. */
+always_inline void
+kmem_slab_lock(kmem_t *k)
+{
+	kmem_lock(&k->slab_lock);
+	if (PREDICT_FALSE(k->flags & KMEM_GUARDED))
+		k->guard = vm_guard_open();
+}
+
+always_inline void
+kmem_slab_unlock(kmem_t *k)
+{
+	u32 guard = k->guard;
+
+	if (PREDICT_FALSE(guard != 0))
+		k->guard = 0;
+	kmem_unlock(&k->slab_lock);
+	if (PREDICT_FALSE(guard != 0))
+		vm_guard_close(guard);
+}
+
 /* The calling thread's part of a cache; NULL when it has none. */
 always_inline clib_kmem_cpu_t *
 kmem_cpu(const kmem_t *k)
@@ -280,6 +304,11 @@ uword kmem_meta_reap(void);
 void kmem_meta_lock_all(void);
 void kmem_meta_unlock_all(void);
 
+/* ---- guard.c ---- */
+
+/** Memory for descriptors that only an open guard lets be written.  @return NULL: short of it */
+void *kmem_guarded_alloc(uword bytes);
+void kmem_guarded_free(void *p, uword bytes);
 /* ---- create.c ---- */
 
 /** Layout of slabs by object, alignment and flags.  @return 0, -EINVAL */

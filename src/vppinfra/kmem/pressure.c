@@ -88,9 +88,9 @@ clib_kmem_cache_reap(clib_kmem_cache_t *cache)
 	kmem_depot_take(k, k->n_full_min, k->n_empty_min, &list);
 	kmem_unlock(&k->depot_lock);
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	n_slabs = k->n_empty_slabs_min;
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	/* First the slabs that lay empty: those that the magazines' objects come home to are not
 	 * among them. */
 	n_bytes = kmem_slab_trim(k, n_slabs);

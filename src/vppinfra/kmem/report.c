@@ -89,9 +89,9 @@ find(kmem_t *k, uword addr)
 	kmem_slab_t *s;
 	u32 i;
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	kind = kmem_slab_find(k, addr, &s, &i);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	return kind;
 }
 
@@ -142,12 +142,12 @@ clib_kmem_cache_audit(clib_kmem_cache_t *cache, const void *object, clib_kmem_si
 
 	if (!(k->flags & CLIB_KMEM_AUDIT))
 		return -ENOENT;
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (kmem_slab_find(k, (uword)object, &s, &i) == CLIB_KMEM_N_ERRORS) {
 		*alloc_site = s->audit[i].alloc_site;
 		*free_site = s->audit[i].free_site;
 		error = 0;
 	}
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	return error;
 }

@@ -126,13 +126,13 @@ lay_out_anew(kmem_t *k)
 	kmem_flush_all(k, false, NULL);
 	kmem_slab_trim(k, ~0ull);
 	kmem_depot_lock(k);
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	for (u32 i = 0; i < KMEM_N_LISTS; i++)
 		if (k->lists[i] || k->n_growing || k->spare)
 			error = -EBUSY;
 	if (!error)
 		kmem_layout(k);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	kmem_unlock(&k->depot_lock);
 	return error;
 }

@@ -190,7 +190,7 @@ kmem_slab_free(kmem_t *k, void *const *objects, u32 n, const void *caller)
 	while (n) {
 		u32 n_now = clib_min(n, (u32)KMEM_BATCH), n_bad = 0;
 
-		kmem_lock(&k->slab_lock);
+		kmem_slab_lock(k);
 		for (u32 i = 0; i < n_now; i++) {
 			uword addr = (uword)objects[i];
 			clib_kmem_error_kind_t kind = put(k, addr, &after);
@@ -200,7 +200,7 @@ kmem_slab_free(kmem_t *k, void *const *objects, u32 n, const void *caller)
 				bad[n_bad++].kind = kind;
 			}
 		}
-		kmem_unlock(&k->slab_lock);
+		kmem_slab_unlock(k);
 		for (u32 i = 0; i < n_bad; i++)
 			kmem_report_bad_free(k, bad[i].addr, bad[i].kind, caller);
 		objects += n_now;
@@ -215,9 +215,9 @@ kmem_slab_free_one(kmem_t *k, uword addr, const void *caller)
 	clib_kmem_error_kind_t kind;
 	put_t after = {};
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	kind = put(k, addr, &after);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	finish_put(k, &after);
 	return kind == CLIB_KMEM_N_ERRORS            ? 0
 	       : kind == CLIB_KMEM_ERROR_DOUBLE_FREE ? -EALREADY
@@ -229,11 +229,11 @@ kmem_slab_trim(kmem_t *k, u64 n_max)
 {
 	kmem_slab_t *retired = NULL;
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	while (n_max-- && k->lists[KMEM_LIST_EMPTY])
 		retire_if_too_many(k, k->lists[KMEM_LIST_EMPTY], 0, &retired);
 	k->n_empty_slabs_min = (u32)kmem_load(&k->n_slabs[KMEM_LIST_EMPTY]);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	return release_all(k, retired);
 }
 
@@ -264,11 +264,11 @@ unconstruct(kmem_t *k, uword object)
 	kmem_slab_t *s;
 	u32 i;
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (kmem_slab_find(k, object, &s, &i) == CLIB_KMEM_N_ERRORS)
 		s->constructed[i / 64] &= ~(1ull << (i % 64));
 	put(k, object, &after);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	finish_put(k, &after);
 }
 
@@ -307,9 +307,9 @@ kmem_slab_alloc(kmem_t *k, void **objects, u32 n, int flags, const void *caller)
 	u32 n_relieved = 0, got;
 
 	for (;;) {
-		kmem_lock(&k->slab_lock);
+		kmem_slab_lock(k);
 		got = kmem_slab_take(k, objects, n);
-		kmem_unlock(&k->slab_lock);
+		kmem_slab_unlock(k);
 		if (PREDICT_TRUE(got != 0))
 			break;
 		if (kmem_grow(k) && !kmem_relieve(k, n_relieved++)) {
@@ -359,10 +359,10 @@ note_site(kmem_t *k, const void *object, bool is_free, const void *caller)
 	if (!(k->flags & CLIB_KMEM_AUDIT))
 		return;
 	kmem_site_take(&site, caller);
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (kmem_slab_find(k, (uword)object, &s, &i) == CLIB_KMEM_N_ERRORS)
 		*(is_free ? &s->audit[i].free_site : &s->audit[i].alloc_site) = site;
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 }
 
 void *
@@ -396,11 +396,11 @@ check_live(kmem_t *k, uword addr)
 	kmem_slab_t *s;
 	u32 i;
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	kind = kmem_slab_find(k, addr, &s, &i);
 	if (kind == CLIB_KMEM_N_ERRORS && (s->free_bits[i / 64] >> (i % 64) & 1))
 		kind = CLIB_KMEM_ERROR_DOUBLE_FREE;
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	return kind;
 }
 

@@ -189,14 +189,14 @@ sleep_until_served(kmem_t *k, kmem_sleeper_t *w, u64 deadline_ns)
 
 		if (state == KMEM_SERVED)
 			return true;
-		kmem_lock(&k->slab_lock);
+		kmem_slab_lock(k);
 		is_first = k->sleepers == w;
 		/* Somebody may set it again from here on: then there is one look more. */
 		if (w->is_queued)
 			kmem_store(&w->state, KMEM_ASLEEP);
 		else
 			is_first = false;
-		kmem_unlock(&k->slab_lock);
+		kmem_slab_unlock(k);
 		if (is_first)
 			look(k);
 		until = is_first ? now_ns() + LOOK_NS : ~0ull;
@@ -206,14 +206,14 @@ sleep_until_served(kmem_t *k, kmem_sleeper_t *w, u64 deadline_ns)
 		if (deadline_ns && state_of(w) != KMEM_SERVED && now_ns() >= deadline_ns)
 			break;
 	}
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (w->is_queued) {
 		leave(k, w);
 		wake_first(k);
-		kmem_unlock(&k->slab_lock);
+		kmem_slab_unlock(k);
 		return false;
 	}
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	/* It was taken out of the queue in time, and will be told in a moment. */
 	while (state_of(w) != KMEM_SERVED)
 		futex_wait(&w->state, KMEM_ASLEEP, now_ns() + LOOK_NS);
@@ -261,9 +261,9 @@ kmem_sleep(kmem_t *k, void **object, int flags, const void *caller)
 		return 0;
 	}
 	began_ns = now_ns();
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	is_queued = queue_up(k, &w);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	if (is_queued) {
 		kmem_count(&k->n_sleeps, 1);
 		is_served = sleep_until_served(k, &w, t ? t->deadline_ns : 0);

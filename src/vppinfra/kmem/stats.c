@@ -111,10 +111,10 @@ clib_kmem_cache_foreach_live(clib_kmem_cache_t *cache, int (*fn)(const void *obj
 	u64 n_shown = 0;
 
 	kmem_flush_all(k, false, NULL);
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	for (u32 list = 0; list < KMEM_N_LISTS && !is_done; list++)
 		for (kmem_slab_t *s = k->lists[list]; s && !is_done; s = s->next)
 			is_done = list != KMEM_LIST_EMPTY && show_live(k, s, fn, arg, &n_shown);
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	return n_shown;
 }

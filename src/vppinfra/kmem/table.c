@@ -117,21 +117,21 @@ kmem_hash_prepare(kmem_t *k)
 	kmem_slab_t **new_part;
 	uword part;
 
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	part = n_slabs(k) >= mask_of(h) + 1 + kmem_load(&h->split) ? missing_part(h) : 0;
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	if (part == 0)
 		return;
 	new_part = kmem_meta_alloc(part_bytes(part), true);
 	if (new_part == NULL)
 		return;
-	kmem_lock(&k->slab_lock);
+	kmem_slab_lock(k);
 	if (h->parts[part] == NULL) {
 		h->parts[part] = new_part;
 		kmem_add(&k->hash_bytes, part_bytes(part));
 		new_part = NULL;
 	}
-	kmem_unlock(&k->slab_lock);
+	kmem_slab_unlock(k);
 	if (new_part)
 		kmem_meta_free(new_part, part_bytes(part));
 }

@@ -229,13 +229,11 @@ zero_block(page_t *page, u32 order, gfp_t gfp)
 	return 0;
 }
 
-static never_inline page_t *
-alloc_slow(pages_t *p, gfp_t gfp, u32 order, const void *caller)
+static page_t *
+alloc_any(pages_t *p, gfp_t gfp, u32 order, const void *caller)
 {
 	u32 number = PAGES_NONE;
 
-	if (!p)
-		return NULL;
 	if (order > p->max_order ||
 	    (atomic_load_explicit(&fail_countdown, memory_order_relaxed) && is_chosen_to_fail())) {
 		alloc_failed(p, gfp, order, caller);
@@ -260,6 +258,20 @@ alloc_slow(pages_t *p, gfp_t gfp, u32 order, const void *caller)
 		return NULL;
 	}
 	return &p->records[number];
+}
+
+static never_inline page_t *
+alloc_slow(pages_t *p, gfp_t gfp, u32 order, const void *caller)
+{
+	page_t *page = NULL;
+	u32 guard;
+
+	if (p) {
+		guard = pages_open(p);
+		page = alloc_any(p, gfp, order, caller);
+		vm_guard_close(guard);
+	}
+	return page;
 }
 
 /* One plain page that the thread keeps; all else is the long way's. */
@@ -363,18 +375,11 @@ release(pages_t *p, page_t *page, u32 order)
 }
 
 /* order PAGES_NONE: whatever it was. */
-static never_inline int
-free_slow(page_t *page, u32 order, const void *caller)
+static int
+free_any(pages_t *p, page_t *page, u32 order, const void *caller)
 {
-	pages_t *p;
-	u32 flags;
+	u32 flags = page->flags;
 
-	if (!page)
-		return 0;
-	p = pages_of_record(page);
-	if (!p)
-		return refuse_free(NULL, page, order, caller);
-	flags = page->flags;
 	if (order == PAGES_NONE)
 		order = flags & PG_ORDER_MASK;
 	if ((flags & (PG_USED | PG_ORDER_MASK)) != (PG_USED | order))
@@ -391,6 +396,23 @@ free_slow(page_t *page, u32 order, const void *caller)
 	atomic_store_explicit(&page->_count, 0, memory_order_relaxed);
 	release(p, page, order);
 	return 0;
+}
+
+static never_inline int
+free_slow(page_t *page, u32 order, const void *caller)
+{
+	pages_t *p = pages_of_record(page);
+	u32 guard;
+	int rv;
+
+	if (!page)
+		return 0;
+	if (!p)
+		return refuse_free(NULL, page, order, caller);
+	guard = pages_open(p);
+	rv = free_any(p, page, order, caller);
+	vm_guard_close(guard);
+	return rv;
 }
 
 /* One page with one user and no mapping, into the thread's own; all else is the long way's. */
@@ -442,10 +464,40 @@ clib_free_pages_at(uword address, u32 order)
 			     uword_to_pointer(address, void *), __builtin_return_address(0));
 }
 
+/* Records of no set are not ours to guard. */
+static u32
+open_of(const page_t *page)
+{
+	const pages_t *p = vm_guard_key() ? pages_of_record(page) : NULL;
+
+	return p ? pages_open(p) : 0;
+}
+
 void
 clib_get_page(page_t *page)
 {
+	u32 guard = open_of(page);
+
 	atomic_fetch_add_explicit(&page->_count, 1, memory_order_relaxed);
+	vm_guard_close(guard);
+}
+
+void
+clib_set_page_private(page_t *page, u64 value)
+{
+	u32 guard = open_of(page);
+
+	page->private_data = value;
+	vm_guard_close(guard);
+}
+
+void
+pages_count_mapping(page_t *page, int n)
+{
+	u32 guard = open_of(page);
+
+	atomic_fetch_add_explicit(&page->_mapcount, (u32)n, memory_order_relaxed);
+	vm_guard_close(guard);
 }
 
 void

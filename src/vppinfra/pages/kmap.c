@@ -127,7 +127,7 @@ kmap_locked(pages_t *p, u32 number, u32 flags)
 		w->chunk = chunk;
 	}
 	w->n_users++;
-	atomic_fetch_add_explicit(&p->records[number]._mapcount, 1, memory_order_relaxed);
+	pages_count_mapping(&p->records[number], 1);
 	atomic_fetch_add_explicit(&p->n_kmaps, 1, memory_order_relaxed);
 	return uword_to_pointer(w->address + offset_in_chunk(p, number), void *);
 }
@@ -170,7 +170,7 @@ clib_kunmap(page_t *page)
 	if (page->_mapcount)
 		w = find_window(p, pages_chunk_of(p, number));
 	if (w && w->chunk == pages_chunk_of(p, number) && w->n_users) {
-		atomic_fetch_sub_explicit(&page->_mapcount, 1, memory_order_relaxed);
+		pages_count_mapping(page, -1);
 		w->last_use = ++p->window_clock;
 		if (--w->n_users == 0)
 			pthread_cond_signal(&p->window_free);
@@ -230,7 +230,7 @@ clib_kmap_atomic(page_t *page)
 	if (map_chunk(p, at, number))
 		return NULL;
 	p->atomic_pages[thread][depth] = number + 1;
-	atomic_fetch_add_explicit(&page->_mapcount, 1, memory_order_relaxed);
+	pages_count_mapping(page, 1);
 	atomic_fetch_add_explicit(&p->n_kmaps, 1, memory_order_relaxed);
 	return uword_to_pointer(at + offset_in_chunk(p, number), void *);
 }
@@ -273,7 +273,7 @@ clib_kunmap_atomic(const void *address)
 	}
 	number = p->atomic_pages[thread][depth] - 1;
 	p->atomic_pages[thread][depth] = 0;
-	atomic_fetch_sub_explicit(&p->records[number]._mapcount, 1, memory_order_relaxed);
+	pages_count_mapping(&p->records[number], -1);
 	/* A stray pointer must not reach the page any more. */
 	mmap(uword_to_pointer(atomic_window(p, (u16)thread, depth), void *), pages_chunk_bytes(p),
 	     PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);

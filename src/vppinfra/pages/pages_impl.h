@@ -15,6 +15,7 @@
 #include <vppinfra/lock.h>
 #include <vppinfra/pages.h>
 #include <vppinfra/thread_impl.h>
+#include <vppinfra/vm_guard.h>
 
 #define PAGES_MAX_SETS 64
 #define PAGES_NONE (~(u32)0)
@@ -83,7 +84,7 @@ struct pages {
 	 * size, ranges of small pages to a page. */
 	uword base, range_offset;
 	int direct_fd, high_fd; /* -1: private, none */
-	u8 log2_page_size, max_order, log2_chunk, is_contiguous, is_hugetlb;
+	u8 log2_page_size, max_order, log2_chunk, is_contiguous, is_hugetlb, is_guarded;
 	u32 n_direct, n_high; /* pages */
 	u32 n_reserve_wanted, n_cached_pages, wait_ms;
 	int (*va_to_pa)(const void *va, u64 *pa);
@@ -203,6 +204,18 @@ void *pages_map_array(uword n_bytes, int is_aligned);
 
 /** Fill a zone's figures and lists from a chunk that has just come.  grow_lock is held. */
 int pages_add_chunk(pages_t *p, int is_high);
+
+/* guard.c: records and chunks are written only while the guard is open, see vm_guard.h. */
+
+/** @return 0, also where nothing is to be guarded; -ENOMEM */
+int pages_guard(pages_t *p);
+
+/** @return for vm_guard_close() */
+always_inline u32
+pages_open(const pages_t *p)
+{
+	return PREDICT_FALSE(p->is_guarded) ? vm_guard_open() : 0;
+}
 
 /* cache.c */
 
@@ -348,6 +361,8 @@ void pages_report(const char *what, const void *where, const void *caller);
 /** Mark a block that is in no list as allocated. */
 void pages_mark_used(pages_t *p, u32 number, u32 order, gfp_t gfp);
 void pages_wake(pages_t *p);
+/** n mappings more of a page (or fewer). */
+void pages_count_mapping(page_t *page, int n);
 
 /* kmap.c */
 

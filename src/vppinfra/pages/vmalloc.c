@@ -92,7 +92,7 @@ free_units(uword a, uword n_bytes)
 		s->n_bytes = 0;
 		/* The pages of a unit behind its first are no first pages. */
 		if (page && (page->flags & PG_USED)) {
-			atomic_fetch_sub_explicit(&page->_mapcount, 1, memory_order_relaxed);
+			pages_count_mapping(page, -1);
 			pages_free(page, page->flags & PG_ORDER_MASK);
 		}
 	}
@@ -126,7 +126,7 @@ fill_area(pages_t *p, uword a, uword n_bytes, gfp_t gfp)
 			pages_free(page, order);
 			break;
 		}
-		atomic_fetch_add_explicit(&page->_mapcount, 1, memory_order_relaxed);
+		pages_count_mapping(page, 1);
 		set_slots(p, a + at, pages_number(p, page), order);
 	}
 	if (at >= n_bytes)

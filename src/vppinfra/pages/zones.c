@@ -160,12 +160,14 @@ pages_add_chunk(pages_t *p, int is_high)
 uword
 pages_grow(pages_t *p, uword bytes)
 {
+	u32 guard = pages_open(p);
 	uword n = 0;
 
 	pthread_mutex_lock(&p->grow_lock);
 	while (n < bytes && (p->n_direct ? !pages_add_chunk(p, 0) : !pages_add_chunk(p, 1)))
 		n += pages_chunk_bytes(p);
 	pthread_mutex_unlock(&p->grow_lock);
+	vm_guard_close(guard);
 	if (n)
 		pages_wake(p);
 	return n;
@@ -210,6 +212,7 @@ uword
 pages_trim(pages_t *p)
 {
 	u32 n_chunks = (p->n_direct + p->n_high) >> p->max_order;
+	u32 guard = pages_open(p);
 	uword released = 0;
 
 	pthread_mutex_lock(&p->grow_lock);
@@ -219,6 +222,7 @@ pages_trim(pages_t *p)
 		    delist(p, i))
 			released += give_chunk_back(p, i);
 	pthread_mutex_unlock(&p->grow_lock);
+	vm_guard_close(guard);
 	return released;
 }
 
@@ -310,6 +314,8 @@ make_arrays(pages_t *p)
 	p->chunks = pages_map_array(p->chunks_map_bytes, 0);
 	p->caches = pages_map_array(p->caches_map_bytes, 0);
 	if (!p->records || !p->chunks || !p->caches)
+		return -ENOMEM;
+	if (pages_guard(p))
 		return -ENOMEM;
 	pages_cache_init(p);
 	return 0;
@@ -514,6 +520,7 @@ pages_get_info(pages_t *p, pages_info_t *info)
 	info->log2_page_size = p->log2_page_size;
 	info->max_order = p->max_order;
 	info->is_contiguous = p->is_contiguous;
+	info->is_guarded = p->is_guarded;
 	info->max_bytes = (uword)p->n_direct << PAGES_LOG2_PAGE;
 	info->max_highmem_bytes = (uword)p->n_high << PAGES_LOG2_PAGE;
 	info->n_windows = p->n_windows;
