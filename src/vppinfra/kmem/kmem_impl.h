@@ -454,6 +454,8 @@ const vmem_t *kmem_root_of(const vmem_t *vmp);
 
 /* ---- checked.c ---- */
 
+/** An object of a CHECKED cache is with a caller from now on. */
+void kmem_checked_mark(kmem_t *k, uword addr);
 /** CHECKED caches.  @return 0 or -ENOMEM */
 int kmem_checked_alloc(kmem_t *k, int flags, uword *addr, const void *caller);
 /** @return 0, -EINVAL, -EALREADY */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vmem's quantum caches: caches of addresses that are only numbers. */
-#include "kmem_impl.h"
+#include "checked.h"
 
 #include <vppinfra/vmem/vmem_qcache.h>
 
@@ -41,13 +41,12 @@ qcache_destroy(void *cache)
 	kmem_destroy(cache, true, NULL);
 }
 
-static int
-qcache_alloc(void *cache, int vm_flags, uword *addr)
+static never_inline int
+qcache_alloc_slow(kmem_t *k, int vm_flags, uword *addr)
 {
-	kmem_t *k = cache;
 	int error;
 
-	if (PREDICT_FALSE(clib_thread_percpu_base == NULL))
+	if (clib_thread_percpu_base == NULL)
 		clib_percpu_attach();
 	error = kmem_checked_alloc(k, vm_flags, addr, NULL);
 	if (error)
@@ -56,11 +55,27 @@ qcache_alloc(void *cache, int vm_flags, uword *addr)
 }
 
 static int
+qcache_alloc(void *cache, int vm_flags, uword *addr)
+{
+	if (PREDICT_TRUE(kmem_checked_alloc_fast(cache, addr)))
+		return 0;
+	return qcache_alloc_slow(cache, vm_flags, addr);
+}
+
+static never_inline int
+qcache_free_slow(kmem_t *k, uword addr)
+{
+	if (clib_thread_percpu_base == NULL)
+		clib_percpu_attach();
+	return kmem_checked_free(k, addr, NULL);
+}
+
+static int
 qcache_free(void *cache, uword addr)
 {
-	if (PREDICT_FALSE(clib_thread_percpu_base == NULL))
-		clib_percpu_attach();
-	return kmem_checked_free(cache, addr, NULL);
+	if (PREDICT_TRUE(kmem_checked_free_fast(cache, addr)))
+		return 0;
+	return qcache_free_slow(cache, addr);
 }
 
 static uword

@@ -2,6 +2,7 @@
 /* illumos' signatures over the neutral core: addresses are pointers and NULL is failure, so
  * address 0 is refused at the door; maxaddr is exclusive; VM_PANIC is carried out here. */
 #include "fast.h"
+#include "qfast.h"
 
 static vmem_policy_t
 policy_of(int vmflag)
@@ -105,7 +106,8 @@ vmem_alloc(vmem_t *vmp, size_t size, int vmflag)
 	int error;
 
 	if (PREDICT_TRUE(!(vmflag & (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)) &&
-			 vmem_alloc_fast(vmp, size, false, &addr)))
+			 (vmem_alloc_fast(vmp, size, false, &addr) ||
+			  vmem_qcache_alloc_fast(vmp, size, vmflag, &addr))))
 		return uword_to_pointer(addr, void *);
 	error = vmem_core_alloc_plain(vmp, size, policy_of(vmflag), request_flags_of(vmflag),
 				      &addr);
@@ -157,7 +159,8 @@ vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns, void **ad
 void
 vmem_free(vmem_t *vmp, void *vaddr, size_t size)
 {
-	if (PREDICT_FALSE(!vmem_free_fast(vmp, pointer_to_uword(vaddr), size, false)))
+	if (PREDICT_FALSE(!vmem_free_fast(vmp, pointer_to_uword(vaddr), size, false) &&
+			  !vmem_qcache_free_fast(vmp, pointer_to_uword(vaddr), size)))
 		vmem_core_free(vmp, pointer_to_uword(vaddr), size, 0, __builtin_return_address(0));
 }
 

@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Quantum caches, seen from below: which request is whose, and slabs for them.  The caches are
  * kmem's, behind the table of vmem_qcache.h. */
-#include "vmem_impl.h"
-#include "vmem_qcache.h"
+#include "qfast.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 
-static _Atomic(const vmem_qcache_ops_t *) registered;
+_Atomic(const vmem_qcache_ops_t *) vmem_qcache_ops;
 
 void
 vmem_set_qcache_ops(const vmem_qcache_ops_t *ops)
 {
 	/* Release: the table's entries are seen by whoever loads it below. */
-	atomic_store_explicit(&registered, ops, memory_order_release);
-}
-
-static const vmem_qcache_ops_t *
-qcache_ops(void)
-{
-	/* Acquire: partner of the release above. */
-	return atomic_load_explicit(&registered, memory_order_acquire);
+	atomic_store_explicit(&vmem_qcache_ops, ops, memory_order_release);
 }
 
 /* The slab that holds a little over three of the largest: one slab size for all keeps the arena
@@ -34,7 +25,7 @@ slab_bytes(const vmem_t *vmp)
 int
 vmem_qcache_create(vmem_t *vmp)
 {
-	const vmem_qcache_ops_t *ops = qcache_ops();
+	const vmem_qcache_ops_t *ops = vmem_qcache_ops_now();
 	uword n = clib_min(vmp->vm_qcache_max >> vmp->vm_qshift, (uword)VMEM_NQCACHE_MAX);
 	char name[VMEM_NAMELEN + 24];
 
@@ -61,7 +52,7 @@ vmem_qcache_destroy(vmem_t *vmp)
 	while (vmp->vm_n_qcaches) {
 		void **cache = &vmp->vm_qcache[--vmp->vm_n_qcaches];
 
-		qcache_ops()->destroy(*cache);
+		vmem_qcache_ops_now()->destroy(*cache);
 		*cache = NULL;
 	}
 }
@@ -72,7 +63,17 @@ vmem_qcache_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr)
 {
 	void *cache = vmp->vm_qcache[(request->size - 1) >> vmp->vm_qshift];
 
-	return qcache_ops()->alloc(cache, vmem_vmflag_of(request->flags) | VM_NOSLEEP, addr);
+	return vmem_qcache_ops_now()->alloc(cache, vmem_vmflag_of(request->flags) | VM_NOSLEEP,
+					    addr);
+}
+
+void
+vmem_qcache_serve(vmem_t *vmp)
+{
+	vmem_qcache_reap(vmp);
+	vmem_lock(&vmp->vm_lock);
+	vmem_wake_all(vmp);
+	vmem_unlock(&vmp->vm_lock);
 }
 
 bool
@@ -82,7 +83,7 @@ vmem_qcache_free(vmem_t *vmp, uword addr, uword size, const void *caller, int *e
 
 	if (size == 0 || i >= vmp->vm_n_qcaches)
 		return false;
-	*error = qcache_ops()->free(vmp->vm_qcache[i], addr);
+	*error = vmem_qcache_ops_now()->free(vmp->vm_qcache[i], addr);
 	if (*error == -EINVAL)
 		return false;
 	if (*error) {
@@ -92,13 +93,8 @@ vmem_qcache_free(vmem_t *vmp, uword addr, uword size, const void *caller, int *e
 		vmem_report("double free: free in its quantum cache", vmp, addr, size, caller);
 		return true;
 	}
-	/* Somebody may sleep for what the cache has now, or for the slab it has emptied. */
-	if (PREDICT_FALSE(VMEM_READ(vmp->vm_n_waiters) != 0)) {
-		vmem_qcache_reap(vmp);
-		vmem_lock(&vmp->vm_lock);
-		vmem_wake_all(vmp);
-		vmem_unlock(&vmp->vm_lock);
-	}
+	if (PREDICT_FALSE(VMEM_READ(vmp->vm_n_waiters) != 0))
+		vmem_qcache_serve(vmp);
 	return true;
 }
 
@@ -108,7 +104,7 @@ vmem_qcache_reap(vmem_t *vmp)
 	uword n_bytes = 0;
 
 	for (u32 i = 0; i < vmp->vm_n_qcaches; i++)
-		n_bytes += qcache_ops()->reap(vmp->vm_qcache[i]);
+		n_bytes += vmem_qcache_ops_now()->reap(vmp->vm_qcache[i]);
 	return n_bytes;
 }
 
@@ -116,7 +112,7 @@ u32
 vmem_qcache_stats(vmem_t *vmp, vmem_qcache_stats_t stats[VMEM_NQCACHE_MAX])
 {
 	for (u32 i = 0; i < vmp->vm_n_qcaches; i++)
-		qcache_ops()->stats(vmp->vm_qcache[i], &stats[i]);
+		vmem_qcache_ops_now()->stats(vmp->vm_qcache[i], &stats[i]);
 	return vmp->vm_n_qcaches;
 }
 
