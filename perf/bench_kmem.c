@@ -7,7 +7,8 @@
  *   - pair: one object taken and freed, untouched: the floor under every other figure;
  *   - bulk: 32 taken and freed at once (malloc: one after the other);
  *   - replace: n live objects; an operation frees a random one and takes another;
- *   - threads=2: both CPUs do pairs, each pinned; ns of one pair of either thread;
+ *   - threads=2: both CPUs do pairs, each pinned; ns of one pair of either thread.  caches=2: each
+ *     in a cache of its own, and "empty" with none: what two busy CPUs cost each other anyway;
  *   - cross: one thread allocates and writes, the other reads and frees, through a ring of
  *     pointers that both pass in batches of 64; ns an object, both threads busy.  The ring alone,
  *     with no allocator in it, is "cross_ring";
@@ -25,13 +26,15 @@
 #define OBJECT_BYTES 256
 /* Rounds of well under a millisecond: some escape the scheduler on a busy machine. */
 #define N_PAIRS (1 << 14)
+/* What two threads do is longer, so that starting and ending together is no part of it. */
+#define N_THREADED (1 << 16)
 #define N_BULK 32
 #define N_LIVE 10000
 #define N_REPLACE (1 << 14)
 #define N_CROSS (1 << 14)
 #define N_ROUNDS 61
 
-static clib_kmem_cache_t *cache, *checked;
+static clib_kmem_cache_t *cache, *second_cache, *checked;
 static u32 choices[N_REPLACE];
 static void *live[N_LIVE];
 
@@ -225,6 +228,25 @@ kmem_pairs_2(void *arg, u64 n_ops)
 	with_second(kmem_pairs, kmem_pairs, arg, n_ops);
 }
 
+/* Nothing shared but what is only read: what two threads cost here is the machine's own. */
+static void
+kmem_pairs_own(void *arg, u64 n_ops)
+{
+	kmem_pairs(bench_cpu == sched_getcpu() ? cache : second_cache, n_ops);
+}
+
+static void
+kmem_pairs_own_2(void *arg, u64 n_ops)
+{
+	with_second(kmem_pairs_own, kmem_pairs_own, arg, n_ops);
+}
+
+static void
+nothing_2(void *arg, u64 n_ops)
+{
+	with_second(nothing, nothing, arg, n_ops);
+}
+
 static void
 glibc_pairs_2(void *arg, u64 n_ops)
 {
@@ -392,11 +414,28 @@ main(void)
 				 glibc = { take_glibc, give_glibc },
 				 ring = { take_ring, give_ring };
 	static bench_case_t cases[] = {
-		{ .name = "empty", .fn = nothing, .n_ops = N_PAIRS },
-		{ .name = "kmem_pair", .params = "size=256 threads=1", .fn = kmem_pairs },
-		{ .name = "kmem_pair", .params = "size=256 threads=2", .fn = kmem_pairs_2 },
-		{ .name = "glibc_pair", .params = "size=256 threads=1", .fn = glibc_pairs },
-		{ .name = "glibc_pair", .params = "size=256 threads=2", .fn = glibc_pairs_2 },
+		{ .name = "empty", .params = "threads=1", .fn = nothing, .n_ops = N_THREADED },
+		{ .name = "empty", .params = "threads=2", .fn = nothing_2, .n_ops = N_THREADED },
+		{ .name = "kmem_pair",
+		  .params = "size=256 threads=1",
+		  .fn = kmem_pairs,
+		  .n_ops = N_THREADED },
+		{ .name = "kmem_pair",
+		  .params = "size=256 threads=2",
+		  .fn = kmem_pairs_2,
+		  .n_ops = N_THREADED },
+		{ .name = "kmem_pair",
+		  .params = "size=256 threads=2 caches=2",
+		  .fn = kmem_pairs_own_2,
+		  .n_ops = N_THREADED },
+		{ .name = "glibc_pair",
+		  .params = "size=256 threads=1",
+		  .fn = glibc_pairs,
+		  .n_ops = N_THREADED },
+		{ .name = "glibc_pair",
+		  .params = "size=256 threads=2",
+		  .fn = glibc_pairs_2,
+		  .n_ops = N_THREADED },
 		{ .name = "kmem_pair", .params = "size=256 checked", .fn = kmem_pairs },
 		{ .name = "vmem_qcache_pair", .params = "size=64", .fn = vmem_qcache_pairs },
 		{ .name = "kmem_bulk", .params = "size=256 batch=32", .fn = kmem_bulk },
@@ -453,10 +492,15 @@ main(void)
 	p.flags = CLIB_KMEM_CHECKED;
 	if (clib_kmem_cache_make(&p, &checked))
 		return 1;
+	p.name = "bench_second";
+	p.flags = 0;
+	if (clib_kmem_cache_make(&p, &second_cache))
+		return 1;
 	for (u32 i = 0; i < ARRAY_LEN(cases); i++) {
 		if (!cases[i].n_ops)
 			cases[i].n_ops = N_PAIRS;
 		if (cases[i].fn == cross || cases[i].fn == kmem_pairs_2 ||
+		    cases[i].fn == kmem_pairs_own_2 || cases[i].fn == nothing_2 ||
 		    cases[i].fn == glibc_pairs_2 || cases[i].fn == count_static_2)
 			cases[i].prepare = wake_second;
 		if (cases[i].fn == kmem_pairs || cases[i].fn == kmem_pairs_2)
