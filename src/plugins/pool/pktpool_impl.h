@@ -200,9 +200,9 @@ void pktpool_foreign_flush(u16 index);
 void pktpool_foreign_set_up(int up);
 /** fn may not make or free mempools: DPDK's list is locked. */
 void pktpool_foreign_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg);
-/** get and put of a process that has no slots: always the depot. */
-int pktpool_secondary_get(pktpool_t *pool, void **objs, u32 n);
-void pktpool_secondary_put(pktpool_t *pool, void *const *objs, u32 n);
+/** get and put of a process that has no slots: always the depot.  Exported for tests, as below. */
+CLIB_EXPORT int pktpool_secondary_get(pktpool_t *pool, void **objs, u32 n);
+CLIB_EXPORT void pktpool_secondary_put(pktpool_t *pool, void *const *objs, u32 n);
 
 /* ---- foreign_arena.c ---- */
 
@@ -214,7 +214,9 @@ int pktpool_foreign_populate(struct rte_mempool *mp, u32 max_objs,
 /* ---- share.c ---- */
 
 /** This process's word in a lock. */
-extern u32 pktpool_lock_word;
+CLIB_EXPORT_EXTERN u32 pktpool_lock_word;
+/** Take a place among the secondaries, and its word.  @return 0 or -ENOSPC. */
+CLIB_EXPORT int pktpool_share_join(void);
 /** Whether the process behind a lock's word is gone. */
 int pktpool_share_is_dead(u32 lock_word);
 /** A secondary asks the primary to bring its threads' magazines home.  @return 0 when it did. */

@@ -67,7 +67,7 @@ is_alive(secondary_t *s)
 {
 	u32 pid = pktpool_load(&s->pid);
 
-	/* Acquire: pairs with the release in join(). */
+	/* Acquire: pairs with the release in pktpool_share_join(). */
 	return pid && start_time_of(pid) ==
 			      atomic_load_explicit(&s->start_time, memory_order_acquire);
 }
@@ -96,8 +96,8 @@ a_lock_bears(pktpool_t *pool, void *arg)
 	return 1;
 }
 
-static int
-join(void)
+int
+pktpool_share_join(void)
 {
 	u32 self = (u32)getpid();
 
@@ -312,7 +312,7 @@ init_secondary(char *missing)
 	is_incomplete = mend_table(missing);
 	pktpool_ops_bind();
 	pktpool_foreign_set_up(1);
-	error = join();
+	error = pktpool_share_join();
 	return error ? error : is_incomplete;
 }
 
