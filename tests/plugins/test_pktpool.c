@@ -299,7 +299,7 @@ bursts_of_every_size(void)
 static void
 exhaustion_is_all_or_none(void)
 {
-	struct rte_mbuf *mbufs[200], *more[2];
+	struct rte_mbuf *mbufs[201], *more[2];
 	pktpool_info_t info;
 	pktpool_t *pool;
 	begin();
@@ -331,7 +331,7 @@ the_smallest_pools(void)
 {
 	begin();
 	for (u32 n = 1; n <= 40; n++) {
-		struct rte_mbuf *mbufs[40];
+		struct rte_mbuf *mbufs[64];
 		pktpool_t *pool = pool_of(n);
 
 		for (u32 k = 1; k <= n; k++) {

@@ -26,7 +26,7 @@ check_object(check_t *c, const pktpool_t *pool, uword obj, const char *where)
 	if (pool->is_in_arena && pktpool_object_number(pool, obj - PKTPOOL_OBJHDR_BYTES) == ~0u)
 		return fault(c, "%s: %s holds %#lx, which is no buffer of this pool", pool->name,
 			     where, (unsigned long)obj);
-	if (rte_mempool_from_obj((void *)obj) != pool->mempool)
+	if (rte_mempool_from_obj((void *)obj) != pool->head.mempool)
 		return fault(c, "%s: %s holds %#lx, whose header names another mempool", pool->name,
 			     where, (unsigned long)obj);
 	if (c->n_free == c->max_free)
@@ -37,14 +37,13 @@ check_object(check_t *c, const pktpool_t *pool, uword obj, const char *where)
 }
 
 static int
-check_magazine(check_t *c, const pktpool_t *pool, const pktpool_magazine_t *m, u32 n,
-	       const char *where)
+check_magazine(check_t *c, const pktpool_t *pool, void *const *objs, u32 n, const char *where)
 {
 	if (n > pool->magazine_size)
 		return fault(c, "%s: %s holds %u of at most %u", pool->name, where, n,
 			     pool->magazine_size);
 	for (u32 i = 0; i < n; i++) {
-		int error = check_object(c, pool, (uword)m->objs[i], where);
+		int error = check_object(c, pool, (uword)objs[i], where);
 
 		if (error)
 			return error;
@@ -61,7 +60,8 @@ check_depot(check_t *c, const pktpool_t *pool)
 	for (pktpool_magazine_t *m = pool->full; m; m = m->next) {
 		if (++n_full > pool->n_full)
 			break;
-		if ((error = check_magazine(c, pool, m, pool->magazine_size, "a full magazine")))
+		if ((error = check_magazine(c, pool, m->objs, pool->magazine_size,
+					    "a full magazine")))
 			return error;
 	}
 	for (pktpool_magazine_t *m = pool->empty; m && n_empty <= pool->n_empty; m = m->next)
@@ -75,7 +75,8 @@ check_depot(check_t *c, const pktpool_t *pool)
 	if (n_full * pool->magazine_size + pool->n_partial != pool->n_depot)
 		return fault(c, "%s: depot holds %u, n_depot says %u", pool->name,
 			     n_full * pool->magazine_size + pool->n_partial, pool->n_depot);
-	return check_magazine(c, pool, pool->partial, pool->n_partial, "the partial magazine");
+	return check_magazine(c, pool, pool->partial->objs, pool->n_partial,
+			      "the partial magazine");
 }
 
 static int
@@ -98,12 +99,12 @@ check_all(check_t *c, pktpool_t *pool)
 		if (!t)
 			continue;
 		snprintf(where, sizeof(where), "thread %u", i);
-		if (pktpool_load(&t->busy) || pktpool_load(&t->stop))
+		if (slot_load(&t->busy) || (slot_load(&t->stop) & PKTPOOL_STOP_RECLAIM))
 			return fault(c, "%s: thread %u is inside: the pool is not quiet",
 				     pool->name, i);
-		error = check_magazine(c, pool, t->loaded, pktpool_load(&t->n_loaded), where);
+		error = check_magazine(c, pool, t->loaded, slot_load(&t->n_loaded), where);
 		if (!error)
-			error = check_magazine(c, pool, t->previous, pktpool_load(&t->n_previous),
+			error = check_magazine(c, pool, t->previous, slot_load(&t->n_previous),
 					       where);
 	}
 	if (error)

@@ -20,7 +20,7 @@
 
 /* All that an edit of the depot changes in the pool itself. */
 #define DEPOT_FIRST offsetof(pktpool_t, n_depot)
-#define DEPOT_BYTES (offsetof(pktpool_t, threads) - DEPOT_FIRST)
+#define DEPOT_BYTES (offsetof(pktpool_t, n_slots) - DEPOT_FIRST)
 /* A step of at most a magazine moves at most two containers; a third has its link rewritten. */
 #define N_LINKS 3
 
@@ -206,7 +206,7 @@ pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **result)
 	pool->n_buffers = mp->size;
 	pool->buffer_bytes = mp->header_size + mp->elt_size + mp->trailer_size;
 	pool->data_bytes = mp->elt_size;
-	pool->mempool = mp;
+	pool->head.mempool = mp;
 	pktpool_store(&pool->n_low_water, pool->n_buffers);
 	pool->depot_low_water = pool->n_buffers;
 	error = pktpool_depot_init(pool);

@@ -8,65 +8,29 @@
  * of an exchanged magazine are copied after the lock is dropped, with the flag up again. */
 #include <plugins/pool/pktpool_impl.h>
 
+#include <rte_lcore.h>
 #include <vppinfra/mem.h>
 
 /* A refused request and each 16th exchange look at all slots for the low-water mark: their lines
  * belong to other cores. */
 #define N_EXCHANGES_PER_SAMPLE 16
 
-typedef u64 u64x2_t __attribute__((vector_size(16), aligned(8), may_alias));
-
-/* Not memcpy(): a burst is too short to pay for a call, and a loop would be turned into one. */
-always_inline void
-copy_pointers(void **restrict to, void *const *restrict from, u32 n)
+/* The container whose pointers begin at objs. */
+always_inline pktpool_magazine_t *
+magazine_of(void **objs)
 {
-	for (; n >= 8; n -= 8, to += 8, from += 8) {
-		u64x2_t a = *(const u64x2_t *)(from + 0), b = *(const u64x2_t *)(from + 2);
-		u64x2_t c = *(const u64x2_t *)(from + 4), d = *(const u64x2_t *)(from + 6);
-
-		*(u64x2_t *)(to + 0) = a;
-		*(u64x2_t *)(to + 2) = b;
-		*(u64x2_t *)(to + 4) = c;
-		*(u64x2_t *)(to + 6) = d;
-	}
-	if (n & 4) {
-		u64x2_t a = *(const u64x2_t *)(from + 0), b = *(const u64x2_t *)(from + 2);
-
-		*(u64x2_t *)(to + 0) = a;
-		*(u64x2_t *)(to + 2) = b;
-		to += 4;
-		from += 4;
-	}
-	if (n & 2) {
-		*(u64x2_t *)to = *(const u64x2_t *)from;
-		to += 2;
-		from += 2;
-	}
-	if (n & 1)
-		*to = *from;
+	return (pktpool_magazine_t *)((u8 *)objs - offsetof(pktpool_magazine_t, objs));
 }
 
 /* ---- a thread's slot ---- */
-
-always_inline void
-thread_leave(pktpool_thread_t *t)
-{
-	/* Release: the magazines are whole for the reclaimer that sees 0, see reclaim_one(). */
-	atomic_store_explicit(&t->busy, 0, memory_order_release);
-}
 
 /* @return whether the thread may go on without the lock. */
 always_inline int
 thread_enter(pktpool_thread_t *t)
 {
-	pktpool_store(&t->busy, 1);
-	/* The store comes before the load: for the compiler here, for the CPU by the membarrier
-	 * that a reclaimer issues between its store of stop and its load of busy. */
-	atomic_signal_fence(memory_order_seq_cst);
-	/* Acquire: the magazines as a reclaimer left them, pairs with its release of stop. */
-	if (PREDICT_TRUE(!atomic_load_explicit(&t->stop, memory_order_acquire)))
+	if (PREDICT_TRUE(!(pktpool_enter(t) & PKTPOOL_STOP_RECLAIM)))
 		return 1;
-	thread_leave(t);
+	pktpool_leave(t);
 	return 0;
 }
 
@@ -74,7 +38,7 @@ thread_enter(pktpool_thread_t *t)
 always_inline void
 thread_enter_and_unlock(pktpool_t *pool, pktpool_thread_t *t)
 {
-	pktpool_store(&t->busy, 1);
+	slot_store(&t->busy, 1);
 	pktpool_unlock(pool);
 }
 
@@ -99,10 +63,11 @@ thread_create(pktpool_t *pool, u16 index)
 	if (!t)
 		return NULL;
 	memset(t, 0, sizeof(*t));
-	t->loaded = (pktpool_magazine_t *)(t + 1);
-	t->previous = (pktpool_magazine_t *)((u8 *)t->loaded + n_magazine);
+	t->loaded = ((pktpool_magazine_t *)(t + 1))->objs;
+	t->previous = (void **)((u8 *)t->loaded + n_magazine);
+	t->magazine_size = pool->magazine_size;
 	/* Release: the slot is whole, pairs with pktpool_thread(). */
-	atomic_store_explicit(&pool->threads[index], t, memory_order_release);
+	__atomic_store_n(&pool->head.threads[index + 1], t, __ATOMIC_RELEASE);
 	while (n_slots <= index &&
 	       !atomic_compare_exchange_weak_explicit(&pool->n_slots, &n_slots, index + 1u,
 						      memory_order_relaxed, memory_order_relaxed))
@@ -119,7 +84,7 @@ thread_self(pktpool_t *pool)
 
 	if (PREDICT_FALSE(index == CLIB_THREAD_INDEX_NONE))
 		return NULL;
-	t = atomic_load_explicit(&pool->threads[index], memory_order_relaxed);
+	t = pktpool_slot(pool);
 	return PREDICT_TRUE(t != NULL) ? t : thread_create(pool, index);
 }
 
@@ -132,7 +97,7 @@ pktpool_n_cached(pktpool_t *pool)
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 		if (t)
-			n += pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous);
+			n += slot_n_cached(t);
 	}
 	return n;
 }
@@ -221,7 +186,7 @@ pktpool_depot_take(pktpool_t *pool, void **objs, u32 n)
 		}
 		k = clib_min(n, pool->n_partial);
 		pool->n_partial -= k;
-		copy_pointers(objs, pool->partial->objs + pool->n_partial, k);
+		pktpool_copy(objs, pool->partial->objs + pool->n_partial, k);
 		objs += k;
 		n -= k;
 	}
@@ -246,7 +211,7 @@ pktpool_depot_put(pktpool_t *pool, void *const *objs, u32 n)
 			continue;
 		}
 		k = clib_min(k, n);
-		copy_pointers(pool->partial->objs + pool->n_partial, objs, k);
+		pktpool_copy(pool->partial->objs + pool->n_partial, objs, k);
 		pool->n_partial += k;
 		depot_add(pool, k);
 		objs += k;
@@ -255,33 +220,35 @@ pktpool_depot_put(pktpool_t *pool, void *const *objs, u32 n)
 }
 
 /* One magazine home: as a whole when it is full, loose otherwise. */
-static pktpool_magazine_t *
-drain_magazine(pktpool_t *pool, pktpool_magazine_t *m, u32 n)
+static void **
+drain_magazine(pktpool_t *pool, void **objs, u32 n)
 {
 	pktpool_magazine_t *e;
 
 	if (n == pool->magazine_size && (e = pop_empty(pool))) {
-		push_full(pool, m);
+		push_full(pool, magazine_of(objs));
 		depot_add(pool, n);
-		return e;
+		return e->objs;
 	}
-	pktpool_depot_put(pool, m->objs, n);
-	return m;
+	pktpool_depot_put(pool, objs, n);
+	return objs;
 }
 
 void
 pktpool_thread_drain(pktpool_t *pool, pktpool_thread_t *t)
 {
-	t->loaded = drain_magazine(pool, t->loaded, pktpool_load(&t->n_loaded));
-	pktpool_store(&t->n_loaded, 0);
-	t->previous = drain_magazine(pool, t->previous, pktpool_load(&t->n_previous));
-	pktpool_store(&t->n_previous, 0);
+	t->loaded = drain_magazine(pool, t->loaded, slot_load(&t->n_loaded));
+	slot_store(&t->n_loaded, 0);
+	t->previous = drain_magazine(pool, t->previous, slot_load(&t->n_previous));
+	slot_store(&t->n_previous, 0);
 }
 
 int
 pktpool_depot_init(pktpool_t *pool)
 {
-	u32 m_size = (u32)max_pow2((pool->n_buffers >> PKTPOOL_LOG2_MAGAZINE_SHARE) + 1) / 2;
+	u32 share = pool->n_buffers / clib_max(PKTPOOL_MIN_MAGAZINES,
+					       PKTPOOL_MAGAZINES_PER_LCORE * rte_lcore_count());
+	u32 m_size = (u32)max_pow2(share + 1) / 2;
 	uword n_bytes;
 	u8 *p;
 
@@ -317,31 +284,31 @@ pktpool_depot_free(pktpool_t *pool)
 always_inline void
 take_local(pktpool_thread_t *t, void **objs, u32 n)
 {
-	u32 n_loaded = pktpool_load(&t->n_loaded);
+	u32 n_loaded = slot_load(&t->n_loaded);
 
 	if (PREDICT_FALSE(n > n_loaded)) {
-		pktpool_magazine_t *emptied = t->loaded;
-		u32 n_previous = pktpool_load(&t->n_previous);
+		void **emptied = t->loaded;
+		u32 n_previous = slot_load(&t->n_previous);
 
-		copy_pointers(objs, emptied->objs, n_loaded);
+		pktpool_copy(objs, emptied, n_loaded);
 		objs += n_loaded;
 		n -= n_loaded;
 		t->loaded = t->previous;
 		t->previous = emptied;
-		pktpool_store(&t->n_previous, 0);
+		slot_store(&t->n_previous, 0);
 		n_loaded = n_previous;
 	}
-	copy_pointers(objs, t->loaded->objs + n_loaded - n, n);
-	pktpool_store(&t->n_loaded, n_loaded - n);
+	pktpool_copy(objs, t->loaded + n_loaded - n, n);
+	slot_store(&t->n_loaded, n_loaded - n);
 }
 
 static never_inline int
-get_slow(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
+get_depot(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
 {
 	u32 n_local, n_whole;
 
 	pktpool_lock(pool);
-	n_local = t ? pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous) : 0;
+	n_local = t ? slot_n_cached(t) : 0;
 	if (t && n_local >= n) {
 		/* Only after a reclaimer turned us away and then left our magazines alone. */
 		take_local(t, objs, n);
@@ -371,17 +338,17 @@ get_slow(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
 
 	/* ... which comes out of a full magazine that stays with the thread. */
 	if (t && pool->full) {
-		pktpool_magazine_t *spare = t->previous;
+		pktpool_magazine_t *spare = magazine_of(t->previous);
 
 		t->previous = t->loaded;
-		t->loaded = pop_full(pool);
+		t->loaded = pop_full(pool)->objs;
 		push_empty(pool, spare);
 		depot_add(pool, -(i64)pool->magazine_size);
-		pktpool_store(&t->n_loaded, pool->magazine_size);
+		slot_store(&t->n_loaded, pool->magazine_size);
 		note_miss(pool);
 		thread_enter_and_unlock(pool, t);
 		take_local(t, objs, n);
-		thread_leave(t);
+		pktpool_leave(t);
 		return 0;
 	}
 	pktpool_depot_take(pool, objs, n);
@@ -391,27 +358,27 @@ get_slow(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
 }
 
 int
-pktpool_get_raw(pktpool_t *pool, void **objs, u32 n)
+pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 {
 	pktpool_thread_t *t = thread_self(pool);
+	int error;
 
 	if (PREDICT_TRUE(t && thread_enter(t))) {
-		u32 n_loaded = pktpool_load(&t->n_loaded);
-
-		if (PREDICT_TRUE(n <= n_loaded)) {
-			copy_pointers(objs, t->loaded->objs + n_loaded - n, n);
-			pktpool_store(&t->n_loaded, n_loaded - n);
-			thread_leave(t);
-			return 0;
-		}
-		if (n <= n_loaded + pktpool_load(&t->n_previous)) {
+		if (n <= slot_n_cached(t)) {
 			take_local(t, objs, n);
-			thread_leave(t);
+			pktpool_leave(t);
 			return 0;
 		}
-		thread_leave(t);
+		pktpool_leave(t);
 	}
-	return get_slow(pool, t, objs, n);
+	error = get_depot(pool, t, objs, n);
+	return error;
+}
+
+int
+pktpool_get_slow(pktpool_t *pool, void **objs, u32 n)
+{
+	return pktpool_get_at(pool, objs, n, __builtin_return_address(0));
 }
 
 /* ---- put ---- */
@@ -423,20 +390,20 @@ put_local(pktpool_t *pool, pktpool_thread_t *t, void *const *objs, u32 n)
 	u32 n_done = 0;
 
 	for (int i = 0; i < 2; i++) {
-		u32 n_loaded = pktpool_load(&t->n_loaded);
+		u32 n_loaded = slot_load(&t->n_loaded);
 		u32 k = clib_min(n - n_done, pool->magazine_size - n_loaded);
-		pktpool_magazine_t *full;
+		void **full;
 
-		copy_pointers(t->loaded->objs + n_loaded, objs + n_done, k);
-		pktpool_store(&t->n_loaded, n_loaded + k);
+		pktpool_copy(t->loaded + n_loaded, objs + n_done, k);
+		slot_store(&t->n_loaded, n_loaded + k);
 		n_done += k;
-		if (n_done == n || pktpool_load(&t->n_previous) == pool->magazine_size)
+		if (n_done == n || slot_load(&t->n_previous) == pool->magazine_size)
 			break;
 		full = t->loaded;
 		t->loaded = t->previous;
 		t->previous = full;
-		pktpool_store(&t->n_loaded, pktpool_load(&t->n_previous));
-		pktpool_store(&t->n_previous, pool->magazine_size);
+		slot_store(&t->n_loaded, slot_load(&t->n_previous));
+		slot_store(&t->n_previous, pool->magazine_size);
 	}
 	return n_done;
 }
@@ -451,15 +418,15 @@ exchange_full(pktpool_t *pool, pktpool_thread_t *t)
 
 	pktpool_lock(pool);
 	/* A reclaimer may have emptied them while we waited. */
-	if (pktpool_load(&t->n_loaded) == m_size && pktpool_load(&t->n_previous) == m_size) {
+	if (slot_load(&t->n_loaded) == m_size && slot_load(&t->n_previous) == m_size) {
 		pktpool_magazine_t *e = pop_empty(pool);
 
 		if (PREDICT_TRUE(e != NULL)) {
-			push_full(pool, t->previous);
+			push_full(pool, magazine_of(t->previous));
 			depot_add(pool, m_size);
 			t->previous = t->loaded;
-			t->loaded = e;
-			pktpool_store(&t->n_loaded, 0);
+			t->loaded = e->objs;
+			slot_store(&t->n_loaded, 0);
 			pktpool_count(&pool->n_misses, 1);
 		} else {
 			error = -ENOSPC;
@@ -469,21 +436,38 @@ exchange_full(pktpool_t *pool, pktpool_thread_t *t)
 	return error;
 }
 
-static never_inline void
-put_slow(pktpool_t *pool, pktpool_thread_t *t, void *const *objs, u32 n)
+static void
+put_depot(pktpool_t *pool, void *const *objs, u32 n)
 {
-	if (!t) {
-		pktpool_lock(pool);
-		pktpool_depot_put(pool, objs, n);
-		pktpool_count(&pool->n_misses, 1);
-		pktpool_unlock(pool);
+	pktpool_lock(pool);
+	pktpool_depot_put(pool, objs, n);
+	pktpool_count(&pool->n_misses, 1);
+	pktpool_unlock(pool);
+}
+
+static void
+assert_ours(const pktpool_t *pool, void *const *objs, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		ASSERT(rte_mempool_from_obj(objs[i]) == pool->head.mempool);
+}
+
+void
+pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+{
+	pktpool_thread_t *t = thread_self(pool);
+
+	if (CLIB_DEBUG > 0)
+		assert_ours(pool, objs, n);
+	if (PREDICT_FALSE(!t)) {
+		put_depot(pool, objs, n);
 		return;
 	}
 	while (n) {
 		if (thread_enter(t)) {
 			u32 k = put_local(pool, t, objs, n);
 
-			thread_leave(t);
+			pktpool_leave(t);
 			objs += k;
 			n -= k;
 			if (!n)
@@ -498,30 +482,8 @@ put_slow(pktpool_t *pool, pktpool_thread_t *t, void *const *objs, u32 n)
 	}
 }
 
-static void
-assert_ours(const pktpool_t *pool, void *const *objs, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		ASSERT(rte_mempool_from_obj(objs[i]) == pool->mempool);
-}
-
 void
-pktpool_put_raw(pktpool_t *pool, void *const *objs, u32 n)
+pktpool_put_slow(pktpool_t *pool, void *const *objs, u32 n)
 {
-	pktpool_thread_t *t = thread_self(pool);
-
-	if (CLIB_DEBUG > 0)
-		assert_ours(pool, objs, n);
-	if (PREDICT_TRUE(t && thread_enter(t))) {
-		u32 n_loaded = pktpool_load(&t->n_loaded);
-
-		if (PREDICT_TRUE(n_loaded + n <= pool->magazine_size)) {
-			copy_pointers(t->loaded->objs + n_loaded, objs, n);
-			pktpool_store(&t->n_loaded, n_loaded + n);
-			thread_leave(t);
-			return;
-		}
-		thread_leave(t);
-	}
-	put_slow(pool, t, objs, n);
+	pktpool_put_at(pool, objs, n, __builtin_return_address(0));
 }

@@ -21,6 +21,7 @@
 
 int pktpool_ops_error;
 static pktpool_foreign_options_t options;
+u32 pktpool_ops_index = ~0u;
 
 void
 pktpool_foreign_set_options(const pktpool_foreign_options_t *o)
@@ -62,7 +63,8 @@ pktpool_foreign_n_in_caches(const struct rte_mempool *mp)
 static int
 ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
-	pktpool_put_raw(mp->pool_data, objs, n);
+	if (PREDICT_FALSE(!pktpool_try_put(mp->pool_data, objs, n)))
+		pktpool_put_at(mp->pool_data, objs, n, __builtin_return_address(0));
 	return 0;
 }
 
@@ -74,7 +76,9 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	/* rte_mempool_free() takes each object out and forgets it, whatever we answer. */
 	if (PREDICT_FALSE(atomic_load_explicit(&pool->is_closing, memory_order_relaxed)))
 		return -ENOBUFS;
-	return pktpool_get_raw(pool, objs, n);
+	return PREDICT_TRUE(pktpool_try_get(pool, objs, n))
+		       ? 0
+		       : pktpool_get_at(pool, objs, n, __builtin_return_address(0));
 }
 
 static int
@@ -105,6 +109,8 @@ pktpool_ops_bind(void)
 
 		if (strcmp(o->name, PKTPOOL_OPS_NAME))
 			continue;
+		/* A secondary's threads have no slots: its native frees go through these, too. */
+		pktpool_ops_index = is_secondary ? ~0u : i;
 		o->enqueue = is_secondary ? secondary_enqueue : ops_enqueue;
 		o->dequeue = is_secondary ? secondary_dequeue : ops_dequeue;
 	}
@@ -235,7 +241,7 @@ static const struct rte_mempool_ops ops = {
 /* DPDK has 16 places, and all but two are taken once Debian's drivers are loaded. */
 RTE_INIT(pktpool_ops_register)
 {
-	int i;
+	int i = -1;
 
 	pktpool_reclaim_init();
 	for (u32 k = 0; k < rte_mempool_ops_table.num_ops; k++)
@@ -243,6 +249,8 @@ RTE_INIT(pktpool_ops_register)
 			pktpool_ops_error = -EEXIST;
 	if (!pktpool_ops_error && (i = rte_mempool_register_ops(&ops)) < 0)
 		pktpool_ops_error = i;
+	if (!pktpool_ops_error)
+		pktpool_ops_index = (u32)i;
 	if (pktpool_ops_error == -EEXIST)
 		fputs("vmheap: mempool ops \"" PKTPOOL_OPS_NAME
 		      "\" are registered already: this library "

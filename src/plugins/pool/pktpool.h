@@ -25,8 +25,10 @@
 #define included_pool_pktpool_h
 
 #include <plugins/framework/dpdk.h>
+#include <string.h>
 #include <vppinfra/clib.h>
 #include <vppinfra/arena.h>
+#include <vppinfra/thread.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -96,26 +98,256 @@ pktpool_mbuf(u32 index)
 				   ((uword)index << CLIB_LOG2_CACHE_LINE_BYTES));
 }
 
-/** n reset mbufs (as rte_pktmbuf_alloc gives), all or none.  @return 0 or -ENOBUFS, counted. */
-CLIB_EXPORT int pktpool_alloc(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n);
-/** Whole chains, reference counts honoured, each segment to its own pool. */
-CLIB_EXPORT void pktpool_free(struct rte_mbuf **mbufs, u32 n);
+/* ---- the way of each buffer: inline as long as the thread's loaded magazine serves ---- */
+
+/* A thread's magazines, one line.  Its thread alone works on them between enter and leave; whoever
+ * holds the depot's lock and saw it outside may take them away (reclaim.c).  Only the inline calls
+ * below and the pool itself look in here. */
+typedef struct {
+	/* 1 while the thread is at its magazines without the lock. */
+	u32 busy __attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
+	/* PKTPOOL_STOP_*: not 0 sends the thread out of line. */
+	u32 stop;
+	/* Read by anyone, relaxed. */
+	u32 n_loaded, n_previous;
+	void **loaded, **previous;
+	u32 magazine_size; /* of each of both, constant */
+} pktpool_thread_t;
+
+/* A reclaimer is at work: the thread must come by way of the depot's lock. */
+#define PKTPOOL_STOP_RECLAIM 1u
+/* Buffers are watched (forensics.h): each call must look at what it moves. */
+#define PKTPOOL_STOP_TRACE 2u
+
+typedef u64 pktpool_u64x2_t __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* How each pool begins: what the inline calls need.  Constant but for the slots, which are
+ * written once each. */
+typedef struct {
+	/* Bytes [16, 64) of a fresh mbuf: everything in its first line but the two addresses. */
+	pktpool_u64x2_t fresh[3];
+	struct rte_mempool *mempool;
+	u32 has_fresh; /* 0 for the pool behind somebody else's mempool */
+	/* Element i + 1 is thread index i's; element 0 stays empty, for threads without one. */
+	pktpool_thread_t *threads[CLIB_MAX_THREADS + 1]
+		__attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
+} pktpool_head_t;
+
+/* Both "no index yet" (0) and "none to be had" (65536) become 0. */
+#define PKTPOOL_SLOT_MASK (2u * CLIB_MAX_THREADS - 1)
+
+/** Index of our mempool ops in this process; ~0 when they could not be registered. */
+CLIB_EXPORT_EXTERN u32 pktpool_ops_index;
+
+/* Out of line: other magazines, the depot, other threads, forensics. */
+CLIB_EXPORT int pktpool_get_slow(pktpool_t *pool, void **objs, u32 n);
+CLIB_EXPORT void pktpool_put_slow(pktpool_t *pool, void *const *objs, u32 n);
+CLIB_EXPORT int pktpool_alloc_slow(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n);
+CLIB_EXPORT void pktpool_free_slow(struct rte_mbuf **mbufs, u32 n);
+
+/* Not memcpy() while it is short: a burst is too short to pay for a call. */
+always_inline void
+pktpool_copy(void **to, void *const *from, u32 n)
+{
+	if (n >= 64) {
+		memcpy(to, from, n * sizeof(*to));
+		return;
+	}
+	for (; n >= 8; n -= 8, to += 8, from += 8) {
+		pktpool_u64x2_t a = *(const pktpool_u64x2_t *)(from + 0);
+		pktpool_u64x2_t b = *(const pktpool_u64x2_t *)(from + 2);
+		pktpool_u64x2_t c = *(const pktpool_u64x2_t *)(from + 4);
+		pktpool_u64x2_t d = *(const pktpool_u64x2_t *)(from + 6);
+
+		*(pktpool_u64x2_t *)(to + 0) = a;
+		*(pktpool_u64x2_t *)(to + 2) = b;
+		*(pktpool_u64x2_t *)(to + 4) = c;
+		*(pktpool_u64x2_t *)(to + 6) = d;
+	}
+	if (n & 4) {
+		pktpool_u64x2_t a = *(const pktpool_u64x2_t *)(from + 0);
+		pktpool_u64x2_t b = *(const pktpool_u64x2_t *)(from + 2);
+
+		*(pktpool_u64x2_t *)(to + 0) = a;
+		*(pktpool_u64x2_t *)(to + 2) = b;
+		to += 4;
+		from += 4;
+	}
+	if (n & 2) {
+		*(pktpool_u64x2_t *)to = *(const pktpool_u64x2_t *)from;
+		to += 2;
+		from += 2;
+	}
+	if (n & 1)
+		*to = *from;
+}
+
+/* The calling thread's slot; NULL before its first call that needed one. */
+always_inline pktpool_thread_t *
+pktpool_slot(const pktpool_t *pool)
+{
+	const pktpool_head_t *head = (const pktpool_head_t *)pool;
+
+	return __atomic_load_n(&head->threads[clib_thread_index_plus_1 & PKTPOOL_SLOT_MASK],
+			       __ATOMIC_RELAXED);
+}
+
+always_inline void
+pktpool_leave(pktpool_thread_t *t)
+{
+	/* Release: the magazines are whole for the reclaimer that sees 0, see reclaim_one(). */
+	__atomic_store_n(&t->busy, 0, __ATOMIC_RELEASE);
+}
+
+/* Enter the slot.  Value: PKTPOOL_STOP_* bits; the caller leaves again if it cannot go on. */
+always_inline u32
+pktpool_enter(pktpool_thread_t *t)
+{
+	__atomic_store_n(&t->busy, 1, __ATOMIC_RELAXED);
+	/* The store comes before the load: for the compiler here, for the CPU by the membarrier
+	 * that a reclaimer issues between its store of stop and its load of busy. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	/* Acquire: the magazines as a reclaimer left them, pairs with its release of stop. */
+	return __atomic_load_n(&t->stop, __ATOMIC_ACQUIRE);
+}
+
+/* Value: whether the loaded magazine served; else nothing has happened. */
+always_inline int
+pktpool_try_get(pktpool_t *pool, void **objs, u32 n)
+{
+	pktpool_thread_t *t = pktpool_slot(pool);
+	u32 stop, n_loaded;
+
+	if (PREDICT_FALSE(!t))
+		return 0;
+	stop = pktpool_enter(t);
+	n_loaded = __atomic_load_n(&t->n_loaded, __ATOMIC_RELAXED);
+	if (PREDICT_FALSE(stop) || PREDICT_FALSE(n > n_loaded)) {
+		pktpool_leave(t);
+		return 0;
+	}
+	n_loaded -= n;
+	__atomic_store_n(&t->n_loaded, n_loaded, __ATOMIC_RELAXED);
+	pktpool_copy(objs, t->loaded + n_loaded, n);
+	pktpool_leave(t);
+	return 1;
+}
+
+always_inline int
+pktpool_try_put(pktpool_t *pool, void *const *objs, u32 n)
+{
+	pktpool_thread_t *t = pktpool_slot(pool);
+	u32 stop, n_loaded;
+
+	/* Builds with checks look at each pointer, out of line. */
+	if (PREDICT_FALSE(!t) || CLIB_DEBUG > 0)
+		return 0;
+	stop = pktpool_enter(t);
+	n_loaded = __atomic_load_n(&t->n_loaded, __ATOMIC_RELAXED);
+	if (PREDICT_FALSE(stop) || PREDICT_FALSE(n > t->magazine_size - n_loaded)) {
+		pktpool_leave(t);
+		return 0;
+	}
+	__atomic_store_n(&t->n_loaded, n_loaded + n, __ATOMIC_RELAXED);
+	pktpool_copy(t->loaded + n_loaded, objs, n);
+	pktpool_leave(t);
+	return 1;
+}
 
 /**
- * Raw objects (addresses of mbufs): what the mempool ops call.
+ * Raw objects (addresses of mbufs), as the mempool ops give and take them.
  *
  * get: all n or none, 0 or -ENOBUFS, counted.  Before it refuses it takes back what other threads
  * cache, as far as those are not in the middle of a call; where the kernel offers no
  * membarrier(2) that step is left out and up to two magazines a thread stay out of reach.
  *
  * put: never fails, needs no memory.  The objects must be this pool's and taken: that is not
- * looked at here (an assertion in builds with checks; pktpool_check() finds strangers and twins).
- * Putting more than were ever taken is noticed when the depot overflows: dropped, n_bad_puts.
+ * looked at here, unless forensics.h is switched on (an assertion in builds with checks;
+ * pktpool_check() finds strangers and twins).  Putting more than were ever taken is noticed when
+ * the depot overflows: dropped, n_bad_puts.
  *
- * Threads: any.  Cost: a copy of n pointers; a magazine's worth pays one exchange under the lock.
+ * Threads: any.  Cost: a copy of n pointers without a lock, an atomic instruction or a call (but
+ * memcpy() from 64 on), as long as the loaded magazine has n, or room for n; a magazine's worth
+ * pays one exchange under the lock.  A constant n is unrolled.
  */
-CLIB_EXPORT int pktpool_get_raw(pktpool_t *pool, void **objs, u32 n);
-CLIB_EXPORT void pktpool_put_raw(pktpool_t *pool, void *const *objs, u32 n);
+always_inline int
+pktpool_get_raw(pktpool_t *pool, void **objs, u32 n)
+{
+	return PREDICT_TRUE(pktpool_try_get(pool, objs, n)) ? 0 : pktpool_get_slow(pool, objs, n);
+}
+
+always_inline void
+pktpool_put_raw(pktpool_t *pool, void *const *objs, u32 n)
+{
+	if (PREDICT_FALSE(!pktpool_try_put(pool, objs, n)))
+		pktpool_put_slow(pool, objs, n);
+}
+
+/* Make an mbuf as fresh as rte_pktmbuf_reset() does: three stores into its first line, one into
+ * its second (next, tx_offload), and no load. */
+always_inline void
+pktpool_freshen(const pktpool_u64x2_t *fresh, struct rte_mbuf *m)
+{
+	pktpool_u64x2_t *line = (pktpool_u64x2_t *)m, zero = { 0, 0 };
+
+	line[1] = fresh[0];
+	line[2] = fresh[1];
+	line[3] = fresh[2];
+	line[4] = zero;
+}
+
+/**
+ * n reset mbufs, each as rte_pktmbuf_alloc() gives it (and hash 0), all or none.
+ * @return 0 or -ENOBUFS, counted.  Threads: any.  Cost: pktpool_get_raw() and four stores each.
+ */
+always_inline int
+pktpool_alloc(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n)
+{
+	const pktpool_head_t *head = (const pktpool_head_t *)pool;
+	pktpool_u64x2_t fresh[3] = { head->fresh[0], head->fresh[1], head->fresh[2] };
+
+	if (PREDICT_FALSE(!head->has_fresh))
+		return pktpool_alloc_slow(pool, mbufs, n);
+	if (PREDICT_FALSE(pktpool_get_raw(pool, (void **)mbufs, n)))
+		return -ENOBUFS;
+	for (u32 i = 0; i < n; i++)
+		pktpool_freshen(fresh, mbufs[i]);
+	return 0;
+}
+
+/* What keeps an mbuf from going straight back, or'ed over a burst: a reference count or a number
+ * of segments other than 1, an attached or external buffer, a next segment. */
+always_inline u64
+pktpool_not_plain(const struct rte_mbuf *m)
+{
+	const u64 *w = (const u64 *)m;
+
+	/* Words 2, 3 and 8: data_off, refcnt, nb_segs, port; ol_flags; next. */
+	return ((w[2] ^ 0x0000000100010000ull) & 0x0000ffffffff0000ull) |
+	       (w[3] & (RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT)) | w[8];
+}
+
+/**
+ * Whole chains, reference counts honoured, each segment to its own pool.  None may be NULL.
+ * Threads: any.  Cost: a burst of single plain buffers of one pool is one pktpool_put_raw(); any
+ * other goes out of line.
+ */
+always_inline void
+pktpool_free(struct rte_mbuf **mbufs, u32 n)
+{
+	struct rte_mempool *mp;
+	u64 odd = 0;
+
+	if (PREDICT_FALSE(!n))
+		return;
+	mp = mbufs[0]->pool;
+	for (u32 i = 0; i < n; i++)
+		odd |= pktpool_not_plain(mbufs[i]) | ((uword)mbufs[i]->pool ^ (uword)mp);
+	if (PREDICT_FALSE(odd) || PREDICT_FALSE((u32)mp->ops_index != pktpool_ops_index))
+		pktpool_free_slow(mbufs, n);
+	else
+		pktpool_put_raw((pktpool_t *)mp->pool_data, (void *const *)mbufs, n);
+}
 
 /** Whether an index names a buffer of some pool (live or free). */
 CLIB_EXPORT int pktpool_index_is_valid(u32 index);

@@ -26,27 +26,19 @@
  * 4 KiB of its cache. */
 #define PKTPOOL_MAGAZINE_MAX 256u
 #define PKTPOOL_MAGAZINE_MIN 8u
-/* A magazine is at most 1/64 of the pool, so a thread keeps at most 1/32 of it to itself. */
-#define PKTPOOL_LOG2_MAGAZINE_SHARE 6
+/* A magazine is at most 1/32 of the pool, and with many lcores an eighth of an lcore's share: what
+ * all of them keep to themselves is then a quarter of the pool at most. */
+#define PKTPOOL_MIN_MAGAZINES 32u
+#define PKTPOOL_MAGAZINES_PER_LCORE 8u
 
 typedef struct pktpool_magazine {
 	struct pktpool_magazine *next; /* in a list of the depot */
 	_Alignas(CLIB_CACHE_LINE_BYTES) void *objs[];
 } pktpool_magazine_t;
 
-/* One a thread index, made when that thread first comes.  Written by its thread between enter and
- * leave, and by whoever holds the depot's lock and saw it outside (reclaim.c). */
-typedef struct {
-	/* 1 while the thread is at its magazines without the lock. */
-	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 busy;
-	/* Set under the depot's lock by a reclaimer: the thread must come by way of the lock. */
-	_Atomic u32 stop;
-	/* Read by anyone, relaxed. */
-	_Atomic u32 n_loaded, n_previous;
-	pktpool_magazine_t *loaded, *previous;
-} pktpool_thread_t;
-
 struct pktpool {
+	pktpool_head_t head;
+
 	/* Set by create, constant after: any thread, no lock. */
 	char name[26];
 	u8 index;
@@ -65,7 +57,6 @@ struct pktpool {
 	u32 n_colours;  /* page p's first buffer starts p % n_colours lines into it */
 	uword page_bytes;
 	uword start, size;
-	struct rte_mempool *mempool;
 	clib_arena_t *arena;
 	void *heap;
 	void *containers; /* one heap object */
@@ -83,9 +74,8 @@ struct pktpool {
 	u32 depot_low_water, n_since_sample;
 	_Atomic u64 n_misses, n_failures, n_reclaims, n_bad_puts;
 
-	/* Element i: written once by thread i, read by any. */
-	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic(pktpool_thread_t *) threads[CLIB_MAX_THREADS];
-	/* One above the greatest i; here and not in the process, for others read it too. */
+	/* One above the greatest thread index with a slot; here and not in the process, for others
+	 * read it too. */
 	_Atomic u32 n_slots;
 };
 
@@ -138,6 +128,25 @@ pktpool_store(_Atomic u32 *p, u32 x)
 	atomic_store_explicit(p, x, memory_order_relaxed);
 }
 
+/* A field of a thread's slot, which a header for C++ cannot call _Atomic. */
+always_inline u32
+slot_load(const u32 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+always_inline void
+slot_store(u32 *p, u32 x)
+{
+	__atomic_store_n(p, x, __ATOMIC_RELAXED);
+}
+
+always_inline u32
+slot_n_cached(const pktpool_thread_t *t)
+{
+	return slot_load(&t->n_loaded) + slot_load(&t->n_previous);
+}
+
 always_inline void
 pktpool_count(_Atomic u64 *p, u64 n)
 {
@@ -150,7 +159,7 @@ always_inline pktpool_thread_t *
 pktpool_thread(pktpool_t *pool, u16 thread_index)
 {
 	/* Acquire: the slot's contents, pairs with the release in thread_create(). */
-	return atomic_load_explicit(&pool->threads[thread_index], memory_order_acquire);
+	return __atomic_load_n(&pool->head.threads[thread_index + 1], __ATOMIC_ACQUIRE);
 }
 
 /* ---- magazine.c ---- */
@@ -164,6 +173,9 @@ void pktpool_depot_put(pktpool_t *pool, void *const *objs, u32 n);
 void pktpool_depot_take(pktpool_t *pool, void **objs, u32 n);
 /** Both magazines of a slot to the depot; the lock is held and the slot's thread outside. */
 void pktpool_thread_drain(pktpool_t *pool, pktpool_thread_t *t);
+/** What the inline calls do when the loaded magazine does not serve; site: the caller's address. */
+int pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site);
+void pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site);
 /** Sum over all slots, relaxed. */
 u32 pktpool_n_cached(pktpool_t *pool);
 

@@ -239,8 +239,8 @@ populate(pktpool_t *pool, const rte_iova_t *iovas, u32 n_pages)
 				: iovas[end] == iovas[first] + (end - first) * pool->page_bytes))
 			end++;
 		n = rte_mempool_populate_iova(
-			pool->mempool, (char *)pool->start + first * pool->page_bytes, iovas[first],
-			(end - first) * pool->page_bytes, NULL, NULL);
+			pool->head.mempool, (char *)pool->start + first * pool->page_bytes,
+			iovas[first], (end - first) * pool->page_bytes, NULL, NULL);
 		if (n < 0)
 			return n;
 		first = end;
@@ -265,7 +265,7 @@ create_mempool(pktpool_t *pool)
 					      sizeof(priv), sockets[i], RTE_MEMPOOL_F_NO_SPREAD);
 	if (!mp)
 		return -rte_errno;
-	pool->mempool = mp;
+	pool->head.mempool = mp;
 	/* A DPDK built with mempool debugging has wider headers. */
 	if (mp->header_size != PKTPOOL_OBJHDR_BYTES ||
 	    mp->header_size + mp->elt_size + mp->trailer_size != pool->buffer_bytes)
@@ -295,8 +295,26 @@ fill(pktpool_t *pool)
 		error = populate(pool, iovas, n_pages);
 	free(iovas);
 	if (!error)
-		rte_mempool_obj_iter(pool->mempool, rte_pktmbuf_init, NULL);
+		rte_mempool_obj_iter(pool->head.mempool, rte_pktmbuf_init, NULL);
 	return error;
+}
+
+/* What alloc stores into each mbuf: an mbuf as DPDK's own reset leaves it, taken from the first. */
+static void
+template_init(pktpool_t *pool)
+{
+	struct rte_mbuf *first =
+		(struct rte_mbuf *)(pktpool_object_address(pool, 0) + PKTPOOL_OBJHDR_BYTES);
+
+	_Static_assert(offsetof(struct rte_mbuf, rearm_data) == 16 &&
+			       offsetof(struct rte_mbuf, ol_flags) == 24 &&
+			       offsetof(struct rte_mbuf, pool) == 56 &&
+			       offsetof(struct rte_mbuf, next) == 64 &&
+			       offsetof(struct rte_mbuf, tx_offload) == 72,
+		       "pktpool_freshen() and pktpool_not_plain() know the layout of an mbuf");
+	rte_pktmbuf_reset(first);
+	memcpy(pool->head.fresh, (u8 *)first + 16, sizeof(pool->head.fresh));
+	pool->head.has_fresh = 1;
 }
 
 /* ---- create, destroy ---- */
@@ -307,7 +325,7 @@ release(pktpool_t *pool)
 	void *heap = pool->heap;
 
 	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
-	rte_mempool_free(pool->mempool);
+	rte_mempool_free(pool->head.mempool);
 	if (pool->is_registered)
 		rte_extmem_unregister((void *)pool->start, pool->size);
 	if (pool->start)
@@ -388,6 +406,7 @@ pktpool_create(const pktpool_params_t *params, pktpool_t **result)
 	}
 	if (!error) {
 		pktpool_mem_start = (u8 *)base;
+		template_init(pool);
 		error = publish(pool);
 	}
 	if (error) {
@@ -424,7 +443,7 @@ pktpool_destroy(pktpool_t *pool, u32 *n_in_flight)
 struct rte_mempool *
 pktpool_mempool(pktpool_t *pool)
 {
-	return pool->mempool;
+	return pool->head.mempool;
 }
 
 pktpool_t *
@@ -506,24 +525,57 @@ pktpool_index_is_valid(u32 index)
 }
 
 int
-pktpool_alloc(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n)
+pktpool_alloc_slow(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n)
 {
-	int error = pktpool_get_raw(pool, (void **)mbufs, n);
+	int error = pktpool_get_at(pool, (void **)mbufs, n, __builtin_return_address(0));
 
 	if (PREDICT_FALSE(error))
 		return error;
-	for (u32 i = 0; i < n; i++) {
-		if (i + 4 < n)
-			clib_prefetch_store(mbufs[i + 4]);
+	for (u32 i = 0; i < n; i++)
 		rte_pktmbuf_reset(mbufs[i]);
-	}
 	return 0;
 }
 
-void
-pktpool_free(struct rte_mbuf **mbufs, u32 n)
+/* Segments of one pool wait here for their turn together. */
+typedef struct {
+	struct rte_mempool *mp;
+	const void *site;
+	u32 n;
+	void *objs[64];
+} pending_t;
+
+static void
+pending_flush(pending_t *p)
 {
-	rte_pktmbuf_free_bulk(mbufs, n);
+	if (!p->n)
+		return;
+	if ((u32)p->mp->ops_index == pktpool_ops_index)
+		pktpool_put_at(p->mp->pool_data, p->objs, p->n, p->site);
+	else
+		rte_mempool_put_bulk(p->mp, p->objs, p->n);
+	p->n = 0;
+}
+
+void
+pktpool_free_slow(struct rte_mbuf **mbufs, u32 n)
+{
+	pending_t p = { .site = __builtin_return_address(0) };
+
+	for (u32 i = 0; i < n; i++) {
+		struct rte_mbuf *m = mbufs[i], *next;
+
+		for (; m; m = next) {
+			next = m->next;
+			m = rte_pktmbuf_prefree_seg(m);
+			if (!m)
+				continue;
+			if (m->pool != p.mp || p.n == ARRAY_LEN(p.objs))
+				pending_flush(&p);
+			p.mp = m->pool;
+			p.objs[p.n++] = m;
+		}
+	}
+	pending_flush(&p);
 }
 
 u32
@@ -532,7 +584,7 @@ pktpool_thread_cached(pktpool_t *pool, u16 thread_index)
 	pktpool_thread_t *t =
 		thread_index < CLIB_MAX_THREADS ? pktpool_thread(pool, thread_index) : NULL;
 
-	return t ? pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous) : 0;
+	return t ? slot_n_cached(t) : 0;
 }
 
 void

@@ -31,18 +31,12 @@ pktpool_reclaim_init(void)
 	is_offered = !syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 }
 
-static u32
-n_cached(pktpool_thread_t *t)
-{
-	return pktpool_load(&t->n_loaded) + pktpool_load(&t->n_previous);
-}
-
 static void
 reclaim_one(pktpool_t *pool, pktpool_thread_t *t)
 {
-	/* Acquire: the magazines as their thread left them, pairs with thread_leave(). */
+	/* Acquire: the magazines as their thread left them, pairs with pktpool_leave(). */
 	for (u32 i = 0; i < N_WAIT_PAUSES; i++) {
-		if (!atomic_load_explicit(&t->busy, memory_order_acquire)) {
+		if (!__atomic_load_n(&t->busy, __ATOMIC_ACQUIRE)) {
 			pktpool_thread_drain(pool, t);
 			return;
 		}
@@ -61,7 +55,7 @@ pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 		if (t && t != self)
-			n_elsewhere += n_cached(t);
+			n_elsewhere += slot_n_cached(t);
 	}
 	/* True exhaustion must stay cheap: it is met burst after burst. */
 	if (pktpool_load(&pool->n_depot) + n_elsewhere < n)
@@ -71,14 +65,15 @@ pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 		if (t && t != self)
-			pktpool_store(&t->stop, 1);
+			slot_store(&t->stop, slot_load(&t->stop) | PKTPOOL_STOP_RECLAIM);
 	}
 	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) {
 		for (u32 i = 0; i < limit; i++) {
 			pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 			/* One that appeared since has no stop set; it holds nothing yet either. */
-			if (t && t != self && pktpool_load(&t->stop) && n_cached(t))
+			if (t && t != self && (slot_load(&t->stop) & PKTPOOL_STOP_RECLAIM) &&
+			    slot_n_cached(t))
 				reclaim_one(pool, t);
 		}
 		pktpool_count(&pool->n_reclaims, 1);
@@ -86,9 +81,11 @@ pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 	for (u32 i = 0; i < limit; i++) {
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
-		/* Release: the owner sees its magazines as we left them, pairs with thread_enter().
+		/* Release: the owner sees its magazines as we left them, pairs with
+		 * pktpool_enter().
 		 */
 		if (t && t != self)
-			atomic_store_explicit(&t->stop, 0, memory_order_release);
+			__atomic_store_n(&t->stop, slot_load(&t->stop) & ~PKTPOOL_STOP_RECLAIM,
+					 __ATOMIC_RELEASE);
 	}
 }
