@@ -8,7 +8,6 @@
  * of an exchanged magazine are copied after the lock is dropped, with the flag up again. */
 #include <plugins/pool/pktpool_impl.h>
 
-#include <rte_lcore.h>
 #include <vppinfra/mem.h>
 
 /* A refused request and each 16th exchange look at all slots for the low-water mark: their lines
@@ -72,6 +71,11 @@ thread_create(pktpool_t *pool, u16 index)
 	       !atomic_compare_exchange_weak_explicit(&pool->n_slots, &n_slots, index + 1u,
 						      memory_order_relaxed, memory_order_relaxed))
 		;
+	/* Whoever switches a trace on after this sees the slot, and before it is seen here. */
+	pktpool_lock(pool);
+	if (pktpool_trace_is_on(pool))
+		slot_store(&t->stop, slot_load(&t->stop) | PKTPOOL_STOP_TRACE);
+	pktpool_unlock(pool);
 	return t;
 }
 
@@ -246,13 +250,9 @@ pktpool_thread_drain(pktpool_t *pool, pktpool_thread_t *t)
 int
 pktpool_depot_init(pktpool_t *pool)
 {
-	u32 share = pool->n_buffers / clib_max(PKTPOOL_MIN_MAGAZINES,
-					       PKTPOOL_MAGAZINES_PER_LCORE * rte_lcore_count());
-	u32 m_size = (u32)max_pow2(share + 1) / 2;
 	uword n_bytes;
 	u8 *p;
 
-	pool->magazine_size = clib_clamp(m_size, PKTPOOL_MAGAZINE_MIN, PKTPOOL_MAGAZINE_MAX);
 	pool->n_containers = pool->n_buffers / pool->magazine_size + 3;
 	n_bytes = magazine_bytes(pool);
 	p = pktpool_table_alloc(pool, pool->n_containers * n_bytes);
@@ -276,6 +276,14 @@ pktpool_depot_free(pktpool_t *pool)
 	}
 	if (pool->containers)
 		pktpool_table_free(pool, pool->containers);
+}
+
+/* memcpy() by another name, since compilers warn of what it would do where n is a variable and
+ * the array is known to be short. */
+void
+pktpool_copy_many(void **to, void *const *from, u32 n)
+{
+	memcpy(to, from, n * sizeof(*to));
 }
 
 /* ---- get ---- */
@@ -357,11 +365,10 @@ get_depot(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
 	return 0;
 }
 
-int
-pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
+always_inline int
+get_plain(pktpool_t *pool, void **objs, u32 n)
 {
 	pktpool_thread_t *t = thread_self(pool);
-	int error;
 
 	if (PREDICT_TRUE(t && thread_enter(t))) {
 		if (n <= slot_n_cached(t)) {
@@ -371,7 +378,16 @@ pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 		}
 		pktpool_leave(t);
 	}
-	error = get_depot(pool, t, objs, n);
+	return get_depot(pool, t, objs, n);
+}
+
+int
+pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
+{
+	int error = get_plain(pool, objs, n);
+
+	if (!error && pktpool_trace_is_on(pool))
+		pktpool_trace_take(pool, objs, n, site);
 	return error;
 }
 
@@ -453,7 +469,7 @@ assert_ours(const pktpool_t *pool, void *const *objs, u32 n)
 }
 
 void
-pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n)
 {
 	pktpool_thread_t *t = thread_self(pool);
 
@@ -480,6 +496,15 @@ pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 			break;
 		}
 	}
+}
+
+void
+pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+{
+	if (pktpool_trace_is_on(pool))
+		pktpool_trace_give(pool, objs, n, site);
+	else
+		pktpool_put_plain(pool, objs, n);
 }
 
 void

@@ -25,7 +25,6 @@
 #define included_pool_pktpool_h
 
 #include <plugins/framework/dpdk.h>
-#include <string.h>
 #include <vppinfra/clib.h>
 #include <vppinfra/arena.h>
 #include <vppinfra/thread.h>
@@ -143,6 +142,7 @@ CLIB_EXPORT_EXTERN u32 pktpool_ops_index;
 CLIB_EXPORT int pktpool_get_slow(pktpool_t *pool, void **objs, u32 n);
 CLIB_EXPORT void pktpool_put_slow(pktpool_t *pool, void *const *objs, u32 n);
 CLIB_EXPORT int pktpool_alloc_slow(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n);
+CLIB_EXPORT void pktpool_copy_many(void **to, void *const *from, u32 n);
 CLIB_EXPORT void pktpool_free_slow(struct rte_mbuf **mbufs, u32 n);
 
 /* Not memcpy() while it is short: a burst is too short to pay for a call. */
@@ -150,7 +150,7 @@ always_inline void
 pktpool_copy(void **to, void *const *from, u32 n)
 {
 	if (n >= 64) {
-		memcpy(to, from, n * sizeof(*to));
+		pktpool_copy_many(to, from, n);
 		return;
 	}
 	for (; n >= 8; n -= 8, to += 8, from += 8) {
@@ -267,7 +267,7 @@ pktpool_try_put(pktpool_t *pool, void *const *objs, u32 n)
  * the depot overflows: dropped, n_bad_puts.
  *
  * Threads: any.  Cost: a copy of n pointers without a lock, an atomic instruction or a call (but
- * memcpy() from 64 on), as long as the loaded magazine has n, or room for n; a magazine's worth
+ * for copying from 64 on), as long as the loaded magazine has n, or room for n; a magazine's worth
  * pays one exchange under the lock.  A constant n is unrolled.
  */
 always_inline int

@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 #include <vppinfra/thread.h>
+#include <plugins/pool/forensics.h>
 #include <plugins/pool/pktpool.h>
 
 /* Room before the mbuf for DPDK's rte_mempool_objhdr, a line of its own. */
@@ -60,6 +61,12 @@ struct pktpool {
 	clib_arena_t *arena;
 	void *heap;
 	void *containers; /* one heap object */
+
+	/* Forensics: written while no slot says PKTPOOL_STOP_TRACE, read while one does. */
+	_Atomic u8 trace_is_on;
+	u32 trace_mask, trace_residue; /* of an object's address */
+	u32 trace_flags, n_watched;
+	_Atomic u64 n_faults[PKTPOOL_N_FAULTS];
 
 	/* Create and destroy only. */
 	u32 n_placed;
@@ -164,7 +171,8 @@ pktpool_thread(pktpool_t *pool, u16 thread_index)
 
 /* ---- magazine.c ---- */
 
-/** Choose M, make the depot's containers.  @return 0 or -ENOMEM with nothing kept. */
+/** Make the depot's containers for n_buffers of magazine_size.  @return 0 or -ENOMEM with nothing
+ * kept. */
 int pktpool_depot_init(pktpool_t *pool);
 void pktpool_depot_free(pktpool_t *pool);
 /** Loose buffers in and out of the depot; the lock is held (or nobody else knows the pool).
@@ -176,6 +184,8 @@ void pktpool_thread_drain(pktpool_t *pool, pktpool_thread_t *t);
 /** What the inline calls do when the loaded magazine does not serve; site: the caller's address. */
 int pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site);
 void pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site);
+/** put, whether watched or not. */
+void pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n);
 /** Sum over all slots, relaxed. */
 u32 pktpool_n_cached(pktpool_t *pool);
 
@@ -187,14 +197,41 @@ void pktpool_reclaim_init(void);
  *  is held throughout. */
 void pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n);
 
+/** Until each thread was seen outside its slot once, or is found switched out inside for longer
+ *  than a call takes.  No lock is held. */
+void pktpool_wait_until_outside(pktpool_t *pool);
+
+/* ---- forensics.c ---- */
+
+always_inline int
+pktpool_trace_is_on(pktpool_t *pool)
+{
+	/* Acquire: mask and residue, pairs with set_stop(). */
+	return atomic_load_explicit(&pool->trace_is_on, memory_order_acquire);
+}
+
+/** These have been taken. */
+void pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site);
+/** Look at these, and put what may be put. */
+void pktpool_trace_give(pktpool_t *pool, void *const *objs, u32 n, const void *site);
+/** Report m if it is of a watched pool and has no reference.  @return whether it has none. */
+int pktpool_trace_free_of_zero(struct rte_mbuf *m, const void *site);
+
 /* ---- pool.c ---- */
 
 /** Memory for the pool's tables, aligned to a line: of its heap, or of DPDK's where the pool is
  *  somebody else's mempool's.  NULL when there is none. */
 void *pktpool_table_alloc(pktpool_t *pool, uword n_bytes);
 void pktpool_table_free(pktpool_t *pool, void *p);
+/** M for a pool of so many. */
+u32 pktpool_magazine_size(u32 n_buffers);
 /** Magazines go home when their thread exits, from now on.  @return 0 or -ENOMEM. */
 int pktpool_watch_threads(void);
+/** Pools by index: NULL where there is none; all indices are below the limit. */
+pktpool_t *pktpool_at(u32 i);
+u32 pktpool_table_limit(void);
+/** Whether obj is the address of a buffer of this pool; obj may be anything. */
+int pktpool_is_object(const pktpool_t *pool, const void *obj);
 
 /** Address of object i of an arena's pool: its rte_mempool_objhdr. */
 uword pktpool_object_address(const pktpool_t *pool, u32 i);

@@ -29,14 +29,21 @@ u8 *pktpool_mem_start;
 static struct {
 	pthread_mutex_t lock;
 	u8 exit_is_registered;
+	_Atomic u32 limit; /* one above the greatest index that was ever taken */
 	_Atomic(pktpool_t *) pools[PKTPOOL_MAX_POOLS];
 } pktpool_main = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static pktpool_t *
-pool_at(u32 i)
+pktpool_t *
+pktpool_at(u32 i)
 {
 	/* Acquire: the pool is whole, pairs with table_add(). */
 	return atomic_load_explicit(&pktpool_main.pools[i], memory_order_acquire);
+}
+
+u32
+pktpool_table_limit(void)
+{
+	return pktpool_load(&pktpool_main.limit);
 }
 
 /* ---- layout ---- */
@@ -98,16 +105,34 @@ pktpool_object_number(const pktpool_t *pool, uword address)
 	return i < pool->n_buffers ? (u32)i : ~0u;
 }
 
+int
+pktpool_is_object(const pktpool_t *pool, const void *obj)
+{
+	struct rte_mempool *mp = pool->head.mempool;
+	struct rte_mempool_memhdr *chunk;
+
+	if (pool->is_in_arena)
+		return pktpool_object_number(pool, (uword)obj - PKTPOOL_OBJHDR_BYTES) != ~0u;
+	STAILQ_FOREACH(chunk, &mp->mem_list, next)
+	if ((uword)obj - (uword)chunk->addr < chunk->len &&
+	    (uword)obj - (uword)chunk->addr >= mp->header_size)
+		return rte_mempool_from_obj((void *)obj) == mp;
+	return 0;
+}
+
 /* ---- table ---- */
 
 static int
 table_add(pktpool_t *pool)
 {
 	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
-		if (pool_at(i))
+		if (pktpool_at(i))
 			continue;
 		pool->index = (u8)i;
-		/* Release: the pool is whole for readers without the lock, pairs with pool_at(). */
+		pktpool_store(&pktpool_main.limit,
+			      clib_max(pktpool_load(&pktpool_main.limit), i + 1));
+		/* Release: the pool is whole for readers without the lock, pairs with pktpool_at().
+		 */
 		atomic_store_explicit(&pktpool_main.pools[i], pool, memory_order_release);
 		return 0;
 	}
@@ -143,7 +168,7 @@ static void
 flush_thread_index(u16 index)
 {
 	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
-		pktpool_t *pool = pool_at(i);
+		pktpool_t *pool = pktpool_at(i);
 		pktpool_thread_t *t = pool ? pktpool_thread(pool, index) : NULL;
 
 		if (!t)
@@ -334,8 +359,18 @@ release(pktpool_t *pool)
 	clib_mem_heap_free(heap, pool);
 }
 
+u32
+pktpool_magazine_size(u32 n_buffers)
+{
+	u32 n_magazines =
+		clib_max(PKTPOOL_MIN_MAGAZINES, PKTPOOL_MAGAZINES_PER_LCORE * rte_lcore_count());
+	u32 m_size = (u32)max_pow2(n_buffers / n_magazines + 1) / 2;
+
+	return clib_clamp(m_size, PKTPOOL_MAGAZINE_MIN, PKTPOOL_MAGAZINE_MAX);
+}
+
 static int
-struct_alloc(void *heap, const char *name, pktpool_t **result)
+struct_alloc(void *heap, const char *name, u32 n_buffers, pktpool_t **result)
 {
 	pktpool_t *pool = clib_mem_heap_alloc_aligned(heap, sizeof(*pool), CLIB_CACHE_LINE_BYTES);
 
@@ -343,6 +378,8 @@ struct_alloc(void *heap, const char *name, pktpool_t **result)
 		return -ENOMEM;
 	memset(pool, 0, sizeof(*pool));
 	pool->heap = heap;
+	pool->n_buffers = n_buffers;
+	pool->magazine_size = pktpool_magazine_size(n_buffers);
 	snprintf(pool->name, sizeof(pool->name), "%s", name);
 	*result = pool;
 	return 0;
@@ -381,13 +418,12 @@ pktpool_create(const pktpool_params_t *params, pktpool_t **result)
 	range = clib_arena_range(params->arena);
 	if (!base || (uword)vm_range_base(range) - base >= VM_WINDOW_BYTES)
 		return -EINVAL;
-	error = struct_alloc(params->heap, params->name, &pool);
+	error = struct_alloc(params->heap, params->name, params->n_buffers, &pool);
 	if (error)
 		return error;
 	pool->is_in_arena = 1;
 	pool->arena = params->arena;
 	pool->numa_node = params->numa_node;
-	pool->n_buffers = params->n_buffers;
 	pool->data_bytes = params->data_bytes;
 	/* Odd in lines, so successive headers visit every cache set. */
 	pool->buffer_bytes = (u32)round_pow2(PKTPOOL_OBJHDR_BYTES + sizeof(struct rte_mbuf) +
@@ -482,7 +518,7 @@ pktpool_by_node(int numa_node)
 	pktpool_t *best = NULL;
 
 	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
-		pktpool_t *pool = pool_at(i);
+		pktpool_t *pool = pktpool_at(i);
 		u32 d;
 
 		if (!pool || !pool->is_in_arena)
@@ -500,7 +536,7 @@ void
 pktpool_foreach(int (*fn)(pktpool_t *pool, void *arg), void *arg)
 {
 	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
-		pktpool_t *pool = pool_at(i);
+		pktpool_t *pool = pktpool_at(i);
 
 		if (pool && fn(pool, arg))
 			return;
@@ -516,7 +552,7 @@ pktpool_index_is_valid(u32 index)
 	if (!index || !pktpool_mem_start)
 		return 0;
 	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
-		pktpool_t *pool = pool_at(i);
+		pktpool_t *pool = pktpool_at(i);
 
 		if (pool && pool->is_in_arena && pktpool_object_number(pool, address) != ~0u)
 			return 1;
@@ -566,6 +602,9 @@ pktpool_free_slow(struct rte_mbuf **mbufs, u32 n)
 
 		for (; m; m = next) {
 			next = m->next;
+			if (PREDICT_FALSE(!rte_mbuf_refcnt_read(m)) &&
+			    pktpool_trace_free_of_zero(m, p.site))
+				continue;
 			m = rte_pktmbuf_prefree_seg(m);
 			if (!m)
 				continue;

@@ -89,3 +89,22 @@ pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 					 __ATOMIC_RELEASE);
 	}
 }
+
+void
+pktpool_wait_until_outside(pktpool_t *pool)
+{
+	u32 limit = clib_thread_index_limit();
+
+	/* Each thread passes a barrier: it has seen what its slot says now, or is seen inside. */
+	if (is_offered)
+		syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		for (u32 k = 0; t && k < N_WAIT_PAUSES; k++) {
+			if (!__atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
+				break;
+			CLIB_PAUSE();
+		}
+	}
+}

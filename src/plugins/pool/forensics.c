@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of watched buffers.
+ *
+ *   UNKNOWN --take--> HELD --give--> FREE --take--> HELD ...
+ *      \--give--> FREE                \--give: double free
+ *
+ * Whoever holds a buffer writes its record, and the state changes by an exchange, so of two threads
+ * that give one buffer back at once one is told.  A give is recorded before the buffer goes into a
+ * magazine and a take after it came out: a free buffer's record is never behind. */
+#include <plugins/pool/forensics_impl.h>
+
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <rte_graph.h>
+
+#define MAX_EVERY 4096u
+/* The latest; a page and a half. */
+#define N_FAULTS_KEPT 64u
+
+__thread u16 pktpool_trace_node;
+
+static struct {
+	pthread_mutex_t lock; /* on, off and the ring of faults */
+	pktpool_fault_t faults[N_FAULTS_KEPT];
+	u64 n_faults;
+	_Atomic(pktpool_fault_hook_t *) hook;
+	void *_Atomic hook_arg;
+} trace_main = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* ---- faults ---- */
+
+static u64
+age_ns(u64 tsc)
+{
+	u64 now = rte_rdtsc();
+
+	return now > tsc ? (u64)((f64)(now - tsc) * 1e9 / (f64)rte_get_tsc_hz()) : 0;
+}
+
+static void
+report(pktpool_t *pool, pktpool_fault_t *f)
+{
+	pktpool_fault_hook_t *hook;
+
+	memcpy(f->pool, pool->name, sizeof(f->pool));
+	f->thread_index = clib_thread_index();
+	atomic_fetch_add_explicit(&pool->n_faults[f->kind], 1, memory_order_relaxed);
+	pthread_mutex_lock(&trace_main.lock);
+	f->number = ++trace_main.n_faults;
+	trace_main.faults[f->number % N_FAULTS_KEPT] = *f;
+	pthread_mutex_unlock(&trace_main.lock);
+	/* Acquire: the hook's argument, pairs with pktpool_set_fault_hook(). */
+	hook = atomic_load_explicit(&trace_main.hook, memory_order_acquire);
+	if (hook)
+		hook(f, atomic_load_explicit(&trace_main.hook_arg, memory_order_relaxed));
+}
+
+static pktpool_fault_t
+fault_of(pktpool_fault_kind_t kind, void *obj, const void *site, const pktpool_record_t *r)
+{
+	pktpool_fault_t f = { .kind = kind,
+			      .object = obj,
+			      .site = site,
+			      .taken_by = CLIB_THREAD_INDEX_NONE,
+			      .freed_by = CLIB_THREAD_INDEX_NONE };
+
+	if (r) {
+		f.taken_at = r->taken_at;
+		f.freed_at = r->freed_at;
+		f.taken_by = r->taken_by;
+		f.freed_by = r->freed_by;
+		f.age_ns = r->tsc ? age_ns(r->tsc) : 0;
+	}
+	return f;
+}
+
+u32
+pktpool_faults(pktpool_fault_t *faults, u32 n)
+{
+	u32 i;
+
+	pthread_mutex_lock(&trace_main.lock);
+	n = (u32)clib_min((u64)clib_min(n, N_FAULTS_KEPT), trace_main.n_faults);
+	for (i = 0; i < n; i++)
+		faults[i] = trace_main.faults[(trace_main.n_faults - i) % N_FAULTS_KEPT];
+	pthread_mutex_unlock(&trace_main.lock);
+	return n;
+}
+
+void
+pktpool_set_fault_hook(pktpool_fault_hook_t *fn, void *arg)
+{
+	atomic_store_explicit(&trace_main.hook, NULL, memory_order_relaxed);
+	atomic_store_explicit(&trace_main.hook_arg, arg, memory_order_relaxed);
+	/* Release: the argument comes first, pairs with report(). */
+	atomic_store_explicit(&trace_main.hook, fn, memory_order_release);
+}
+
+const char *
+pktpool_fault_name(pktpool_fault_kind_t kind)
+{
+	static const char *const names[] = {
+		[PKTPOOL_FAULT_DOUBLE_FREE] = "double free",
+		[PKTPOOL_FAULT_FOREIGN_FREE] = "foreign free",
+		[PKTPOOL_FAULT_WRITE_AFTER_FREE] = "write after free",
+		[PKTPOOL_FAULT_REFCOUNT] = "reference count",
+	};
+
+	return (u32)kind < ARRAY_LEN(names) ? names[kind] : "unknown";
+}
+
+/* ---- what a free buffer must look like ---- */
+
+/* The header by DPDK's rule for raw frees; mended after a report. */
+static void
+check_header(pktpool_t *pool, struct rte_mbuf *m, const void *site, const pktpool_record_t *r)
+{
+	pktpool_fault_t f;
+
+	if (!pool->head.has_fresh || PREDICT_TRUE(!pktpool_not_plain(m)))
+		return;
+	f = fault_of(PKTPOOL_FAULT_REFCOUNT, m, site, r);
+	f.refcount = rte_mbuf_refcnt_read(m);
+	f.n_segs = m->nb_segs;
+	report(pool, &f);
+	m->buf_addr = (u8 *)m + sizeof(*m) + PKTPOOL_PRIV_BYTES;
+	m->buf_iova = rte_mempool_virt2iova(m) + sizeof(*m) + PKTPOOL_PRIV_BYTES;
+	pktpool_freshen(pool->head.fresh, m);
+}
+
+static u32
+data_bytes(const pktpool_t *pool)
+{
+	return RTE_PKTMBUF_HEADROOM + pool->data_bytes;
+}
+
+static u8 *
+data_of(struct rte_mbuf *m)
+{
+	return (u8 *)(m + 1) + PKTPOOL_PRIV_BYTES;
+}
+
+static void
+check_poison(pktpool_t *pool, struct rte_mbuf *m, const void *site, const pktpool_record_t *r)
+{
+	const u8 *p = data_of(m);
+	u32 n = data_bytes(pool), i = 0;
+
+	while (i < n && p[i] == PKTPOOL_POISON_BYTE)
+		i++;
+	if (i < n) {
+		pktpool_fault_t f = fault_of(PKTPOOL_FAULT_WRITE_AFTER_FREE, m, site, r);
+
+		f.offset = i;
+		report(pool, &f);
+	}
+}
+
+/* ---- take and give ---- */
+
+static never_inline void
+trace_take_one(pktpool_t *pool, void *obj, const void *site)
+{
+	pktpool_record_t *r = pktpool_record(obj);
+	u32 before = __atomic_load_n(&r->state, __ATOMIC_RELAXED);
+
+	if (before != PKTPOOL_RECORD_UNKNOWN)
+		check_header(pool, obj, site, r);
+	if (before == PKTPOOL_RECORD_POISONED)
+		check_poison(pool, obj, site, r);
+	r->tsc = rte_rdtsc();
+	r->taken_at = site;
+	r->taken_by = clib_thread_index();
+	r->node = r->seen_node = pktpool_trace_node;
+	/* Release: the fields above, pairs with read_record(). */
+	__atomic_store_n(&r->state, PKTPOOL_RECORD_HELD, __ATOMIC_RELEASE);
+}
+
+/* @return whether the buffer may go into the pool. */
+static never_inline int
+trace_give_one(pktpool_t *pool, void *obj, const void *site)
+{
+	pktpool_record_t *r = pktpool_record(obj);
+	u32 to = PKTPOOL_RECORD_FREE, before;
+	pktpool_fault_t f;
+
+	if (!pktpool_is_object(pool, obj)) {
+		f = fault_of(PKTPOOL_FAULT_FOREIGN_FREE, obj, site, NULL);
+		report(pool, &f);
+		return 0;
+	}
+	/* Acquire, release: of two gives at once the second sees the first one's record. */
+	before = __atomic_exchange_n(&r->state, to, __ATOMIC_ACQ_REL);
+	if (PREDICT_FALSE(before == PKTPOOL_RECORD_FREE || before == PKTPOOL_RECORD_POISONED)) {
+		__atomic_store_n(&r->state, before, __ATOMIC_RELAXED);
+		f = fault_of(PKTPOOL_FAULT_DOUBLE_FREE, obj, site, r);
+		report(pool, &f);
+		return 0;
+	}
+	check_header(pool, obj, site, r);
+	r->tsc = rte_rdtsc();
+	r->freed_at = site;
+	r->freed_by = clib_thread_index();
+	if (pool->trace_flags & PKTPOOL_TRACE_POISON) {
+		memset(data_of(obj), PKTPOOL_POISON_BYTE, data_bytes(pool));
+		__atomic_store_n(&r->state, PKTPOOL_RECORD_POISONED, __ATOMIC_RELAXED);
+	}
+	return 1;
+}
+
+void
+pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+{
+	pktpool_watch_t w = pktpool_watch(pool);
+
+	if (PREDICT_TRUE(!pktpool_watch_any(w, objs, n)))
+		return;
+	for (u32 i = 0; i < n; i++)
+		if (PREDICT_FALSE(pktpool_is_watched(w, objs[i])))
+			trace_take_one(pool, objs[i], site);
+}
+
+void
+pktpool_trace_give(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+{
+	pktpool_watch_t w = pktpool_watch(pool);
+	u32 first = 0;
+
+	if (PREDICT_FALSE(pktpool_watch_any(w, objs, n)))
+		for (u32 i = 0; i < n; i++) {
+			if (PREDICT_TRUE(!pktpool_is_watched(w, objs[i])) ||
+			    trace_give_one(pool, objs[i], site))
+				continue;
+			/* The bad one stays out: what was before it goes in now. */
+			pktpool_put_plain(pool, objs + first, i - first);
+			first = i + 1;
+		}
+	pktpool_put_plain(pool, objs + first, n - first);
+}
+
+int
+pktpool_trace_free_of_zero(struct rte_mbuf *m, const void *site)
+{
+	pktpool_t *pool = pktpool_of_mempool(m->pool);
+	const pktpool_record_t *r;
+	pktpool_fault_t f;
+
+	if (!pool || !pktpool_trace_is_on(pool) || rte_mbuf_refcnt_read(m))
+		return 0;
+	r = pktpool_is_watched(pktpool_watch(pool), m) && pktpool_is_object(pool, m)
+		    ? pktpool_record(m)
+		    : NULL;
+	f = fault_of(PKTPOOL_FAULT_REFCOUNT, m, site, r);
+	f.n_segs = m->nb_segs;
+	report(pool, &f);
+	return 1;
+}
+
+void
+pktpool_trace_seen(pktpool_t *pool, void *const *objs, u32 n, u16 node)
+{
+	pktpool_watch_t w = pktpool_watch(pool);
+
+	if (PREDICT_TRUE(!pktpool_watch_any(w, objs, n)))
+		return;
+	for (u32 i = 0; i < n; i++)
+		if (PREDICT_FALSE(pktpool_is_watched(w, objs[i])) &&
+		    pktpool_is_object(pool, objs[i]))
+			__atomic_store_n(&pktpool_record(objs[i])->seen_node, node,
+					 __ATOMIC_RELAXED);
+}
+
+/* ---- on and off ---- */
+
+typedef struct {
+	u32 n[MAX_EVERY];
+	u32 mask;
+} histogram_t;
+
+static void
+count_residue(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
+{
+	histogram_t *h = arg;
+
+	h->n[((u32)(uword)obj & h->mask) >> CLIB_LOG2_CACHE_LINE_BYTES]++;
+}
+
+/* The residue nearest to one in every: object strides of a power of two leave most of them empty.
+ */
+static int
+choose_residue(pktpool_t *pool, u32 every, u32 *residue, u32 *n_watched)
+{
+	histogram_t *h = calloc(1, sizeof(*h));
+	u32 want = clib_max(pool->n_buffers / every, 1u), best = ~0u;
+
+	if (!h)
+		return -ENOMEM;
+	h->mask = (every - 1) << CLIB_LOG2_CACHE_LINE_BYTES;
+	rte_mempool_obj_iter(pool->head.mempool, count_residue, h);
+	for (u32 i = 0; i < every; i++) {
+		u32 off = h->n[i] > want ? h->n[i] - want : want - h->n[i];
+
+		if (h->n[i] && off < best) {
+			best = off;
+			*residue = i << CLIB_LOG2_CACHE_LINE_BYTES;
+			*n_watched = h->n[i];
+		}
+	}
+	free(h);
+	return best == ~0u ? -ENOTSUP : 0;
+}
+
+static void
+record_reset(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
+{
+	pktpool_record_t *r = pktpool_record(obj);
+
+	if (!pktpool_is_watched(pktpool_watch(arg), obj))
+		return;
+	r->tsc = 0;
+	r->taken_at = r->freed_at = NULL;
+	r->taken_by = r->freed_by = CLIB_THREAD_INDEX_NONE;
+	r->node = r->seen_node = 0;
+	__atomic_store_n(&r->state, PKTPOOL_RECORD_UNKNOWN, __ATOMIC_RELEASE);
+}
+
+static void
+set_stop(pktpool_t *pool, int is_on)
+{
+	u32 limit = clib_thread_index_limit();
+
+	pktpool_lock(pool);
+	atomic_store_explicit(&pool->trace_is_on, is_on != 0, memory_order_release);
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+		u32 stop = t ? slot_load(&t->stop) & ~PKTPOOL_STOP_TRACE : 0;
+
+		if (t)
+			__atomic_store_n(&t->stop, stop | (is_on ? PKTPOOL_STOP_TRACE : 0),
+					 __ATOMIC_RELEASE);
+	}
+	pktpool_unlock(pool);
+}
+
+static int
+has_room(const struct rte_mempool *mp)
+{
+	return mp->header_size >= sizeof(pktpool_record_t) + sizeof(struct rte_mempool_objhdr);
+}
+
+void
+pktpool_trace_off(pktpool_t *pool)
+{
+	pthread_mutex_lock(&trace_main.lock);
+	if (pktpool_trace_is_on(pool))
+		set_stop(pool, 0);
+	pthread_mutex_unlock(&trace_main.lock);
+}
+
+int
+pktpool_trace_on(pktpool_t *pool, u32 every, u32 flags)
+{
+	u32 residue = 0, n_watched = 0;
+	int error;
+
+	every = every ? every : PKTPOOL_TRACE_DEFAULT_EVERY;
+	if (every > MAX_EVERY || !is_pow2(every) || (flags & ~PKTPOOL_TRACE_POISON))
+		return -EINVAL;
+	if (!has_room(pool->head.mempool))
+		return -ENOTSUP;
+	error = choose_residue(pool, every, &residue, &n_watched);
+	if (error)
+		return error;
+	pktpool_trace_off(pool);
+	pktpool_wait_until_outside(pool);
+	pthread_mutex_lock(&trace_main.lock);
+	pool->trace_mask = (every - 1) << CLIB_LOG2_CACHE_LINE_BYTES;
+	pool->trace_residue = residue;
+	pool->trace_flags = pool->head.has_fresh ? flags : flags & ~PKTPOOL_TRACE_POISON;
+	pool->n_watched = n_watched;
+	rte_mempool_obj_iter(pool->head.mempool, record_reset, pool);
+	set_stop(pool, 1);
+	pthread_mutex_unlock(&trace_main.lock);
+	pktpool_wait_until_outside(pool);
+	return 0;
+}
+
+void
+pktpool_trace_get_info(pktpool_t *pool, pktpool_trace_info_t *info)
+{
+	memset(info, 0, sizeof(*info));
+	for (u32 k = 0; k < PKTPOOL_N_FAULTS; k++)
+		info->n_faults[k] = atomic_load_explicit(&pool->n_faults[k], memory_order_relaxed);
+	info->is_on = (u8)pktpool_trace_is_on(pool);
+	if (!info->is_on)
+		return;
+	info->every = (pool->trace_mask >> CLIB_LOG2_CACHE_LINE_BYTES) + 1;
+	info->flags = pool->trace_flags;
+	info->n_watched = pool->n_watched;
+}
+
+/* ---- looking ---- */
+
+typedef struct {
+	pktpool_t *pool;
+	int (*fn)(const pktpool_holding_t *h, void *arg);
+	void *arg;
+	u64 now;
+	f64 ns_per_tick;
+	int is_over;
+} walk_t;
+
+/* Value: whether the buffer is held; then h is how. */
+static int
+read_record(const pktpool_record_t *r, const walk_t *w, pktpool_holding_t *h)
+{
+	/* Acquire: the fields, pairs with trace_take_one(). */
+	if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != PKTPOOL_RECORD_HELD)
+		return 0;
+	h->thread_index = __atomic_load_n(&r->taken_by, __ATOMIC_RELAXED);
+	h->node = __atomic_load_n(&r->node, __ATOMIC_RELAXED);
+	h->seen_node = __atomic_load_n(&r->seen_node, __ATOMIC_RELAXED);
+	h->site = __atomic_load_n(&r->taken_at, __ATOMIC_RELAXED);
+	h->age_ns = __atomic_load_n(&r->tsc, __ATOMIC_RELAXED);
+	h->age_ns = w->now > h->age_ns ? (u64)((f64)(w->now - h->age_ns) * w->ns_per_tick) : 0;
+	return 1;
+}
+
+static void
+walk_one(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
+{
+	walk_t *w = arg;
+	pktpool_holding_t h = { .object = obj };
+
+	if (w->is_over || !pktpool_is_watched(pktpool_watch(w->pool), obj))
+		return;
+	if (read_record(pktpool_record(obj), w, &h))
+		w->is_over = w->fn(&h, w->arg) != 0;
+}
+
+void
+pktpool_trace_foreach(pktpool_t *pool, int (*fn)(const pktpool_holding_t *h, void *arg), void *arg)
+{
+	walk_t w = { .pool = pool, .fn = fn, .arg = arg };
+
+	if (!pktpool_trace_is_on(pool))
+		return;
+	w.now = rte_rdtsc();
+	w.ns_per_tick = 1e9 / (f64)rte_get_tsc_hz();
+	rte_mempool_obj_iter(pool->head.mempool, walk_one, &w);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* forensics_impl: records and the test by address, for this folder and its tests. */
+#ifndef included_pool_forensics_impl_h
+#define included_pool_forensics_impl_h
+
+#include <plugins/pool/forensics.h>
+#include <plugins/pool/pktpool_impl.h>
+
+enum {
+	PKTPOOL_RECORD_UNKNOWN, /* out when the trace began, or free since before */
+	PKTPOOL_RECORD_FREE,
+	PKTPOOL_RECORD_POISONED, /* free, and its data are the pattern */
+	PKTPOOL_RECORD_HELD,
+};
+
+/* 40 bytes: what rte_mempool_objhdr leaves of the line before an object. */
+typedef struct {
+	u64 tsc; /* of the last take or give */
+	const void *taken_at, *freed_at;
+	u16 taken_by, freed_by; /* thread indices */
+	u16 node, seen_node;    /* rte_node id + 1 */
+	u32 state;              /* PKTPOOL_RECORD_*, atomic */
+	u32 unused;
+} pktpool_record_t;
+
+_Static_assert(sizeof(pktpool_record_t) + sizeof(struct rte_mempool_objhdr) <= PKTPOOL_OBJHDR_BYTES,
+	       "a record and DPDK's header share a line");
+
+always_inline pktpool_record_t *
+pktpool_record(void *obj)
+{
+	return (pktpool_record_t *)((u8 *)obj - PKTPOOL_OBJHDR_BYTES);
+}
+
+typedef struct {
+	u32 mask, residue;
+} pktpool_watch_t;
+
+always_inline pktpool_watch_t
+pktpool_watch(const pktpool_t *pool)
+{
+	return (pktpool_watch_t){ pool->trace_mask, pool->trace_residue };
+}
+
+always_inline int
+pktpool_is_watched(pktpool_watch_t w, const void *obj)
+{
+	return ((u32)(uword)obj & w.mask) == w.residue;
+}
+
+/* Whether one of n is watched: six instructions for four pointers. */
+always_inline int
+pktpool_watch_any(pktpool_watch_t w, void *const *objs, u32 n)
+{
+	typedef u32 u32x4_t __attribute__((vector_size(16)));
+	typedef u32 u32x4u_t __attribute__((vector_size(16), aligned(8), may_alias));
+	const u32x4u_t *p = (const u32x4u_t *)objs;
+	u32x4_t residue = { w.residue, w.residue, w.residue, w.residue };
+	u32x4_t mask = { w.mask, w.mask, w.mask, w.mask }, any = { 0, 0, 0, 0 };
+	u32 i = 0;
+
+	for (; i + 4 <= n; i += 4, p += 2) {
+		/* The low half of each pointer. */
+		u32x4_t x = __builtin_shufflevector((u32x4_t)p[0], (u32x4_t)p[1], 0, 2, 4, 6);
+
+		any |= (u32x4_t)((x & mask) == residue);
+	}
+	for (; i < n; i++)
+		any[0] |= (u32)pktpool_is_watched(w, objs[i]);
+	return (any[0] | any[1] | any[2] | any[3]) != 0;
+}
+
+/** The node that this thread is in, id + 1; 0 outside, or while nodes are not followed. */
+extern __thread u16 pktpool_trace_node;
+
+/** A node was given these. */
+void pktpool_trace_seen(pktpool_t *pool, void *const *objs, u32 n, u16 node);
+
+#endif

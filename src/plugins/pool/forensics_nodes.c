@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which graph node has a buffer: every node of every graph is entered by way of one function that
+ * notes the node, for what it takes meanwhile, and marks the watched buffers it is given.
+ *
+ * rte_graph calls a node through a pointer in the graph's own memory, so the switch is a store of
+ * that pointer, and nothing remains of it when it is off. */
+#include <plugins/pool/forensics_impl.h>
+
+#include <rte_graph.h>
+#include <rte_graph_worker.h>
+
+/* By node id: what the graphs called before.  The table only grows, and is kept: a worker may be
+ * between our pointer and the table when the switch is turned off. */
+static struct {
+	u32 n;
+	_Atomic(rte_node_process_t) *process;
+} nodes;
+
+static u16
+traced_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
+{
+	rte_node_process_t process =
+		atomic_load_explicit(&nodes.process[node->id], memory_order_relaxed);
+	u16 before = pktpool_trace_node, now = (u16)(node->id + 1);
+
+	pktpool_trace_node = now;
+	if (n)
+		for (u32 i = 0, limit = pktpool_table_limit(); i < limit; i++) {
+			pktpool_t *pool = pktpool_at(i);
+
+			if (pool && pool->is_in_arena && pktpool_trace_is_on(pool))
+				pktpool_trace_seen(pool, objs, n, now);
+		}
+	n = process(graph, node, objs, n);
+	pktpool_trace_node = before;
+	return n;
+}
+
+/* Room for all ids there are.  The old table is not freed, see above: it is a few hundred bytes,
+ * once for each time that nodes were added between two calls. */
+static int
+table_grow(u32 n)
+{
+	_Atomic(rte_node_process_t) *table, *old = nodes.process;
+
+	if (n <= nodes.n)
+		return 0;
+	table = calloc(n, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	for (u32 i = 0; i < nodes.n; i++)
+		atomic_init(&table[i], atomic_load_explicit(&old[i], memory_order_relaxed));
+	__atomic_store_n(&nodes.process, table, __ATOMIC_RELEASE);
+	nodes.n = n;
+	return 0;
+}
+
+static void
+switch_node(struct rte_node *node, int is_on)
+{
+	rte_node_process_t now = __atomic_load_n(&node->process, __ATOMIC_RELAXED);
+
+	if (is_on && now != traced_process) {
+		atomic_store_explicit(&nodes.process[node->id], now, memory_order_relaxed);
+		/* Release: the table has the node's own function, pairs with the data dependency
+		 * in traced_process(). */
+		__atomic_store_n(&node->process, traced_process, __ATOMIC_RELEASE);
+	} else if (!is_on && now == traced_process) {
+		__atomic_store_n(
+			&node->process,
+			atomic_load_explicit(&nodes.process[node->id], memory_order_relaxed),
+			__ATOMIC_RELEASE);
+	}
+}
+
+int
+pktpool_trace_nodes(int is_on)
+{
+	int error = is_on ? table_grow(rte_node_max_count()) : 0;
+	rte_graph_t n_graphs = rte_graph_max_count();
+
+	if (error)
+		return error;
+	for (rte_graph_t id = 0; id < n_graphs; id++) {
+		char *name = rte_graph_id_to_name(id);
+		struct rte_graph *graph = name ? rte_graph_lookup(name) : NULL;
+		rte_graph_off_t off;
+		rte_node_t count;
+		struct rte_node *node;
+
+		if (!graph)
+			continue;
+		rte_graph_foreach_node (count, off, graph, node)
+			switch_node(node, is_on);
+	}
+	return 0;
+}
