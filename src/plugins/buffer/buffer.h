@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* buffer: one buffer pool a NUMA node.  Shared by this folder's files.
  *
- *   config.c  buffers { ... }     buffer.c  init and exit     cli.c  show buffers */
+ *   config.c  buffers { ... }     buffer.c  init and exit     cli.c  show buffers
+ *   trace.c   buffer-trace, owners, leaks, faults */
 #ifndef included_buffer_h
 #define included_buffer_h
 
@@ -27,5 +28,11 @@ typedef struct {
 } buffer_main_t;
 
 extern buffer_main_t buffer_main;
+
+/* ---- trace.c ---- */
+
+/** Who holds watched buffers of traced pools, those that are out for min_age seconds at least. */
+void buffer_show_owners(cli_output_t *out, f64 min_age);
+void buffer_show_faults(cli_output_t *out);
 
 #endif

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* show buffers [detail]: VPP's table, and below it what only our pools know. */
+/* show buffers: VPP's table, and below it what only our pools know. */
 #include "buffer.h"
 
 #include <vppinfra/thread.h>
 #include <vppinfra/vec.h>
+
+/* Devices keep buffers in their rings for as long as no packet comes; what passes through is out
+ * for milliseconds. */
+#define LEAK_SECONDS 10
 
 static int
 add_row(pktpool_t *pool, void *arg)
@@ -97,13 +101,26 @@ show_buffers(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 		{ "cached", "Cached", 8, CLI_CENTRE },
 		{ "used", "Used", 8, CLI_CENTRE },
 	};
-	int detail = 0;
+	int detail = 0, leaks = 0;
+	f64 min_age = LEAK_SECONDS;
 
+	unformat_skip_white_space(input);
+	if (unformat(input, "owners") && (unformat_skip_white_space(input), unformat_is_eof(input)))
+		return buffer_show_owners(out, 0), NULL;
+	if (unformat(input, "faults") && (unformat_skip_white_space(input), unformat_is_eof(input)))
+		return buffer_show_faults(out), NULL;
+	leaks = unformat(input, "leaks");
+	if (leaks)
+		(void)unformat(input, "older-than %f", &min_age);
 	while (unformat_skip_white_space(input), !unformat_is_eof(input)) {
-		if (!unformat(input, "detail"))
-			return vmheap_config_unknown(input, "detail");
+		if (leaks || !unformat(input, "detail"))
+			return vmheap_config_unknown(input,
+						     leaks ? "older-than SECONDS"
+							   : "detail, owners, leaks or faults");
 		detail = 1;
 	}
+	if (leaks)
+		return buffer_show_owners(out, min_age), NULL;
 	pktpool_foreach(add_row, cli_table(out, "pools", columns, ARRAY_LEN(columns)));
 	if (detail)
 		pktpool_foreach(add_detail, out);
@@ -111,10 +128,13 @@ show_buffers(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 }
 VMHEAP_CLI_COMMAND(show_buffers) = {
 	.path = "show buffers",
-	.short_help = "show buffers [detail]",
+	.short_help = "show buffers [detail | owners | leaks [older-than SECONDS] | faults]",
 	.long_help =
 		"Buffer pools.  Avail are in the depot, cached in magazines of threads, used is "
-		"what is left: in flight, or held by a device.",
-	.words = "detail",
+		"what is left: in flight, or held by a device.\n"
+		"owners: who took the watched ones of those (buffer-trace), at which node and\n"
+		"site, and where they were seen last.  leaks: those that are out for SECONDS (10)\n"
+		"or more.  faults: what was freed twice, or otherwise wrong.",
+	.words = "detail owners leaks older-than faults",
 	.function = show_buffers,
 };

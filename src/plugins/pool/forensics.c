@@ -213,8 +213,6 @@ pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
 
-	if (PREDICT_TRUE(!pktpool_watch_any(w, objs, n)))
-		return;
 	for (u32 i = 0; i < n; i++)
 		if (PREDICT_FALSE(pktpool_is_watched(w, objs[i])))
 			trace_take_one(pool, objs[i], site);
@@ -226,15 +224,14 @@ pktpool_trace_give(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 	pktpool_watch_t w = pktpool_watch(pool);
 	u32 first = 0;
 
-	if (PREDICT_FALSE(pktpool_watch_any(w, objs, n)))
-		for (u32 i = 0; i < n; i++) {
-			if (PREDICT_TRUE(!pktpool_is_watched(w, objs[i])) ||
-			    trace_give_one(pool, objs[i], site))
-				continue;
-			/* The bad one stays out: what was before it goes in now. */
-			pktpool_put_plain(pool, objs + first, i - first);
-			first = i + 1;
-		}
+	for (u32 i = 0; i < n; i++) {
+		if (PREDICT_TRUE(!pktpool_is_watched(w, objs[i])) ||
+		    trace_give_one(pool, objs[i], site))
+			continue;
+		/* The bad one stays out: what was before it goes in now. */
+		pktpool_put_plain(pool, objs + first, i - first);
+		first = i + 1;
+	}
 	pktpool_put_plain(pool, objs + first, n - first);
 }
 

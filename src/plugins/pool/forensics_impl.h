@@ -59,6 +59,9 @@ pktpool_watch_any(pktpool_watch_t w, void *const *objs, u32 n)
 	u32x4_t mask = { w.mask, w.mask, w.mask, w.mask }, any = { 0, 0, 0, 0 };
 	u32 i = 0;
 
+	if (n == 1)
+		return pktpool_is_watched(w, objs[0]);
+#pragma GCC unroll 4
 	for (; i + 4 <= n; i += 4, p += 2) {
 		/* The low half of each pointer. */
 		u32x4_t x = __builtin_shufflevector((u32x4_t)p[0], (u32x4_t)p[1], 0, 2, 4, 6);
@@ -68,6 +71,52 @@ pktpool_watch_any(pktpool_watch_t w, void *const *objs, u32 n)
 	for (; i < n; i++)
 		any[0] |= (u32)pktpool_is_watched(w, objs[i]);
 	return (any[0] | any[1] | any[2] | any[3]) != 0;
+}
+
+/* pktpool_try_get() and pktpool_try_put() for those who are out of line already: a trace does not
+ * stop them unless one of the buffers is watched. */
+always_inline int
+pktpool_try_get_traced(pktpool_t *pool, void **objs, u32 n)
+{
+	pktpool_thread_t *t = pktpool_slot(pool);
+	u32 stop, n_loaded;
+
+	if (PREDICT_FALSE(!t))
+		return 0;
+	stop = pktpool_enter(t);
+	n_loaded = slot_load(&t->n_loaded);
+	if (PREDICT_FALSE(stop & PKTPOOL_STOP_RECLAIM) || PREDICT_FALSE(n > n_loaded) ||
+	    (stop && pktpool_watch_any(pktpool_watch(pool), t->loaded + n_loaded - n, n))) {
+		pktpool_leave(t);
+		return 0;
+	}
+	n_loaded -= n;
+	slot_store(&t->n_loaded, n_loaded);
+	pktpool_copy(objs, t->loaded + n_loaded, n);
+	pktpool_leave(t);
+	return 1;
+}
+
+always_inline int
+pktpool_try_put_traced(pktpool_t *pool, void *const *objs, u32 n)
+{
+	pktpool_thread_t *t = pktpool_slot(pool);
+	u32 stop, n_loaded;
+
+	if (PREDICT_FALSE(!t) || CLIB_DEBUG > 0)
+		return 0;
+	stop = pktpool_enter(t);
+	n_loaded = slot_load(&t->n_loaded);
+	if (PREDICT_FALSE(stop & PKTPOOL_STOP_RECLAIM) ||
+	    PREDICT_FALSE(n > t->magazine_size - n_loaded) ||
+	    (stop && pktpool_watch_any(pktpool_watch(pool), objs, n))) {
+		pktpool_leave(t);
+		return 0;
+	}
+	slot_store(&t->n_loaded, n_loaded + n);
+	pktpool_copy(t->loaded + n_loaded, objs, n);
+	pktpool_leave(t);
+	return 1;
 }
 
 /** The node that this thread is in, id + 1; 0 outside, or while nodes are not followed. */

@@ -6,7 +6,7 @@
  * another one sits on (reclaim.c).  Everything else goes through the depot's spinlock, entered
  * with the flag down, so whoever holds the lock may wait for a flag without a deadlock.  Pointers
  * of an exchanged magazine are copied after the lock is dropped, with the flag up again. */
-#include <plugins/pool/pktpool_impl.h>
+#include <plugins/pool/forensics_impl.h>
 
 #include <vppinfra/mem.h>
 
@@ -386,7 +386,8 @@ pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 {
 	int error = get_plain(pool, objs, n);
 
-	if (!error && pktpool_trace_is_on(pool))
+	if (!error && pktpool_trace_is_on(pool) &&
+	    PREDICT_FALSE(pktpool_watch_any(pktpool_watch(pool), objs, n)))
 		pktpool_trace_take(pool, objs, n, site);
 	return error;
 }
@@ -394,7 +395,9 @@ pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 int
 pktpool_get_slow(pktpool_t *pool, void **objs, u32 n)
 {
-	return pktpool_get_at(pool, objs, n, __builtin_return_address(0));
+	return PREDICT_TRUE(pktpool_try_get_traced(pool, objs, n))
+		       ? 0
+		       : pktpool_get_at(pool, objs, n, __builtin_return_address(0));
 }
 
 /* ---- put ---- */
@@ -468,17 +471,9 @@ assert_ours(const pktpool_t *pool, void *const *objs, u32 n)
 		ASSERT(rte_mempool_from_obj(objs[i]) == pool->head.mempool);
 }
 
-void
-pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n)
+static void
+put_many(pktpool_t *pool, pktpool_thread_t *t, void *const *objs, u32 n)
 {
-	pktpool_thread_t *t = thread_self(pool);
-
-	if (CLIB_DEBUG > 0)
-		assert_ours(pool, objs, n);
-	if (PREDICT_FALSE(!t)) {
-		put_depot(pool, objs, n);
-		return;
-	}
 	while (n) {
 		if (thread_enter(t)) {
 			u32 k = put_local(pool, t, objs, n);
@@ -499,9 +494,24 @@ pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n)
 }
 
 void
+pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n)
+{
+	pktpool_thread_t *t = thread_self(pool);
+
+	if (CLIB_DEBUG > 0)
+		assert_ours(pool, objs, n);
+	if (PREDICT_FALSE(!t)) {
+		put_depot(pool, objs, n);
+		return;
+	}
+	put_many(pool, t, objs, n);
+}
+
+void
 pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
-	if (pktpool_trace_is_on(pool))
+	if (pktpool_trace_is_on(pool) &&
+	    PREDICT_FALSE(pktpool_watch_any(pktpool_watch(pool), objs, n)))
 		pktpool_trace_give(pool, objs, n, site);
 	else
 		pktpool_put_plain(pool, objs, n);
@@ -510,5 +520,6 @@ pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 void
 pktpool_put_slow(pktpool_t *pool, void *const *objs, u32 n)
 {
-	pktpool_put_at(pool, objs, n, __builtin_return_address(0));
+	if (PREDICT_FALSE(!pktpool_try_put_traced(pool, objs, n)))
+		pktpool_put_at(pool, objs, n, __builtin_return_address(0));
 }

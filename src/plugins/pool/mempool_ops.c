@@ -9,7 +9,7 @@
  * Which functions get and put are is a matter of the process: threads of a primary have magazines,
  * a secondary works on the depot.  That is not known yet when a library is loaded, so the table
  * first holds functions that look, once, and leave the right ones there. */
-#include <plugins/pool/pktpool_impl.h>
+#include <plugins/pool/forensics_impl.h>
 #include <plugins/pool/share.h>
 
 #include <stdio.h>
@@ -63,7 +63,7 @@ pktpool_foreign_n_in_caches(const struct rte_mempool *mp)
 static int
 ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
-	if (PREDICT_FALSE(!pktpool_try_put(mp->pool_data, objs, n)))
+	if (PREDICT_FALSE(!pktpool_try_put_traced(mp->pool_data, objs, n)))
 		pktpool_put_at(mp->pool_data, objs, n, __builtin_return_address(0));
 	return 0;
 }
@@ -76,7 +76,7 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	/* rte_mempool_free() takes each object out and forgets it, whatever we answer. */
 	if (PREDICT_FALSE(atomic_load_explicit(&pool->is_closing, memory_order_relaxed)))
 		return -ENOBUFS;
-	return PREDICT_TRUE(pktpool_try_get(pool, objs, n))
+	return PREDICT_TRUE(pktpool_try_get_traced(pool, objs, n))
 		       ? 0
 		       : pktpool_get_at(pool, objs, n, __builtin_return_address(0));
 }
