@@ -4,11 +4,13 @@
 #
 #   namespace A  eth0 ---- pa  [ vmheap: port pa <-> port pb ]  pb ---- eth0  namespace B
 #
-# veth   a veth pair per port (af_packet); ping and a UDP flow verified at the far end
+# veth   a veth pair per port (af_packet), the ports connected: ping and a UDP flow verified at the
+#        far end
+# route  the same, each port with addresses of its own: IPv4 and IPv6 are routed, and answered
 # pcap   where namespaces are not allowed: net_pcap replays captures made here
 # null   net_null, for speed
 #
-# Options: --build DIR  --mode auto|veth|pcap|null (repeatable)  --shell  --cleanup  --no-huge
+# Options: --build DIR  --mode auto|veth|route|pcap|null (repeatable)  --shell  --cleanup  --no-huge
 #          --count N (datagrams)  --seconds N (null)  --quiet (no show commands)
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -84,7 +86,7 @@ can_netns() {
 }
 if [ -z "$modes" ] || [ "$modes" = " auto" ]; then
 	if can_netns; then
-		modes="veth null"
+		modes="veth route null"
 	elif [ -z "${VMHEAP_IN_USERNS:-}" ] &&
 		unshare -Urnm sh -c 'mount -t tmpfs none /run && ip netns add probe && ip netns exec probe true' 2>/dev/null; then
 		echo "run: not root, so the ports live in a user namespace"
@@ -102,7 +104,7 @@ fi
 
 ctl() { "$build/src/cli/vmheapctl" -s "$socket" "$@"; }
 
-# write_config "vdev lines" "xconnect words": the daemon's startup.conf.
+# write_config "vdev lines" "stanzas": the daemon's startup.conf.
 write_config() {
 	cat >"$work/startup.conf" <<CONF
 unix {
@@ -129,7 +131,7 @@ dpdk {
 $([ $no_huge = 1 ] && echo "  no-huge")
 $1
 }
-xconnect { $2 }
+$2
 CONF
 }
 
@@ -197,6 +199,7 @@ show_all() {
 
 open_shell() {
 	say "the ports are up; quit or ^D ends the client and stops the daemon"
+	[ "$1" = route ] && echo "traffic: ip netns exec $tag-a ping 10.98.2.2, or fd98:2::2, or 10.98.1.1"
 	[ "$1" = veth ] && echo "traffic: ip netns exec $tag-a ping 10.99.0.2"
 	ctl
 }
@@ -223,20 +226,98 @@ run_veth() {
 	make_veth "$tag-a" 10.99.0.1 $mac_a 10.99.0.2 $mac_b pa &&
 		make_veth "$tag-b" 10.99.0.2 $mac_b 10.99.0.1 $mac_a pb || { fail "veth pairs"; return; }
 	write_config "  vdev net_af_packet0,iface=pa
-  vdev net_af_packet1,iface=pb" "net_af_packet0 net_af_packet1"
+  vdev net_af_packet1,iface=pb" "xconnect { net_af_packet0 net_af_packet1 }"
 	start_daemon ip netns exec "$tag-d" || return
 	if [ $shell = 1 ]; then
 		open_shell veth
 	else
 		ip netns exec "$tag-a" ping -c 5 -i 0.2 -W 2 10.99.0.2 | tail -n 2
 		[ "${PIPESTATUS[0]}" = 0 ] || fail "ping"
-		ip netns exec "$tag-b" python3 "$here/udp_flow.py" receive 10.99.0.2 5001 "$count" >"$work/receiver.out" &
-		local receiver=$!
-		ip netns exec "$tag-a" python3 "$here/udp_flow.py" send 10.99.0.2 5001 "$count" || fail "UDP flow"
-		wait $receiver || fail "UDP flow at the far end"
-		cat "$work/receiver.out"
+		check_flow 10.99.0.2
 		compare_in_out
 		show_all
+	fi
+	stop_daemon
+}
+
+# A namespace's end of a veth pair with an IPv4 and an IPv6 address and a way to the other side.
+make_routed() { # namespace, its IPv4, IPv6, our IPv4, IPv6, prefixes of the other side, MAC, our end
+	ip netns list | grep -q "^$1\b" || ip netns add "$1" || return 1
+	ip -n "$1" link del eth0 2>/dev/null
+	ip netns exec "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
+		net.ipv6.conf.default.accept_dad=0 2>/dev/null
+	ip link add "$9" netns "$tag-d" type veth peer name eth0 netns "$1" || return 1
+	ip -n "$1" link set eth0 address "$8"
+	ip netns exec "$1" ethtool -K eth0 tx off rx off tso off gso off gro off >/dev/null 2>&1
+	ip netns exec "$tag-d" ethtool -K "$9" tx off rx off tso off gso off gro off >/dev/null 2>&1
+	ip -n "$tag-d" link set "$9" up
+	ip -n "$1" link set lo up
+	ip -n "$1" link set eth0 up
+	ip -n "$1" addr add "$2/24" dev eth0
+	ip -n "$1" -6 addr add "$3/64" dev eth0 nodad
+	ip -n "$1" route add "$6" via "$4"
+	ip -n "$1" -6 route add "$7" via "$5"
+}
+
+# check_ping what address: five answers of five; before, one that makes everybody known.
+check_ping() {
+	local i
+	for i in 1 2 3 4 5; do
+		ip netns exec "$tag-a" ping -c 1 -W 1 "$2" >/dev/null 2>&1 && break
+	done
+	if ip netns exec "$tag-a" ping -c 5 -i 0.05 -W 2 "$2" >"$work/ping.out" 2>&1; then
+		echo "ping $2, $1: $(grep -o '.*received' "$work/ping.out"), $(grep '^rtt' "$work/ping.out")"
+	else
+		fail "ping $2, $1: $(tail -n 2 "$work/ping.out" | tr '\n' ' ')"
+	fi
+}
+
+# check_flow address: UDP from A to B, verified byte by byte.
+check_flow() {
+	ip netns exec "$tag-b" python3 "$here/udp_flow.py" receive "$1" 5001 "$count" >"$work/receiver.out" &
+	local receiver=$!
+	ip netns exec "$tag-a" python3 "$here/udp_flow.py" send "$1" 5001 "$count" || fail "UDP flow to $1"
+	wait $receiver || fail "UDP flow to $1 at the far end"
+	cat "$work/receiver.out"
+}
+
+run_route() {
+	local i
+	say "two veth ports, routed: A (10.98.1.2, fd98:1::2) - 10.98.1.1 vmheap 10.98.2.1 - B (10.98.2.2, fd98:2::2)"
+	ip netns list 2>/dev/null | grep -q "^$tag-d\b" || ip netns add "$tag-d" || { fail "no network namespaces here"; return; }
+	ip netns exec "$tag-d" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
+	make_routed "$tag-a" 10.98.1.2 fd98:1::2 10.98.1.1 fd98:1::1 10.98.2.0/24 fd98:2::/64 02:00:00:00:00:1a ra &&
+		make_routed "$tag-b" 10.98.2.2 fd98:2::2 10.98.2.1 fd98:2::1 10.98.1.0/24 fd98:1::/64 02:00:00:00:00:1b rb ||
+		{ fail "veth pairs"; return; }
+	write_config "  vdev net_af_packet0,iface=ra
+  vdev net_af_packet1,iface=rb
+  dev net_af_packet0 { name left }
+  dev net_af_packet1 { name right }" "ip {
+  address left 10.98.1.1/24   address left fd98:1::1/64
+  address right 10.98.2.1/24  address right fd98:2::1/64
+}"
+	start_daemon ip netns exec "$tag-d" || return
+	if [ $shell = 1 ]; then
+		open_shell route
+	else
+		ctl trace add ethdev-rx 8
+		check_ping "our near port" 10.98.1.1
+		check_ping "our far port" 10.98.2.1
+		check_ping "the other namespace" 10.98.2.2
+		check_ping "our near port" fd98:1::1
+		check_ping "our far port" fd98:2::1
+		check_ping "the other namespace" fd98:2::2
+		ip netns exec "$tag-a" ping -c 1 -t 1 -W 2 10.98.2.2 2>&1 | grep -i "exceeded" || fail "no ICMP time exceeded"
+		ip netns exec "$tag-a" ping -c 1 -t 1 -W 2 fd98:2::2 2>&1 | grep -i "exceeded" || fail "no ICMPv6 time exceeded"
+		check_flow 10.98.2.2
+		check_flow fd98:2::2
+		if [ $quiet = 0 ]; then
+			for command in "show interface" "show interface address" "show ip fib" "show ip6 fib" \
+				"show ip neighbors" "show errors" "show trace max 3" "show runtime"; do
+				say "$command"
+				ctl $command || fail "$command"
+			done
+		fi
 	fi
 	stop_daemon
 }
@@ -246,7 +327,7 @@ run_pcap() {
 	python3 "$here/pcap_flow.py" make "$work/in0.pcap" "$count" 1
 	python3 "$here/pcap_flow.py" make "$work/in1.pcap" "$count" 2
 	write_config "  vdev net_pcap0,rx_pcap=$work/in0.pcap,tx_pcap=$work/out0.pcap
-  vdev net_pcap1,rx_pcap=$work/in1.pcap,tx_pcap=$work/out1.pcap" "net_pcap0 net_pcap1"
+  vdev net_pcap1,rx_pcap=$work/in1.pcap,tx_pcap=$work/out1.pcap" "xconnect { net_pcap0 net_pcap1 }"
 	start_daemon || return
 	if [ $shell = 1 ]; then
 		open_shell pcap
@@ -264,7 +345,7 @@ run_null() {
 	local before after started
 	say "two net_null ports for $seconds s: speed"
 	write_config "  vdev net_null0
-  vdev net_null1" "net_null0 net_null1"
+  vdev net_null1" "xconnect { net_null0 net_null1 }"
 	start_daemon || return
 	if [ $shell = 1 ]; then
 		open_shell null
@@ -283,8 +364,8 @@ run_null() {
 
 for mode in $modes; do
 	case $mode in
-	veth | pcap | null) run_$mode ;;
-	*) fail "unknown mode $mode: veth, pcap or null" ;;
+	veth | route | pcap | null) run_$mode ;;
+	*) fail "unknown mode $mode: veth, route, pcap or null" ;;
 	esac
 	[ $shell = 1 ] && break
 done

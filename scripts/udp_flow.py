@@ -27,8 +27,12 @@ def payload(sequence):
     return struct.pack("!I", sequence) + (pattern * (length // 8 + 1))[: length - 4]
 
 
+def udp_socket(address):
+    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+
+
 def receive(address, port, count):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s = udp_socket(address)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     s.bind((address, port))
     s.settimeout(GIVE_UP_S)
@@ -58,7 +62,7 @@ def receive(address, port, count):
 
 
 def send(address, port, count):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s = udp_socket(address)
     s.connect((address, port))
     s.settimeout(0.05)
     started = time.monotonic()
