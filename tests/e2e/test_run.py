@@ -49,6 +49,15 @@ def test_veth_on_small_pages():
     assert "2000 of 2000 received" in out, out
 
 
+def test_route():
+    """Two namespaces on links of their own reach each other through us, IPv4 and IPv6, and us at both ports."""
+    need_namespaces()
+    out = run("--mode", "route", "--count", "2000", "--no-huge", "--quiet")
+    assert out.count("5 packets transmitted, 5 received") == 6, out
+    assert out.count("2000 of 2000 received, 0 damaged, 0 twice") == 2, out
+    assert "Time to live exceeded" in out and "Hop limit" in out, out
+
+
 def test_pcap():
     """Where namespaces are not allowed, captures made by the run come out byte for byte."""
     out = run("--mode", "pcap", "--count", "3000", "--no-huge", "--quiet")

@@ -384,6 +384,8 @@ trace_add_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 	} else if (!(error = add_slots(n))) {
 		want((char *)name, n);
 		atomic_store_explicit(&framework_trace_is_on, 1, memory_order_relaxed);
+		/* A walk that has begun without it may still bring packets. */
+		vmheap_workers_synchronize();
 	}
 	vec_free(name);
 	return error;
