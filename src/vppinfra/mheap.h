@@ -29,6 +29,7 @@
 #define included_mheap_h
 
 #include <vppinfra/atomics.h>
+#include <vppinfra/cache.h>
 #include <vppinfra/clib.h>
 #include <vppinfra/vec_header.h>
 
@@ -57,7 +58,11 @@ typedef struct {
 	u64 is_free : 1;
 	/** Free, and whole pages inside were given back to the system: taking it commits again. */
 	u64 is_reclaimed : 1;
-	u64 reserved2 : 22;
+	u64 reserved2 : 6;
+	/** The thread front that the object was got from or is cached in (mheap_front.h); 0: none.
+	 * A half-word of its own: its owner writes it while others write the rest under the lock.
+	 */
+	u64 front : 16;
 
 	union {
 		u64 user_data[0];
@@ -108,6 +113,10 @@ typedef struct {
 	u64 n_commits, n_reclaims, n_reclaimed_bytes;
 	/** Free lists given up because their links were overwritten. */
 	u64 n_corruptions;
+	/** Fronts: times that one was filled from the bins and gave to them, and objects; those of
+	 * a front's mailbox that it took in; times that all were emptied. */
+	u64 n_front_fills, n_front_filled, n_front_drains, n_front_drained;
+	u64 n_front_mailed, n_front_claims;
 } mheap_stats_t;
 
 /** How a heap gets and gives back pages: plain mmap, a vm range or a vmem arena behind it. */
@@ -130,13 +139,34 @@ typedef struct {
 } mheap_region_t;
 
 typedef struct {
+	/* Set at creation (fronts open and close); a put reads it, so it has a line of its own. */
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline0);
+	/** MHEAP_MAGIC: this is a heap. */
+	u64 magic;
+	/** Keys the element tags and encodes the links. */
+	u64 cookie;
+	/** Where the threads' fronts lie in the creating process, and what selects one: 0 while all
+	 * are closed. */
+	uword front_base, front_mask;
+	/** Bytes from the first object's offset on in which every header can be read without
+	 * asking: up to the vector's end, or none while pages given back are out of reach. */
+	uword n_readable_bytes;
+	/** The region has a commit call, so pages given back may not be touched. */
+	u32 pages_may_vanish;
+	/** Index + 1 of the region's calls in a table of the creating process; never 0 there.  No
+	 *  process follows it unless its own table names this very address. */
+	u32 region_index;
+	/** What the region commits and gives back in. */
+	uword page_bytes;
+	/** NUMA node the region was bound to, -1 unknown. */
+	int numa_node;
+
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline1);
 	/** Heads of the lists, by bin; MHEAP_GROUNDED when empty. */
 	u64 first_free_elt_uoffset_by_bin[MHEAP_N_BINS];
 	/** One bit per non-empty bin. */
 	uword non_empty_free_elt_heads[MHEAP_N_BIN_WORDS];
 
-	/** MHEAP_MAGIC: this is a heap. */
-	u64 magic;
 	u32 flags;
 	/** Recursive lock: taken by owner_cpu (a thread index, or beyond those a number of the
 	 *  thread's own; ~0 none) recursion_count times. */
@@ -144,7 +174,7 @@ typedef struct {
 	CLIB_ATOMIC(u32) owner_cpu;
 	int recursion_count;
 
-	/** Objects the user holds. */
+	/** Objects outside the bins: the user holds them, or a front does (mheap_elts() tells). */
 	u64 n_elts;
 	/** Bytes this heap may grow to, from v. */
 	u64 max_size;
@@ -160,23 +190,17 @@ typedef struct {
 	/** Where the original region starts, and its size: base = header - offset. */
 	uword vm_alloc_offset_from_header, vm_alloc_size;
 
-	/** Keys the element tags and encodes the links. */
-	u64 cookie;
-	/** What the region commits and gives back in. */
-	uword page_bytes;
-	/** Index + 1 of the region's calls in a table of the creating process; never 0 there.  No
-	 *  process follows it unless its own table names this very address. */
-	u32 region_index;
-	/** NUMA node the region was bound to, -1 unknown. */
-	int numa_node;
-	/** The region has a commit call, so pages given back may not be touched. */
-	u32 pages_may_vanish;
+	/** Fronts that were ever used: [1, n_fronts]. */
+	u32 n_fronts;
 	u64 validate_serial;
 	/** Tables of the traces, memory of the creating process alone; NULL: never traced there. */
 	void *trace_main;
 	mheap_stats_t stats;
 	char name[40];
 } mheap_t;
+
+/** What an element's tag is made with. */
+#define MHEAP_TAG_FACTOR 0x9e3779b97f4a7c15ull
 
 /** First word of a heap's header. */
 #define MHEAP_MAGIC 0x3170616568766d21ull
@@ -187,6 +211,7 @@ typedef struct {
 #define MHEAP_FLAG_THREAD_SAFE (1 << 2)
 #define MHEAP_FLAG_SMALL_OBJECT_CACHE (1 << 3) /* accepted for source compatibility */
 #define MHEAP_FLAG_VALIDATE (1 << 4)           /* mheap_validate() around each get and put */
+#define MHEAP_FLAG_FRONTS (1 << 5)             /* caches per thread: mheap_front.h */
 
 /* ---- address arithmetic (seed 001, section 1.1.3) ---- */
 
@@ -204,7 +229,7 @@ CLIB_EXPORT mheap_layout_t mheap_layout(uword base, uword size, uword header_byt
 					uword page_bytes);
 
 /** Bytes from the header to v. */
-#define MHEAP_HEADER_BYTES ((sizeof(mheap_t) + sizeof(vec_header_t) + 15) & ~(uword)15)
+#define MHEAP_HEADER_BYTES ((sizeof(mheap_t) + sizeof(vec_header_t) + 63) & ~(uword)63)
 
 /** The header of heap v, below it. */
 always_inline mheap_t *
@@ -393,7 +418,8 @@ CLIB_EXPORT int mheap_check(const void *v, char *what, uword n_what);
 CLIB_EXPORT void mheap_validate(void *v);
 
 /** Set or clear MHEAP_FLAG_VALIDATE and other flags under the heap's lock, while threads use it.
- *  MHEAP_FLAG_TRACE and _THREAD_SAFE are not changed.  Threads: any for heaps with a lock. */
+ *  MHEAP_FLAG_TRACE, _THREAD_SAFE and _FRONTS are not changed.  Threads: any for heaps with a lock.
+ */
 CLIB_EXPORT void mheap_set_flags(void *v, u32 set, u32 clear);
 
 /* ---- traces: who holds what ----

@@ -10,7 +10,9 @@ typedef struct {
 	const void *v;
 	char *what;
 	uword n_what;
-	uword n_used, n_used_bytes, n_free_bytes, n_reclaimed_bytes;
+	uword n_used, n_used_bytes, n_free_bytes, n_reclaimed_bytes, n_cached;
+	/* Threads that may be in the middle of a get or put. */
+	uword n_inside;
 	/* Free elements by bin that the walk met and no list yet. */
 	u64 n_free[MHEAP_N_BINS];
 } walk_t;
@@ -56,7 +58,8 @@ check_tiling(walk_t *w)
 	u64 prev = MHEAP_N_USER_DATA_INVALID; /* size and free bit of the left neighbour */
 
 	while (1) {
-		const u64 *words = elt_words(w->v, uo);
+		const u64 *at = elt_words(w->v, uo);
+		const u64 words[2] = { hdr_load(&at[0]), hdr_load(&at[1]) };
 		uword n_bytes = hdr_bytes(words[1]);
 		int error;
 
@@ -67,12 +70,14 @@ check_tiling(walk_t *w)
 				     uo);
 		if ((words[1] & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID)
 			break;
-		if (words[1] & ~(HDR_N_MASK | HDR_FREE | HDR_RECLAIMED))
+		if (words[1] & ~(HDR_N_MASK | HDR_FREE | HDR_RECLAIMED | HDR_FRONT_MASK))
 			return fault(w, "element at 0x%lx: reserved bits are set", uo);
 		if (n_bytes < MHEAP_MIN_USER_DATA_BYTES ||
 		    n_bytes > len - uo - MHEAP_ELT_OVERHEAD_BYTES)
 			return fault(w, "element at 0x%lx: size 0x%lx", uo, n_bytes);
 		if (words[1] & HDR_FREE) {
+			if (words[1] & HDR_FRONT_MASK)
+				return fault(w, "element at 0x%lx: free and in a front", uo);
 			if (prev & HDR_FREE)
 				return fault(w, "element at 0x%lx: two free neighbours", uo);
 			error = check_free_elt(w, uo, n_bytes, words);
@@ -84,6 +89,7 @@ check_tiling(walk_t *w)
 			if (uo % 8)
 				return fault(w, "element at 0x%lx: not aligned", uo);
 			w->n_used++;
+			w->n_cached += (words[1] & HDR_CACHED) != 0;
 			w->n_used_bytes += n_bytes;
 		}
 		prev = words[1] & (HDR_N_MASK | HDR_FREE);
@@ -147,6 +153,37 @@ check_counters(const walk_t *w)
 	return 0;
 }
 
+/* The headers say what the fronts say. */
+static int
+check_fronts(const walk_t *w)
+{
+	mheap_front_usage_t fronts;
+
+	if (!(heap_flags(w->h) & MHEAP_FLAG_FRONTS) || !mheap_region_of(w->h))
+		return 0;
+	mheap_front_usage(w->v, &fronts);
+	if (fronts.n_cached + w->n_inside < w->n_cached ||
+	    w->n_cached + w->n_inside < fronts.n_cached)
+		return fault(w, "fronts hold %lu objects, the walk found %lu", fronts.n_cached,
+			     w->n_cached);
+	return 0;
+}
+
+/* Threads whose fronts are held while we look. */
+static uword
+hold_fronts(mheap_t *h)
+{
+	uword n_others = 0;
+
+	if (!(heap_flags(h) & MHEAP_FLAG_FRONTS))
+		return 0;
+	for (u32 id = 1; id <= h->n_fronts; id++)
+		n_others += front_at(h, id)->is_live &&
+			    id != mheap_thread_front_offset >> MHEAP_LOG2_FRONT_BYTES;
+	/* Not to be had: they come and go while we count. */
+	return mheap_fronts_hold(h) ? n_others : ~(uword)0 >> 1;
+}
+
 static int
 check_locked(walk_t *w)
 {
@@ -163,7 +200,9 @@ check_locked(walk_t *w)
 	error = check_tiling(w);
 	for (uword bin = 0; bin < MHEAP_N_BINS && !error; bin++)
 		error = check_list(w, bin);
-	return error ? error : check_counters(w);
+	if (!error)
+		error = check_counters(w);
+	return error ? error : check_fronts(w);
 }
 
 uword
@@ -204,6 +243,8 @@ mheap_check(const void *v, char *what, uword n_what)
 		return 0;
 	w.h = mheap_header(v);
 	is_locked = mheap_lock_if_ours(w.h);
+	if (is_locked)
+		w.n_inside = hold_fronts((mheap_t *)w.h);
 	error = check_locked(&w);
 	if (is_locked)
 		mheap_unlock_slow((mheap_t *)w.h);

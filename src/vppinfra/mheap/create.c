@@ -80,6 +80,8 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	memset(h->first_free_elt_uoffset_by_bin, 0xff, sizeof(h->first_free_elt_uoffset_by_bin));
 	h->cookie = make_cookie(h);
 	h->flags = params->flags & ~(u32)MHEAP_FLAG_TRACE;
+	if (h->flags & MHEAP_FLAG_FRONTS)
+		h->flags |= MHEAP_FLAG_THREAD_SAFE;
 	h->owner_cpu = ~(u32)0;
 	h->max_size = clib_min(layout.size, (uword)MAX_VECTOR_BYTES);
 	h->page_bytes = region->page_bytes ? region->page_bytes : system_page_bytes;
@@ -104,6 +106,10 @@ mheap_create(const mheap_params_t *params, void **v_return)
 			region->decommit(region->opaque, region->base, n_first);
 		return -ENOMEM;
 	}
+	/* No room for the table: the heap does without. */
+	if (mheap_fronts_create(h))
+		h->flags &= ~(u32)MHEAP_FLAG_FRONTS;
+	mheap_fronts_update(h);
 	h->magic = MHEAP_MAGIC;
 	*v_return = v;
 	return 0;
@@ -153,6 +159,7 @@ mheap_destroy(void *v)
 	/* The header goes with the region. */
 	region = *ours;
 	mheap_trace_destroy(h);
+	mheap_fronts_destroy(h);
 	mheap_region_unregister(h);
 	h->magic = 0;
 	if (region.release)

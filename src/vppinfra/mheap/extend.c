@@ -2,6 +2,15 @@
 /* Grow an object where it lies. */
 #include "mheap_impl.h"
 
+/* Whose front it goes to stays as it was. */
+static void
+set_size(void *v, uword uo, uword n_bytes)
+{
+	u64 *words = elt_words(v, uo);
+
+	hdr_store(&words[1], (words[1] & HDR_FRONT_MASK) | hdr_n(n_bytes));
+}
+
 /* The object is the last: the end moves up. */
 static int
 extend_at_end(mheap_t *h, void *v, uword uo, uword n_bytes)
@@ -14,11 +23,11 @@ extend_at_end(mheap_t *h, void *v, uword uo, uword n_bytes)
 	if (new_len > h->n_committed_bytes && mheap_commit_to(h, v, new_len))
 		return -ENOMEM;
 	end_words = elt_words(v, new_len);
-	end_words[0] = hdr_n(n_bytes) | elt_tag(h, new_len);
-	end_words[1] = MHEAP_N_USER_DATA_INVALID;
+	hdr_store(&end_words[0], hdr_n(n_bytes) | elt_tag(h, new_len));
+	hdr_store(&end_words[1], MHEAP_N_USER_DATA_INVALID);
 	set_vector_len(v, new_len);
 	h->n_used_bytes += n_bytes - hdr_bytes(elt_words(v, uo)[1]);
-	elt_words(v, uo)[1] = hdr_n(n_bytes);
+	set_size(v, uo, n_bytes);
 	h->stats.n_vector_expands++;
 	return 0;
 }
@@ -48,15 +57,15 @@ extend_into(mheap_t *h, void *v, uword uo, uword n_bytes, uword next)
 		return -ENOMEM;
 	if (n_rest >= MIN_ELT_BYTES) {
 		n_rest -= MHEAP_ELT_OVERHEAD_BYTES;
-		elt_words(v, rest)[0] = hdr_n(n_bytes) | elt_tag(h, rest);
+		hdr_store(&elt_words(v, rest)[0], hdr_n(n_bytes) | elt_tag(h, rest));
 		bin_push(h, v, rest, n_rest, elt_set_reclaimed(v, rest, right));
-		end_words[0] = (end_words[0] & HDR_TAG_MASK) | hdr_n(n_rest) | HDR_FREE;
+		hdr_store(&end_words[0], (end_words[0] & HDR_TAG_MASK) | hdr_n(n_rest) | HDR_FREE);
 	} else {
 		n_bytes += n_rest;
-		end_words[0] = (end_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes);
+		hdr_store(&end_words[0], (end_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes));
 	}
 	h->n_used_bytes += n_bytes - hdr_bytes(words[1]);
-	words[1] = hdr_n(n_bytes);
+	set_size(v, uo, n_bytes);
 	return 0;
 }
 
@@ -76,7 +85,7 @@ extend_locked(mheap_t *h, void *v, uword uo, uword n_bytes)
 		return -ENOMEM;
 	n_bytes = round_pow2(uo + n_bytes, 16) - uo;
 	next = uo + n_now + MHEAP_ELT_OVERHEAD_BYTES;
-	next_word = elt_words(v, next)[1];
+	next_word = hdr_load(&elt_words(v, next)[1]);
 	n_next = hdr_bytes(next_word);
 	if ((next_word & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID)
 		error = extend_at_end(h, v, uo, n_bytes);

@@ -80,10 +80,10 @@ take_element_map(const void *v, element_map_t *m)
 	m->n = 0;
 	m->n_more = 0;
 	while (uo < vector_len(v)) {
-		u64 word = elt_words(v, uo)[1];
+		u64 word = hdr_load(&elt_words(v, uo)[1]);
 
 		if (m->n < N_MAP_ELTS)
-			m->uoffsets[m->n++] = uo | ((word & HDR_FREE) != 0);
+			m->uoffsets[m->n++] = uo | ((word & (HDR_FREE | HDR_CACHED)) != 0);
 		else
 			m->n_more++;
 		uo += hdr_bytes(word) + MHEAP_ELT_OVERHEAD_BYTES;
@@ -130,6 +130,7 @@ format_flags(u8 *s, va_list *va)
 		{ MHEAP_FLAG_THREAD_SAFE, "thread-safe" },
 		{ MHEAP_FLAG_SMALL_OBJECT_CACHE, "small-object-cache" },
 		{ MHEAP_FLAG_VALIDATE, "validate" },
+		{ MHEAP_FLAG_FRONTS, "fronts" },
 	};
 	u32 flags = va_arg(*va, u32), n = 0;
 

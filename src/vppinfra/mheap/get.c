@@ -92,7 +92,7 @@ always_inline int
 take(mheap_t *h, void *v, uword bin, uword uo, uword d, uword n_bytes)
 {
 	u64 *words = elt_words(v, uo);
-	u64 word0 = words[0], word1 = words[1];
+	u64 word0 = hdr_load(&words[0]), word1 = words[1];
 	uword n_elt_bytes = hdr_bytes(word1), end = uo + n_elt_bytes;
 	uword n_left = end - (d + n_bytes);
 	mheap_pages_t left = { 0, 0 }, right = { 0, 0 };
@@ -103,7 +103,7 @@ take(mheap_t *h, void *v, uword bin, uword uo, uword d, uword n_bytes)
 			  bin != bin_floor(n_elt_bytes)))
 		goto corrupt;
 	next_words = elt_words(v, end + MHEAP_ELT_OVERHEAD_BYTES);
-	if (PREDICT_FALSE(((next_words[0] ^ word1) & (HDR_N_MASK | HDR_FREE)) |
+	if (PREDICT_FALSE(((hdr_load(&next_words[0]) ^ word1) & (HDR_N_MASK | HDR_FREE)) |
 			  ((word0 ^ elt_tag(h, uo)) & HDR_TAG_MASK)))
 		goto corrupt;
 	if (PREDICT_FALSE(word1 & HDR_RECLAIMED)) {
@@ -127,15 +127,16 @@ take(mheap_t *h, void *v, uword bin, uword uo, uword d, uword n_bytes)
 		uword rest = d + n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
 
 		n_left -= MHEAP_ELT_OVERHEAD_BYTES;
-		elt_words(v, rest)[0] = hdr_n(n_bytes) | elt_tag(h, rest);
+		hdr_store(&elt_words(v, rest)[0], hdr_n(n_bytes) | elt_tag(h, rest));
 		bin_push(h, v, rest, n_left, elt_set_reclaimed(v, rest, right));
-		next_words[0] = (next_words[0] & HDR_TAG_MASK) | hdr_n(n_left) | HDR_FREE;
+		hdr_store(&next_words[0],
+			  (next_words[0] & HDR_TAG_MASK) | hdr_n(n_left) | HDR_FREE);
 	} else {
 		n_bytes += n_left;
-		next_words[0] = (next_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes);
+		hdr_store(&next_words[0], (next_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes));
 	}
-	words[0] = (word0 & ~HDR_TAG_MASK) | elt_tag(h, d);
-	words[1] = hdr_n(n_bytes);
+	hdr_store(&words[0], (word0 & ~HDR_TAG_MASK) | elt_tag(h, d));
+	hdr_store(&words[1], hdr_n(n_bytes));
 	h->n_used_bytes += n_bytes;
 	return 0;
 
@@ -172,11 +173,11 @@ extend_vector(mheap_t *h, void *v, const request_t *r)
 		word0 = hdr_n(n_gap) | HDR_FREE;
 		words = elt_words(v, d);
 	}
-	words[0] = (word0 & ~HDR_TAG_MASK) | elt_tag(h, d);
-	words[1] = hdr_n(n_bytes);
+	hdr_store(&words[0], (word0 & ~HDR_TAG_MASK) | elt_tag(h, d));
+	hdr_store(&words[1], hdr_n(n_bytes));
 	end_words = elt_words(v, new_len);
-	end_words[0] = hdr_n(n_bytes) | elt_tag(h, new_len);
-	end_words[1] = MHEAP_N_USER_DATA_INVALID;
+	hdr_store(&end_words[0], hdr_n(n_bytes) | elt_tag(h, new_len));
+	hdr_store(&end_words[1], MHEAP_N_USER_DATA_INVALID);
 	set_vector_len(v, new_len);
 	h->n_used_bytes += n_bytes;
 	h->stats.n_vector_expands++;
@@ -367,9 +368,42 @@ get_watched(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset,
 		mheap_validate(v);
 }
 
-void *
-mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_offset,
-		  uword *offset_return)
+/* By the front if it fills, else by the bins; where those have nothing left, after all fronts have
+ * given what they hold. */
+static never_inline void
+get_with_fronts(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, uword *offset)
+{
+	int is_plain = align <= MHEAP_MIN_ALIGN && align_offset % 16 == 0;
+	/* A failure that was asked for stays one. */
+	int may_claim = !atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed);
+
+	if (mheap_fronts_reopen(h) && is_plain && n_bytes - 1 < MHEAP_FRONT_MAX_BYTES) {
+		uword p = mheap_front_refill(h, v, n_bytes);
+
+		if (p) {
+			*offset = p - (uword)v;
+			return;
+		}
+	}
+	get_locked(h, v, n_bytes, align, align_offset, offset);
+	if (PREDICT_FALSE(*offset == ~(uword)0) && may_claim && n_bytes <= h->max_size &&
+	    mheap_front_claim_all(h, v)) {
+		h->stats.n_get_failures--;
+		h->stats.n_gets--;
+		get_locked(h, v, n_bytes, align, align_offset, offset);
+	}
+}
+
+/* Frames are those of the frame pointer: the caller's, then the address to return to. */
+static const void *
+caller_of(const void *frame)
+{
+	return ((const void *const *)frame)[1];
+}
+
+static never_inline void *
+get_slow(void *v, uword n_bytes, uword align, uword align_offset, uword *offset_return,
+	 const void *frame)
 {
 	mheap_t *h;
 	u64 n_corruptions;
@@ -385,14 +419,95 @@ mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_off
 	mheap_maybe_lock(h);
 	n_corruptions = h->stats.n_corruptions;
 	if (PREDICT_FALSE(heap_flags(h) & (MHEAP_FLAG_VALIDATE | MHEAP_FLAG_TRACE)))
-		get_watched(h, v, n_user_data_bytes, align, align_offset, offset_return,
-			    __builtin_frame_address(0));
+		get_watched(h, v, n_bytes, align, align_offset, offset_return, frame);
+	else if (heap_flags(h) & MHEAP_FLAG_FRONTS)
+		get_with_fronts(h, v, n_bytes, align, align_offset, offset_return);
 	else
-		get_locked(h, v, n_user_data_bytes, align, align_offset, offset_return);
+		get_locked(h, v, n_bytes, align, align_offset, offset_return);
 	n_corruptions = h->stats.n_corruptions - n_corruptions;
 	mheap_maybe_unlock(h);
 	if (PREDICT_FALSE(n_corruptions))
 		mheap_report("header or links of a free element were overwritten", v,
-			     *offset_return, __builtin_return_address(0));
+			     *offset_return, caller_of(frame));
 	return v;
+}
+
+void *
+mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_offset,
+		  uword *offset_return)
+{
+	uword p;
+
+	if (PREDICT_TRUE(v && align <= MHEAP_MIN_ALIGN && align_offset % 16 == 0 &&
+			 n_user_data_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
+		p = mheap_front_pop(mheap_front(mheap_header(v)),
+				    mheap_front_class(n_user_data_bytes));
+		if (PREDICT_TRUE(p != 0)) {
+			*offset_return = p - (uword)v;
+			return v;
+		}
+	}
+	return get_slow(v, n_user_data_bytes, align, align_offset, offset_return,
+			__builtin_frame_address(0));
+}
+
+/* One element of at least k * (n_bytes + header) - header bytes becomes k objects. */
+static void
+split_run(mheap_t *h, void *v, uword uo, uword n_bytes, u32 k)
+{
+	uword n_all = hdr_bytes(elt_words(v, uo)[1]), stride = n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
+	uword n_last = n_all - (k - 1) * stride;
+	u64 *next_words = elt_words(v, uo + n_all + MHEAP_ELT_OVERHEAD_BYTES);
+
+	hdr_store(&elt_words(v, uo)[1], hdr_n(k == 1 ? n_last : n_bytes));
+	for (u32 i = 1; i < k; i++) {
+		u64 *words = elt_words(v, uo + i * stride);
+
+		hdr_store(&words[0], hdr_n(n_bytes) | elt_tag(h, uo + i * stride));
+		hdr_store(&words[1], hdr_n(i == k - 1 ? n_last : n_bytes));
+	}
+	hdr_store(&next_words[0], (next_words[0] & HDR_TAG_MASK) | hdr_n(n_last));
+	h->n_used_bytes -= (k - 1) * (uword)MHEAP_ELT_OVERHEAD_BYTES;
+	h->n_elts += k;
+}
+
+u32
+mheap_take_run(mheap_t *h, void *v, uword n_bytes, u32 n_max, uword *first)
+{
+	uword stride = n_bytes + MHEAP_ELT_OVERHEAD_BYTES, bin, uo, n_elt_bytes;
+	request_t r = { .align = MHEAP_MIN_ALIGN };
+	u32 k = n_max;
+	int error;
+
+	/* The smallest free element that fits one: it gives as many as it holds. */
+	while ((bin = bin_first_non_empty(h, bin_ceil(n_bytes))) < MHEAP_N_BINS) {
+		uo = h->first_free_elt_uoffset_by_bin[bin];
+		n_elt_bytes = uoffset_is_inside(v, uo) ? hdr_bytes(elt_words(v, uo)[1]) : 0;
+		if (PREDICT_FALSE(n_elt_bytes < n_bytes)) {
+			mheap_bin_abandon(h, bin);
+			continue;
+		}
+		k = (u32)clib_min((n_elt_bytes + MHEAP_ELT_OVERHEAD_BYTES) / stride, (uword)n_max);
+		h->stats.free_list.n_search_attempts++;
+		h->stats.free_list.n_objects_searched++;
+		error = take(h, v, bin, uo, uo, k * stride - MHEAP_ELT_OVERHEAD_BYTES);
+		if (error == -EUCLEAN)
+			continue;
+		if (error)
+			return 0;
+		h->stats.free_list.n_objects_found++;
+		split_run(h, v, uo, n_bytes, k);
+		*first = uo;
+		return k;
+	}
+	for (k = n_max; k > 0; k /= 2) {
+		r.n_bytes = k * stride - MHEAP_ELT_OVERHEAD_BYTES;
+		uo = extend_vector(h, v, &r);
+		if (PREDICT_TRUE(uo != ~(uword)0)) {
+			split_run(h, v, uo, n_bytes, k);
+			*first = uo;
+			return k;
+		}
+	}
+	return 0;
 }

@@ -14,13 +14,15 @@
 #define included_mheap_impl_h
 
 #include <stdatomic.h>
-#include <vppinfra/mheap.h>
+#include <vppinfra/mheap_front.h>
 
 /* The two words of an element header, as mheap_elt_t's bit-fields lie in them. */
 #define HDR_N_MASK ((1ULL << 40) - 1)
-#define HDR_FREE (1ULL << 40)      /* word 0: prev_is_free; word 1: is_free */
-#define HDR_RECLAIMED (1ULL << 41) /* word 1 */
-#define HDR_TAG_MASK (~0ULL << 48) /* word 0 */
+#define HDR_FREE (1ULL << 40)        /* word 0: prev_is_free; word 1: is_free */
+#define HDR_RECLAIMED (1ULL << 41)   /* word 1 */
+#define HDR_TAG_MASK (~0ULL << 48)   /* word 0 */
+#define HDR_FRONT_MASK (~0ULL << 48) /* word 1: mheap_elt_t.front */
+#define HDR_CACHED ((u64)MHEAP_FRONT_CACHED << 48)
 
 /* A free element needs room for a header and the links. */
 #define MIN_ELT_BYTES (MHEAP_ELT_OVERHEAD_BYTES + MHEAP_MIN_USER_DATA_BYTES)
@@ -57,6 +59,21 @@ elt_words(const void *v, uword uo)
 	return (u64 *)((u8 *)v + uo - MHEAP_ELT_OVERHEAD_BYTES);
 }
 
+/* A word of a header.  Fronts look at the headers of what they own, and at the first word of its
+ * right neighbour, without the lock; and they write the `front' half-word, which is not touched
+ * here while the object is a user's or cached.  So both words are read and written whole. */
+always_inline u64
+hdr_load(const u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+always_inline void
+hdr_store(u64 *word, u64 value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
 always_inline mheap_free_elt_t *
 elt_links(const void *v, uword uo)
 {
@@ -79,7 +96,7 @@ hdr_n(uword n_bytes)
 always_inline u64
 elt_tag(const mheap_t *h, uword uo)
 {
-	return ((uo ^ h->cookie) * 0x9e3779b97f4a7c15ull) & HDR_TAG_MASK;
+	return ((uo ^ h->cookie) * MHEAP_TAG_FACTOR) & HDR_TAG_MASK;
 }
 
 /* A link as it is stored in the element at uo. */
@@ -92,13 +109,25 @@ link_code(const mheap_t *h, uword uo, u64 link)
 always_inline uword
 vector_len(const void *v)
 {
-	return _vec_find(v)->len;
+	return __atomic_load_n(&_vec_find(v)->len, __ATOMIC_RELAXED);
+}
+
+/* Called where either of what it is made from has changed. */
+always_inline void
+set_readable(mheap_t *h, const void *v)
+{
+	uword n = PREDICT_FALSE(h->pages_may_vanish && h->n_reclaimed_bytes)
+			  ? 0
+			  : vector_len(v) - MHEAP_ELT_OVERHEAD_BYTES;
+
+	__atomic_store_n(&h->n_readable_bytes, n, __ATOMIC_RELAXED);
 }
 
 always_inline void
 set_vector_len(void *v, uword len)
 {
-	_vec_find(v)->len = len;
+	__atomic_store_n(&_vec_find(v)->len, len, __ATOMIC_RELAXED);
+	set_readable(mheap_header(v), v);
 }
 
 /* ---- bins ---- */
@@ -160,7 +189,7 @@ bin_push(mheap_t *h, void *v, uword uo, uword n_bytes, u64 is_reclaimed)
 	u64 head = h->first_free_elt_uoffset_by_bin[bin];
 	mheap_free_elt_t *links = elt_links(v, uo);
 
-	elt_words(v, uo)[1] = hdr_n(n_bytes) | HDR_FREE | is_reclaimed;
+	hdr_store(&elt_words(v, uo)[1], hdr_n(n_bytes) | HDR_FREE | is_reclaimed);
 	links->next_uoffset = link_code(h, uo, head);
 	links->prev_uoffset = link_code(h, uo, MHEAP_GROUNDED);
 	if (head != MHEAP_GROUNDED)
@@ -323,6 +352,77 @@ int mheap_trace_blame(const void *v, uword uo, const char *what, const void *fra
 		      mheap_trace_misuse_t *misuse);
 /** Find a live object for each site that has lost the one it showed. */
 void mheap_trace_find_samples(const void *v);
+
+/* ---- get and put for those that hold the lock ---- */
+
+/** Up to n_max used elements of n_bytes (a class' size), neighbours, the first at *first; they
+ *  count as got.  The last may be larger.  @return how many; 0: none are to be had. */
+u32 mheap_take_run(mheap_t *h, void *v, uword n_bytes, u32 n_max, uword *first);
+
+/** The object at uo, which has been checked and belongs to no front, goes to the bins. */
+void mheap_put_object(mheap_t *h, void *v, uword uo);
+
+/* ---- fronts (front*.c); all but send under the heap's lock ---- */
+
+/** The table of fronts.  @return 0; -ENOMEM no address space, or no place for the exit callback. */
+int mheap_fronts_create(mheap_t *h);
+void mheap_fronts_destroy(mheap_t *h);
+/** Flags or the countdown changed: gets and puts go by the lock while they ask for it. */
+void mheap_fronts_update(mheap_t *h);
+/** Before the slow path of a heap with fronts: the calling thread's is ready for use.
+ *  @return 0: it has none. */
+int mheap_fronts_reopen(mheap_t *h);
+/** Fill the stack for n bytes and pop.  @return the address, 0: no memory. */
+uword mheap_front_refill(mheap_t *h, void *v, uword n_bytes);
+/** Push the object at uo, after making room.  @return 0: it is for the bins. */
+int mheap_front_take_back(mheap_t *h, void *v, uword uo);
+
+/** Give the n oldest objects of a stack, above those that a claimer took, to the bins. */
+void mheap_front_give(mheap_t *h, void *v, mheap_front_t *f, uword c, u32 first, u32 n);
+/** Give all of the calling thread's front, or of one whose thread is about to end.
+ *  @return objects. */
+u64 mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f);
+/** A cached object goes to the bins; one whose header is broken stays where it is, lost. */
+void mheap_front_free(mheap_t *h, void *v, uword p);
+
+/** Without the lock: put the object at uo, which another front owns, on its way there.
+ *  @return 0: it is not such an object, or there is no way now. */
+int mheap_front_send(mheap_t *h, void *v, mheap_front_t *f, uword uo);
+/** Take in what other threads sent; to the bins what has no room, or all.  @return objects. */
+u64 mheap_front_collect(mheap_t *h, void *v, mheap_front_t *f, int all_to_bins);
+/** What this front has for others that is not on its way yet goes to the bins. */
+u64 mheap_front_give_outbox(mheap_t *h, void *v, mheap_front_t *f);
+
+/** Keep other threads from getting and putting without the lock, until they ask for it.  Each may
+ *  still be at the end of one such call.  @return 0: not to be had on this system. */
+int mheap_fronts_hold(mheap_t *h);
+/** Empty all fronts.  @return objects that went to the bins. */
+u64 mheap_front_claim_all(mheap_t *h, void *v);
+
+always_inline mheap_front_t *
+front_at(const mheap_t *h, u32 id)
+{
+	return (mheap_front_t *)(h->front_base + ((uword)id << MHEAP_LOG2_FRONT_BYTES));
+}
+
+/* The calling thread's, whether open or not; NULL: it has none in any heap. */
+always_inline mheap_front_t *
+own_front(const mheap_t *h)
+{
+	uword offset = mheap_thread_front_offset;
+
+	return offset ? (mheap_front_t *)(h->front_base + offset) : NULL;
+}
+
+/* Objects in a stack, those claimed included. */
+always_inline u32
+front_depth(const mheap_front_t *f, uword c)
+{
+	/* Acquire: the objects as their users left them, pairs with the push's release. */
+	const uword *top = clib_atomic_load_acq_n(&f->bins[c].top);
+
+	return (u32)(top - f->objects[c]);
+}
 
 /* ---- checks and faults ---- */
 

@@ -34,24 +34,27 @@ object_check(const mheap_t *h, const void *v, uword uo)
 {
 	uword len = vector_len(v), n_bytes;
 	const u64 *words;
+	u64 word1;
 
 	if (PREDICT_FALSE(uo % 8 || uo < MHEAP_ELT_OVERHEAD_BYTES || uo >= len))
 		return check_past_end(h, v, uo);
 	if (PREDICT_FALSE(h->n_reclaimed_bytes && h->pages_may_vanish) && mheap_is_in_hole(h, uo))
 		return -EALREADY;
 	words = elt_words(v, uo);
-	if (PREDICT_FALSE((words[0] ^ elt_tag(h, uo)) & HDR_TAG_MASK))
+	if (PREDICT_FALSE((hdr_load(&words[0]) ^ elt_tag(h, uo)) & HDR_TAG_MASK))
 		return -EINVAL;
-	if (PREDICT_FALSE(words[1] & HDR_FREE))
+	word1 = hdr_load(&words[1]);
+	if (PREDICT_FALSE(word1 & (HDR_FREE | HDR_CACHED)))
 		return -EALREADY;
-	n_bytes = hdr_bytes(words[1]);
+	n_bytes = hdr_bytes(word1);
 	if (PREDICT_FALSE(n_bytes < MHEAP_MIN_USER_DATA_BYTES ||
 			  n_bytes > len - uo - MHEAP_ELT_OVERHEAD_BYTES))
 		return -EINVAL;
 	/* The right neighbour's copy of the size: an object that was written past its end does
 	 * not go back on a list. */
-	if (PREDICT_FALSE((elt_words(v, uo + n_bytes + MHEAP_ELT_OVERHEAD_BYTES)[0] ^ words[1]) &
-			  (HDR_N_MASK | HDR_FREE)))
+	if (PREDICT_FALSE(
+		    (hdr_load(&elt_words(v, uo + n_bytes + MHEAP_ELT_OVERHEAD_BYTES)[0]) ^ word1) &
+		    (HDR_N_MASK | HDR_FREE)))
 		return -EINVAL;
 	if (PREDICT_FALSE(uo & 8) && !left_agrees(v, uo))
 		return -EINVAL;
@@ -62,6 +65,17 @@ int
 mheap_object_check(const mheap_t *h, const void *v, uword uo)
 {
 	return object_check(h, v, uo);
+}
+
+/* One word more for a used element. */
+always_inline void
+grow_by_8(u64 *word1)
+{
+	u32 low = (u32)hdr_load(word1) + 1;
+
+	__atomic_store_n((u32 *)word1, low, __ATOMIC_RELAXED);
+	if (PREDICT_FALSE(low == 0))
+		__atomic_fetch_add((u8 *)word1 + 4, 1, __ATOMIC_RELAXED);
 }
 
 /* An odd object next to a used left neighbour: that one takes 8 bytes, and the object begins on a
@@ -75,17 +89,18 @@ give_8_to_left(mheap_t *h, void *v, uword uo)
 	u64 *prev_words = elt_words(v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev);
 	u64 *next_words = elt_words(v, uo + 8 + n_bytes + MHEAP_ELT_OVERHEAD_BYTES);
 
-	prev_words[1] += 1;
+	/* Not the whole word: a front may be writing its part. */
+	grow_by_8(&prev_words[1]);
 	if (heap_flags(h) & MHEAP_FLAG_TRACE)
 		mheap_trace_resize(h, v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev, n_prev);
 	/* The old header's first word is the neighbour's data now; without its tag nobody takes it
 	 * for a header. */
-	words[0] = ~words[0];
+	hdr_store(&words[0], ~words[0]);
 	uo += 8;
 	words = elt_words(v, uo);
-	words[0] = hdr_n(n_prev + 8) | elt_tag(h, uo);
-	words[1] = hdr_n(n_bytes);
-	next_words[0] -= 1;
+	hdr_store(&words[0], hdr_n(n_prev + 8) | elt_tag(h, uo));
+	hdr_store(&words[1], hdr_n(n_bytes));
+	hdr_store(&next_words[0], next_words[0] - 1);
 	h->n_used_bytes += 8;
 	return uo;
 }
@@ -155,11 +170,11 @@ shrink(mheap_t *h, void *v, uword uo)
 	uword n_prev = hdr_bytes(words[0]), n_min;
 
 	if ((words[0] & HDR_FREE) && absorb_left(h, v, uo, n_prev, &pages)) {
-		words[1] |= HDR_FREE;
+		hdr_store(&words[1], (words[1] & ~HDR_FRONT_MASK) | HDR_FREE);
 		uo -= MHEAP_ELT_OVERHEAD_BYTES + n_prev;
 		words = elt_words(v, uo);
 	}
-	words[1] = MHEAP_N_USER_DATA_INVALID;
+	hdr_store(&words[1], MHEAP_N_USER_DATA_INVALID);
 	set_vector_len(v, uo);
 	n_min = give_back_threshold(h);
 	if (PREDICT_FALSE(pages.lo < pages.hi || h->n_committed_bytes - uo >= n_min))
@@ -173,11 +188,10 @@ put_object(mheap_t *h, void *v, uword uo)
 	u64 *words = elt_words(v, uo), *next_words;
 	uword n_bytes, next, n_neighbour;
 	mheap_pages_t left = { 0, 0 }, right = { 0, 0 };
-	u64 is_reclaimed = 0;
+	u64 is_reclaimed = 0, next_word1;
 
 	h->n_elts--;
 	h->n_used_bytes -= hdr_bytes(words[1]);
-	h->stats.n_puts++;
 	if (PREDICT_FALSE(uo & 8) && !(words[0] & HDR_FREE)) {
 		uo = give_8_to_left(h, v, uo);
 		words = elt_words(v, uo);
@@ -185,13 +199,14 @@ put_object(mheap_t *h, void *v, uword uo)
 	n_bytes = hdr_bytes(words[1]);
 	next = uo + n_bytes + MHEAP_ELT_OVERHEAD_BYTES;
 	next_words = elt_words(v, next);
-	if ((next_words[1] & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID) {
+	next_word1 = hdr_load(&next_words[1]);
+	if ((next_word1 & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID) {
 		shrink(h, v, uo);
 		return;
 	}
 
-	if (next_words[1] & HDR_FREE) {
-		n_neighbour = hdr_bytes(next_words[1]);
+	if (next_word1 & HDR_FREE) {
+		n_neighbour = hdr_bytes(next_word1);
 		if (PREDICT_TRUE(absorb_right(h, v, next, n_neighbour, &right))) {
 			n_bytes += MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
 			next_words = elt_words(v, next + n_neighbour + MHEAP_ELT_OVERHEAD_BYTES);
@@ -200,7 +215,7 @@ put_object(mheap_t *h, void *v, uword uo)
 	if (words[0] & HDR_FREE) {
 		n_neighbour = hdr_bytes(words[0]);
 		if (PREDICT_TRUE(absorb_left(h, v, uo, n_neighbour, &left))) {
-			words[1] |= HDR_FREE;
+			hdr_store(&words[1], (words[1] & ~HDR_FRONT_MASK) | HDR_FREE);
 			n_bytes += MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
 			uo -= MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
 		}
@@ -209,7 +224,13 @@ put_object(mheap_t *h, void *v, uword uo)
 		is_reclaimed =
 			mheap_reclaim_elt(h, v, uo, n_bytes, left, right, give_back_threshold(h));
 	bin_push(h, v, uo, n_bytes, is_reclaimed);
-	next_words[0] = (next_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes) | HDR_FREE;
+	hdr_store(&next_words[0], (next_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes) | HDR_FREE);
+}
+
+void
+mheap_put_object(mheap_t *h, void *v, uword uo)
+{
+	put_object(h, v, uo);
 }
 
 /* A heap that is validated or traced: off the way of all others. */
@@ -228,6 +249,7 @@ put_watched(mheap_t *h, void *v, uword offset, const void *frame)
 	if (flags & MHEAP_FLAG_TRACE)
 		mheap_trace_put(h, v, offset, frame);
 	before = is_timed ? clib_cpu_time_now() : 0;
+	h->stats.n_puts++;
 	put_object(h, v, offset);
 	if (is_timed) {
 		h->stats.n_clocks_put += clib_cpu_time_now() - before;
@@ -238,11 +260,18 @@ put_watched(mheap_t *h, void *v, uword offset, const void *frame)
 	return 0;
 }
 
-/* Check, put, and tell the handler of a heap that was written over. */
-always_inline int
-put_checked(void *v, uword offset, const void *caller, const void *frame)
+/* The object at uo has been checked: it goes to the bins, or home. */
+static never_inline void
+put_with_fronts(mheap_t *h, void *v, uword uo)
 {
-	mheap_t *h = mheap_header(v);
+	if (!mheap_fronts_reopen(h) || !mheap_front_take_back(h, v, uo))
+		put_object(h, v, uo);
+}
+
+/* Under the lock: check, put, and tell the handler of a heap that was written over. */
+static int
+put_by_lock(mheap_t *h, void *v, uword offset, const void *caller, const void *frame)
+{
 	u64 n_corruptions;
 	int error;
 
@@ -252,8 +281,13 @@ put_checked(void *v, uword offset, const void *caller, const void *frame)
 		error = put_watched(h, v, offset, frame);
 	} else {
 		error = object_check(h, v, offset);
-		if (PREDICT_TRUE(!error))
-			put_object(h, v, offset);
+		if (PREDICT_TRUE(!error)) {
+			h->stats.n_puts++;
+			if (heap_flags(h) & MHEAP_FLAG_FRONTS)
+				put_with_fronts(h, v, offset);
+			else
+				put_object(h, v, offset);
+		}
 	}
 	if (PREDICT_FALSE(error))
 		h->stats.n_bad_puts++;
@@ -265,19 +299,40 @@ put_checked(void *v, uword offset, const void *caller, const void *frame)
 	return error;
 }
 
+/* What the calling thread's front did not take: perhaps another's is to have it. */
+static never_inline int
+put_checked_slow(void *v, uword offset, const void *caller, const void *frame)
+{
+	mheap_t *h = mheap_header(v);
+	mheap_front_t *f = mheap_front(h);
+
+	if (f->id != MHEAP_FRONT_NOBODY && mheap_front_send(h, v, f, offset))
+		return 0;
+	return put_by_lock(h, v, offset, caller, frame);
+}
+
+static never_inline void
+put_slow(void *v, uword offset, const void *caller, const void *frame)
+{
+	int error = put_checked_slow(v, offset, caller, frame);
+
+	if (PREDICT_FALSE(error))
+		mheap_report(error == -EALREADY ? "put of an object that is free already"
+						: "put of what is no object of this heap",
+			     v, offset, caller);
+}
+
 int
 mheap_put_checked(void *v, uword offset)
 {
-	return put_checked(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
+	if (PREDICT_TRUE(mheap_front_put(v, offset)))
+		return 0;
+	return put_checked_slow(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 }
 
 void
 mheap_put(void *v, uword offset)
 {
-	int error = put_checked(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
-
-	if (PREDICT_FALSE(error))
-		mheap_report(error == -EALREADY ? "put of an object that is free already"
-						: "put of what is no object of this heap",
-			     v, offset, __builtin_return_address(0));
+	if (PREDICT_FALSE(!mheap_front_put(v, offset)))
+		put_slow(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 }

@@ -79,6 +79,7 @@ give_back(mheap_t *h, void *v, const mheap_region_t *region, uword lo, uword hi)
 		return -EBUSY;
 	}
 	h->n_reclaimed_bytes += hi - lo;
+	set_readable(h, v);
 	return 0;
 }
 
@@ -105,6 +106,7 @@ mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword
 			mheap_holes_clear(h, lo, hi);
 		}
 		h->n_reclaimed_bytes -= hi - lo;
+		set_readable(h, v);
 	}
 	*left = (mheap_pages_t){ pages.lo, lo };
 	*right = (mheap_pages_t){ hi, pages.hi };
@@ -161,6 +163,7 @@ mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes)
 		}
 		mheap_holes_clear(h, pages.lo, pages.hi);
 		h->n_reclaimed_bytes -= pages.hi - pages.lo;
+		set_readable(h, v);
 		h->n_committed_bytes = pages.lo;
 	}
 	if (region && region->decommit && lo < h->n_committed_bytes &&

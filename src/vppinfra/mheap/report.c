@@ -69,11 +69,26 @@ mheap_report(const char *what, const void *v, uword offset, const void *caller)
 _Atomic u64 mheap_fail_countdown;
 static _Atomic int fail_goes_on;
 
+static int
+update_fronts(void *v, void *arg)
+{
+	mheap_t *h = mheap_header(v);
+
+	if (heap_flags(h) & MHEAP_FLAG_FRONTS) {
+		mheap_lock_slow(h);
+		mheap_fronts_update(h);
+		mheap_unlock_slow(h);
+	}
+	return 0;
+}
+
 static void
 set_countdown(u64 n, int goes_on)
 {
 	atomic_store_explicit(&fail_goes_on, goes_on, memory_order_relaxed);
 	atomic_store_explicit(&mheap_fail_countdown, n, memory_order_relaxed);
+	/* Gets that a front could serve count as well. */
+	mheap_foreach_heap(update_fronts, NULL);
 }
 
 void

@@ -107,6 +107,7 @@ mheap_trace_enable(void *v, const mheap_trace_params_t *params)
 		tm->tables = t;
 		t = NULL;
 		heap_change_flags(h, MHEAP_FLAG_TRACE, 0);
+		mheap_fronts_update(h);
 	}
 	trace_unlock(tm);
 	if (is_locked)
@@ -134,6 +135,7 @@ mheap_trace_disable(void *v)
 	t = tm->tables;
 	tm->tables = NULL;
 	heap_change_flags(h, 0, MHEAP_FLAG_TRACE);
+	mheap_fronts_update(h);
 	trace_unlock(tm);
 	if (is_locked)
 		mheap_unlock_slow(h);
@@ -169,10 +171,11 @@ mheap_trace_destroy(mheap_t *h)
 void
 mheap_set_flags(void *v, u32 set, u32 clear)
 {
-	const u32 fixed = MHEAP_FLAG_TRACE | MHEAP_FLAG_THREAD_SAFE;
+	const u32 fixed = MHEAP_FLAG_TRACE | MHEAP_FLAG_THREAD_SAFE | MHEAP_FLAG_FRONTS;
 	mheap_t *h = mheap_header(v);
 
 	mheap_maybe_lock(h);
 	heap_change_flags(h, set & ~fixed, clear & ~fixed);
+	mheap_fronts_update(h);
 	mheap_maybe_unlock(h);
 }

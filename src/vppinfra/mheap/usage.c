@@ -3,6 +3,26 @@
  * follows a pointer found in the heap, so a heap of another process is read the same way. */
 #include "mheap_impl.h"
 
+/* What fronts hold; of a heap of another process, where only the headers tell, by a walk. */
+static void
+cached_in(const void *v, mheap_front_usage_t *u)
+{
+	const mheap_t *h = mheap_header(v);
+
+	mheap_front_usage(v, u);
+	if (!(heap_flags(h) & MHEAP_FLAG_FRONTS) || mheap_region_of(h))
+		return;
+	for (uword uo = MHEAP_ELT_OVERHEAD_BYTES; uo < vector_len(v);) {
+		u64 word = elt_words(v, uo)[1];
+
+		if (word & HDR_CACHED) {
+			u->n_cached++;
+			u->n_cached_bytes += hdr_bytes(word);
+		}
+		uo += hdr_bytes(word) + MHEAP_ELT_OVERHEAD_BYTES;
+	}
+}
+
 uword
 mheap_object_bytes(const void *v, uword uo)
 {
@@ -24,7 +44,12 @@ mheap_offset_is_valid(const void *v, uword uo)
 uword
 mheap_elts(const void *v)
 {
-	return v ? mheap_header(v)->n_elts : 0;
+	mheap_front_usage_t fronts;
+
+	if (!v)
+		return 0;
+	cached_in(v, &fronts);
+	return mheap_header(v)->n_elts - fronts.n_cached;
 }
 
 uword
@@ -45,11 +70,11 @@ mheap_bytes(const void *v)
 static uword
 step(const void *v, uword *left, uword uo)
 {
-	u64 word = elt_words(v, *left)[1];
+	u64 word = hdr_load(&elt_words(v, *left)[1]);
 
 	if (!(word & HDR_FREE) || *left + hdr_bytes(word) < uo) {
 		*left = uo;
-		word = elt_words(v, uo)[1];
+		word = hdr_load(&elt_words(v, uo)[1]);
 	}
 	return *left + hdr_bytes(word) + MHEAP_ELT_OVERHEAD_BYTES;
 }
@@ -68,9 +93,9 @@ mheap_foreach(void *v, uword (*f)(void *arg, void *v, void *data, uword size), v
 	/* What f appends is not met, or a walk might never end. */
 	end = vector_len(v);
 	while (uo < clib_min(end, vector_len(v))) {
-		u64 word = elt_words(v, uo)[1];
+		u64 word = hdr_load(&elt_words(v, uo)[1]);
 
-		if (!(word & HDR_FREE) && f(arg, v, (u8 *)v + uo, hdr_bytes(word)))
+		if (!(word & (HDR_FREE | HDR_CACHED)) && f(arg, v, (u8 *)v + uo, hdr_bytes(word)))
 			break;
 		if (uo < vector_len(v))
 			uo = step(v, &left, uo);
@@ -82,6 +107,7 @@ mheap_foreach(void *v, uword (*f)(void *arg, void *v, void *data, uword size), v
 void
 mheap_usage(const void *v, clib_mem_usage_t *usage)
 {
+	mheap_front_usage_t fronts;
 	const mheap_t *h;
 	int is_locked;
 
@@ -90,10 +116,11 @@ mheap_usage(const void *v, clib_mem_usage_t *usage)
 		return;
 	h = mheap_header(v);
 	is_locked = mheap_lock_if_ours(h);
-	usage->object_count = h->n_elts;
+	cached_in(v, &fronts);
+	usage->object_count = h->n_elts - fronts.n_cached;
 	usage->bytes_total = MHEAP_HEADER_BYTES + vector_len(v);
-	usage->bytes_used = h->n_used_bytes;
-	usage->bytes_free = h->n_free_bytes;
+	usage->bytes_used = h->n_used_bytes - fronts.n_cached_bytes;
+	usage->bytes_free = h->n_free_bytes + fronts.n_cached_bytes;
 	usage->bytes_overhead = usage->bytes_total - h->n_used_bytes - h->n_free_bytes;
 	usage->bytes_free_reclaimed = h->n_reclaimed_bytes;
 	usage->bytes_max = h->max_size;
@@ -115,11 +142,11 @@ mheap_bin_counts(const void *v, u64 n_used[MHEAP_N_BINS], u64 n_free[MHEAP_N_BIN
 	h = mheap_header(v);
 	is_locked = mheap_lock_if_ours(h);
 	while (uo < vector_len(v)) {
-		u64 word = elt_words(v, uo)[1];
+		u64 word = hdr_load(&elt_words(v, uo)[1]);
 		uword n_bytes = hdr_bytes(word);
 		uword bin = mheap_bin_of_size(n_bytes);
 
-		if (word & HDR_FREE)
+		if (word & (HDR_FREE | HDR_CACHED))
 			n_free[bin]++;
 		else
 			n_used[bin]++;

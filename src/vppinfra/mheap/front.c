@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fronts: their table, filling and emptying them.  The paths without the lock are in
+ * mheap_front.h. */
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <vppinfra/thread.h>
+#include "mheap_impl.h"
+
+_Static_assert(sizeof(mheap_front_t) <= 1UL << MHEAP_LOG2_FRONT_BYTES, "a front fits its place");
+_Static_assert(MHEAP_FRONT_MAX_DEPTH <= 255, "depths are bytes");
+_Static_assert(CLIB_MAX_THREADS < MHEAP_FRONT_NOBODY, "ids keep clear of the special ones");
+
+/* The closed one, and one for each thread. */
+#define TABLE_BYTES ((CLIB_MAX_THREADS + 1UL) << MHEAP_LOG2_FRONT_BYTES)
+/* Bytes that a stack may hold: what one thread keeps of a size from all others. */
+#define MAX_STACK_BYTES KiB(128)
+/* Objects of the largest sizes: enough that a fill and a drain are not for one object each. */
+#define MIN_MAX_DEPTH 4
+
+__thread uword mheap_thread_front_offset;
+
+/* For heaps without fronts: what is read of a front up to its stacks.  All stacks are empty, none
+ * has room, and its id is that of nobody. */
+static const _Alignas(CLIB_CACHE_LINE_BYTES) u8 closed_front[offsetof(mheap_front_t, is_held)] = {
+	[offsetof(mheap_front_t, id)] = MHEAP_FRONT_NOBODY & 0xff,
+	[offsetof(mheap_front_t, id) + 1] = MHEAP_FRONT_NOBODY >> 8,
+};
+
+/* Held by a thread that ends while it goes through the heaps, and while one of them goes. */
+static pthread_mutex_t end_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int once_error;
+
+/* ---- classes ---- */
+
+/* Each class n times in a row: ONE, TWO ... for eight classes of an octave. */
+#define X1(c) c
+#define X2(c) c, c
+#define X4(c) X2(c), X2(c)
+#define X8(c) X4(c), X4(c)
+#define X16(c) X8(c), X8(c)
+#define X32(c) X16(c), X16(c)
+#define X64(c) X32(c), X32(c)
+#define X128(c) X64(c), X64(c)
+#define OCTAVE(x, c) x(c), x(c + 1), x(c + 2), x(c + 3), x(c + 4), x(c + 5), x(c + 6), x(c + 7)
+
+/* Above 32 KiB for elements that are a little larger than their class. */
+const u8 mheap_front_class_by_16[] = {
+	OCTAVE(X1, 0),   OCTAVE(X1, 8),   OCTAVE(X2, 16),  OCTAVE(X4, 24),   OCTAVE(X8, 32),
+	OCTAVE(X16, 40), OCTAVE(X32, 48), OCTAVE(X64, 56), OCTAVE(X128, 64), X64(72),
+};
+
+static u32
+max_depth(uword c)
+{
+	u32 n = (u32)(MAX_STACK_BYTES / mheap_front_class_bytes(c));
+
+	return clib_clamp(n, (u32)MIN_MAX_DEPTH, (u32)MHEAP_FRONT_MAX_DEPTH);
+}
+
+/* ---- threads ---- */
+
+static int
+end_in_heap(void *v, void *arg)
+{
+	mheap_t *h = mheap_header(v);
+	u32 id = (u32)(uword)arg;
+	mheap_front_t *f;
+
+	if (!(heap_flags(h) & MHEAP_FLAG_FRONTS))
+		return 0;
+	mheap_lock_slow(h);
+	f = front_at(h, id);
+	if (clib_atomic_load_relax_n(&f->is_live)) {
+		clib_atomic_store_relax_n(&f->is_live, 0);
+		mheap_front_give_all(h, v, f);
+		for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
+			clib_atomic_store_relax_n(&f->bins[c].ceiling, NULL);
+	}
+	mheap_unlock_slow(h);
+	return 0;
+}
+
+static void
+thread_ends(void *CLIB_UNUSED(arg), u16 thread_index)
+{
+	mheap_thread_front_offset = 0;
+	pthread_mutex_lock(&end_lock);
+	mheap_foreach_heap(end_in_heap, (void *)((uword)thread_index + 1));
+	pthread_mutex_unlock(&end_lock);
+}
+
+static void
+watch_threads(void)
+{
+	once_error = clib_thread_at_exit(thread_ends, NULL);
+}
+
+/* ---- the table ---- */
+
+int
+mheap_fronts_create(mheap_t *h)
+{
+	mheap_front_t *closed;
+
+	h->front_base = (uword)closed_front;
+	h->front_mask = 0;
+	if (!(h->flags & MHEAP_FLAG_FRONTS))
+		return 0;
+	pthread_once(&once, watch_threads);
+	if (once_error)
+		return once_error;
+	closed = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (closed == MAP_FAILED)
+		return -ENOMEM;
+	closed->id = MHEAP_FRONT_NOBODY;
+	h->front_base = (uword)closed;
+	return 0;
+}
+
+void
+mheap_fronts_destroy(mheap_t *h)
+{
+	if (!(h->flags & MHEAP_FLAG_FRONTS))
+		return;
+	pthread_mutex_lock(&end_lock);
+	mheap_region_unregister(h);
+	pthread_mutex_unlock(&end_lock);
+	munmap((void *)h->front_base, TABLE_BYTES);
+}
+
+static int
+may_be_open(const mheap_t *h)
+{
+	return (heap_flags(h) & (MHEAP_FLAG_FRONTS | MHEAP_FLAG_TRACE | MHEAP_FLAG_VALIDATE)) ==
+		       MHEAP_FLAG_FRONTS &&
+	       !atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed);
+}
+
+void
+mheap_fronts_update(mheap_t *h)
+{
+	clib_atomic_store_relax_n(&h->front_mask, may_be_open(h) ? ~(uword)0 : 0);
+}
+
+static void
+set_depth(mheap_front_t *f, uword c, u32 depth)
+{
+	f->depth[c] = (u8)clib_min(depth, max_depth(c));
+	clib_atomic_store_relax_n(&f->bins[c].ceiling, f->objects[c] + f->depth[c]);
+}
+
+static void
+open_front(mheap_t *h, mheap_front_t *f, u32 id)
+{
+	f->id = (u16)id;
+	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
+		clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c]);
+		clib_atomic_store_relax_n(&f->bins[c].floor, f->objects[c]);
+		set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
+	}
+	clib_atomic_store_relax_n(&f->is_held, 0);
+	clib_atomic_store_relax_n(&f->is_live, 1);
+	if (id > h->n_fronts)
+		clib_atomic_store_relax_n(&h->n_fronts, id);
+}
+
+/* Close the gap that k entries left at the bottom of a stack. */
+static void
+move_down(mheap_front_t *f, uword c, u32 k)
+{
+	u32 n = front_depth(f, c);
+
+	for (u32 i = k; i < n; i++)
+		clib_atomic_store_relax_n(&f->objects[c][i - k],
+					  clib_atomic_load_relax_n(&f->objects[c][i]));
+	clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c] + n - k);
+}
+
+static void
+settle_front(mheap_front_t *f)
+{
+	if (PREDICT_TRUE(!f->is_held))
+		return;
+	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
+		if (f->n_claimed[c])
+			move_down(f, c, f->n_claimed[c]);
+		clib_atomic_store_relax_n(&f->n_claimed[c], 0);
+		clib_atomic_store_relax_n(&f->bins[c].floor, f->objects[c]);
+		set_depth(f, c, f->depth[c]);
+	}
+	clib_atomic_store_relax_n(&f->is_held, 0);
+}
+
+int
+mheap_fronts_reopen(mheap_t *h)
+{
+	u16 index;
+	mheap_front_t *f;
+
+	if (!may_be_open(h))
+		return 0;
+	if (!h->front_mask)
+		mheap_fronts_update(h);
+	if (PREDICT_FALSE(!mheap_thread_front_offset)) {
+		index = clib_thread_index();
+		if (index == CLIB_THREAD_INDEX_NONE)
+			return 0;
+		mheap_thread_front_offset = (index + 1UL) << MHEAP_LOG2_FRONT_BYTES;
+	}
+	f = mheap_front(h);
+	if (PREDICT_FALSE(!f->is_live))
+		open_front(h, f, (u32)(mheap_thread_front_offset >> MHEAP_LOG2_FRONT_BYTES));
+	else
+		settle_front(f);
+	return 1;
+}
+
+/* ---- fill and give ---- */
+
+always_inline void
+set_front_word(uword p, u16 value)
+{
+	clib_atomic_store_relax_n(_mheap_front_word(p), value);
+}
+
+uword
+mheap_front_refill(mheap_t *h, void *v, uword n_bytes)
+{
+	mheap_front_t *f = mheap_front(h);
+	uword c = mheap_front_class(n_bytes), p, first, stride;
+	u32 n_wanted, n = 0, k;
+
+	if (clib_atomic_load_relax_n(&f->mail))
+		mheap_front_collect(h, v, f, 0);
+	p = mheap_front_pop(f, c);
+	if (p)
+		return p;
+	set_depth(f, c, 2u * f->depth[c]);
+	n_wanted = clib_max(f->depth[c] / 2u, 1u);
+	stride = mheap_front_class_bytes(c) + MHEAP_ELT_OVERHEAD_BYTES;
+	while (n < n_wanted) {
+		k = mheap_take_run(h, v, stride - MHEAP_ELT_OVERHEAD_BYTES, n_wanted - n, &first);
+		if (!k)
+			break;
+		/* The lowest on top: neighbours come one after the other. */
+		for (u32 i = 0; i < k; i++) {
+			p = (uword)v + first + (k - 1 - i) * stride;
+			set_front_word(p, f->id | MHEAP_FRONT_CACHED);
+			clib_atomic_store_relax_n(&f->objects[c][n + i], p);
+		}
+		n += k;
+	}
+	h->stats.n_front_fills++;
+	h->stats.n_front_filled += n;
+	clib_atomic_store_rel_n(&f->bins[c].top, f->objects[c] + n);
+	return mheap_front_pop(f, c);
+}
+
+void
+mheap_front_free(mheap_t *h, void *v, uword p)
+{
+	uword uo = p - (uword)v;
+
+	set_front_word(p, 0);
+	if (PREDICT_FALSE(mheap_object_check(h, v, uo)))
+		h->stats.n_corruptions++;
+	else
+		mheap_put_object(h, v, uo);
+}
+
+void
+mheap_front_give(mheap_t *h, void *v, mheap_front_t *f, uword c, u32 first, u32 n)
+{
+	for (u32 i = first; i < first + n; i++)
+		mheap_front_free(h, v, clib_atomic_load_relax_n(&f->objects[c][i]));
+	h->stats.n_front_drains++;
+	h->stats.n_front_drained += n;
+}
+
+u64
+mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f)
+{
+	u64 n_given = 0;
+
+	settle_front(f);
+	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
+		u32 n = front_depth(f, c);
+
+		if (!n)
+			continue;
+		mheap_front_give(h, v, f, c, 0, n);
+		clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c]);
+		set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
+		n_given += n;
+	}
+	n_given += mheap_front_give_outbox(h, v, f);
+	n_given += mheap_front_collect(h, v, f, 1);
+	return n_given;
+}
+
+/* Room for one more: deeper, or without the older half. */
+static void
+make_room(mheap_t *h, void *v, mheap_front_t *f, uword c)
+{
+	u32 n = front_depth(f, c), n_half = clib_max(n / 2, 1u);
+
+	if (n < f->depth[c])
+		return;
+	if (f->depth[c] < max_depth(c)) {
+		set_depth(f, c, 2u * f->depth[c]);
+		return;
+	}
+	mheap_front_give(h, v, f, c, 0, n_half);
+	move_down(f, c, n_half);
+}
+
+int
+mheap_front_take_back(mheap_t *h, void *v, uword uo)
+{
+	mheap_front_t *f = mheap_front(h);
+	uword c;
+
+	if (!mheap_front_owns(h, v, f->id, uo, &c))
+		return 0;
+	make_room(h, v, f, c);
+	mheap_front_push(f, c, (uword)v + uo);
+	h->stats.n_puts--;
+	return 1;
+}
+
+u64
+mheap_front_drain(void *v)
+{
+	mheap_t *h = mheap_header(v);
+	mheap_front_t *f;
+	u64 n_given = 0;
+
+	if (!(heap_flags(h) & MHEAP_FLAG_FRONTS) || !mheap_thread_front_offset)
+		return 0;
+	mheap_lock_slow(h);
+	f = own_front(h);
+	if (f->is_live)
+		n_given = mheap_front_give_all(h, v, f);
+	mheap_unlock_slow(h);
+	return n_given;
+}
+
+/* ---- many at a time ---- */
+
+/* Pops without looking at floor each time; so the front is busy meanwhile. */
+static u32
+pop_bulk(mheap_front_t *f, uword c, u32 n_wanted, void **objects)
+{
+	mheap_front_bin_t *b = &f->bins[c];
+	u32 n_taken = 0;
+	uword *top;
+
+	if (f->id == MHEAP_FRONT_NOBODY)
+		return 0;
+	clib_atomic_store_relax_n(&f->is_busy, 1);
+	atomic_signal_fence(memory_order_seq_cst);
+	top = clib_atomic_load_relax_n(&b->top);
+	if (PREDICT_TRUE(top > clib_atomic_load_relax_n(&b->floor))) {
+		u16 id = f->id;
+
+		n_taken = clib_min((u32)(top - f->objects[c]), n_wanted);
+		for (u32 i = 0; i < n_taken; i++) {
+			uword p = clib_atomic_load_relax_n(--top);
+
+			set_front_word(p, id);
+			objects[i] = (void *)p;
+		}
+		clib_atomic_store_relax_n(&b->top, top);
+		clib_atomic_store_relax_n(&b->n_gets, b->n_gets + n_taken);
+	}
+	/* Release: pairs with the claimer's acquire. */
+	clib_atomic_store_rel_n(&f->is_busy, 0);
+	return n_taken;
+}
+
+u32
+mheap_get_bulk(void *v, uword n_bytes, u32 n, void **objects)
+{
+	mheap_t *h = mheap_header(v);
+	u32 n_got = 0;
+	uword offset;
+
+	while (n_got < n) {
+		if (PREDICT_TRUE(n_bytes - 1 < MHEAP_FRONT_MAX_BYTES))
+			n_got += pop_bulk(mheap_front(h), mheap_front_class(n_bytes), n - n_got,
+					  objects + n_got);
+		if (PREDICT_TRUE(n_got == n))
+			break;
+		mheap_get_aligned(v, n_bytes, 0, 0, &offset);
+		if (offset == ~(uword)0)
+			break;
+		objects[n_got++] = (u8 *)v + offset;
+	}
+	return n_got;
+}
+
+/* Pushes the first objects that are the front's own and of one size.  @return how many. */
+always_inline u32
+push_bulk(const mheap_t *h, void *v, mheap_front_t *f, u32 n_objects, void *const *objects)
+{
+	uword c, c_next, cookie = h->cookie, *top, *ceiling;
+	u32 n_room = 0, i = 0;
+	u16 id = f->id;
+	u64 n_words;
+
+	if (!mheap_front_owns(h, v, id, (uword)objects[0] - (uword)v, &c))
+		return 0;
+	clib_atomic_store_relax_n(&f->is_busy, 1);
+	atomic_signal_fence(memory_order_seq_cst);
+	top = clib_atomic_load_relax_n(&f->bins[c].top);
+	ceiling = clib_atomic_load_relax_n(&f->bins[c].ceiling);
+	if (PREDICT_TRUE(top < ceiling))
+		n_room = clib_min((u32)(ceiling - top), n_objects);
+	/* As long as an object is of the first one's very size its class needs no look. */
+	n_words = _mheap_front_tag_and_size((uword)objects[0]) >> 16;
+	for (; i < n_room; i++) {
+		uword p = (uword)objects[i], offset = p - (uword)v;
+
+		if (PREDICT_FALSE((offset & 15) ||
+				  offset - MHEAP_ELT_OVERHEAD_BYTES >=
+					  clib_atomic_load_relax_n(&h->n_readable_bytes)))
+			break;
+		if (PREDICT_FALSE(
+			    clib_atomic_load_relax_n(_mheap_front_word(p)) != id ||
+			    _mheap_front_tag_and_size(p) !=
+				    (n_words << 16 |
+				     ((offset ^ cookie) * MHEAP_TAG_FACTOR) >> 48) ||
+			    (hdr_load((u64 *)(p + n_words * MHEAP_USER_DATA_WORD_BYTES)) ^ n_words)
+				    << 23)) {
+			if (!mheap_front_owns(h, v, id, offset, &c_next) || c_next != c)
+				break;
+		}
+		set_front_word(p, id | MHEAP_FRONT_CACHED);
+		clib_atomic_store_relax_n(top + i, p);
+	}
+	/* Release: as in mheap_front_push(). */
+	clib_atomic_store_rel_n(&f->bins[c].top, top + i);
+	clib_atomic_store_rel_n(&f->is_busy, 0);
+	return i;
+}
+
+void
+mheap_put_bulk(void *v, u32 n, void *const *objects)
+{
+	mheap_t *h = mheap_header(v);
+	u32 i = 0;
+
+	while (i < n) {
+		u32 k = push_bulk(h, v, mheap_front(h), n - i, objects + i);
+
+		if (!k) {
+			mheap_put(v, (uword)objects[i] - (uword)v);
+			k = 1;
+		}
+		i += k;
+	}
+}

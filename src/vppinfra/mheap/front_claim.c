@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fronts of other threads: emptied without their help, and summed up.
+ *
+ * A get or put of the owner's looks at a floor or ceiling and then touches the top entry of one
+ * stack, without a mark that says it is inside.  The claimer, who holds the heap's lock, sets all
+ * floors to ~0 and ceilings to 0 and makes every running thread pass a full barrier (membarrier).
+ * From then on an owner that begins a call finds its front closed and waits for the lock; and one
+ * that had looked before is inside at most that one call.  Whatever moment it is at, the call takes
+ * the top entry or adds one above it, so the entries below the top are the claimer's.  It gives
+ * them to the bins and notes how many; the owner moves the rest down when it comes (settle_bin()).
+ *
+ * Calls that touch more than one entry (bulk, mail) say that they are inside by is_busy; a claimer
+ * waits for those a little, or leaves that front alone. */
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "mheap_impl.h"
+
+/* A thread that runs leaves in a microsecond; one that does not gets so many turns of ours. */
+#define N_WAIT_PAUSES 1000
+#define N_WAIT_YIELDS 64
+
+static int
+barrier_all_threads(void)
+{
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+		return 1;
+	/* The first time, and the first in a forked child. */
+	syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	return syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+static void
+close_front(mheap_front_t *f)
+{
+	clib_atomic_store_relax_n(&f->is_held, 1);
+	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
+		clib_atomic_store_relax_n(&f->bins[c].floor, (uword *)~(uword)0);
+		clib_atomic_store_relax_n(&f->bins[c].ceiling, NULL);
+	}
+}
+
+static int
+is_anothers(const mheap_t *h, const mheap_front_t *f)
+{
+	return clib_atomic_load_relax_n(&f->is_live) && f != own_front(h);
+}
+
+int
+mheap_fronts_hold(mheap_t *h)
+{
+	u32 n_held = 0;
+
+	for (u32 id = 1; id <= h->n_fronts; id++) {
+		mheap_front_t *f = front_at(h, id);
+
+		if (is_anothers(h, f)) {
+			close_front(f);
+			n_held++;
+		}
+	}
+	if (n_held == 0 || barrier_all_threads())
+		return 1;
+	/* They stay closed until their owners come by: nobody else may open them now. */
+	return 0;
+}
+
+/* Acquire: what the owner did inside, pairs with its release. */
+static int
+wait_until_away(const mheap_front_t *f)
+{
+	for (u32 i = 0; i < N_WAIT_PAUSES + N_WAIT_YIELDS; i++) {
+		if (!clib_atomic_load_acq_n(&f->is_busy))
+			return 1;
+		if (i < N_WAIT_PAUSES)
+			CLIB_PAUSE();
+		else
+			sched_yield();
+	}
+	return 0;
+}
+
+static u64
+claim_bin(mheap_t *h, void *v, mheap_front_t *f, uword c)
+{
+	u32 n = front_depth(f, c), k = f->n_claimed[c];
+
+	if (n < k + 2)
+		return 0;
+	n -= 1 + k;
+	mheap_front_give(h, v, f, c, k, n);
+	clib_atomic_store_relax_n(&f->n_claimed[c], (u8)(k + n));
+	return n;
+}
+
+static u64
+claim_front(mheap_t *h, void *v, mheap_front_t *f)
+{
+	u64 n = 0;
+
+	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
+		n += claim_bin(h, v, f, c);
+	return n + mheap_front_give_outbox(h, v, f) + mheap_front_collect(h, v, f, 1);
+}
+
+u64
+mheap_front_claim_all(mheap_t *h, void *v)
+{
+	mheap_front_t *self = own_front(h);
+	int are_held = mheap_fronts_hold(h);
+	u64 n = 0;
+
+	h->stats.n_front_claims++;
+	for (u32 id = 1; id <= h->n_fronts; id++) {
+		mheap_front_t *f = front_at(h, id);
+
+		if (f == self && f->is_live)
+			n += mheap_front_give_all(h, v, f);
+		else if (!is_anothers(h, f))
+			n += mheap_front_collect(h, v, f, 1);
+		else if (are_held && wait_until_away(f))
+			n += claim_front(h, v, f);
+	}
+	return n;
+}
+
+static void
+add_front(mheap_front_usage_t *u, const mheap_front_t *f, u64 *n_got)
+{
+	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
+		const uword *top = clib_atomic_load_relax_n(&f->bins[c].top);
+		u64 n = top ? (u64)(top - f->objects[c]) : 0;
+
+		n -= clib_atomic_load_relax_n(&f->n_claimed[c]);
+		*n_got += clib_atomic_load_relax_n(&f->bins[c].n_gets);
+		u->n_cached += n;
+		u->n_cached_bytes += n * mheap_front_class_bytes(c);
+	}
+	for (u32 i = 0; i < MHEAP_N_BLOCKS; i++) {
+		u64 n = clib_atomic_load_relax_n(&f->blocks[i].n);
+
+		u->n_cached += n;
+		if (n)
+			u->n_cached_bytes += clib_atomic_load_relax_n(&f->blocks[i].n_bytes);
+	}
+	u->n_remote_puts += clib_atomic_load_relax_n(&f->n_remote_puts);
+	u->n_fronts += clib_atomic_load_relax_n(&f->is_live);
+}
+
+void
+mheap_front_usage(const void *v, mheap_front_usage_t *u)
+{
+	const mheap_t *h = v ? mheap_header(v) : NULL;
+	u64 n_got = 0, n_in_stacks, n_in_blocks = 0;
+
+	memset(u, 0, sizeof(*u));
+	if (!h || !(heap_flags(h) & MHEAP_FLAG_FRONTS) || !mheap_region_of(h))
+		return;
+	for (u32 id = 1; id <= clib_atomic_load_relax_n(&h->n_fronts); id++) {
+		const mheap_front_t *f = front_at(h, id);
+
+		add_front(u, f, &n_got);
+		for (u32 i = 0; i < MHEAP_N_BLOCKS; i++)
+			n_in_blocks += clib_atomic_load_relax_n(&f->blocks[i].n);
+	}
+	n_in_stacks = u->n_cached - n_in_blocks;
+	u->n_gets = n_got;
+	/* What went in one way or another must have come out, or is there. */
+	u->n_puts = n_in_stacks + n_got + h->stats.n_front_drained + u->n_remote_puts -
+		    h->stats.n_front_filled - h->stats.n_front_mailed;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mheap_front: what a heap with MHEAP_FLAG_FRONTS keeps ready for each thread.
+ *
+ *   thread        front: a stack of objects per size class     no lock, no atomic read-modify-write
+ *                   | batches                    ^ mail
+ *   heap's lock   two-level bins                 | blocks of objects that other threads freed
+ *
+ * A front belongs to a thread index (thread.h).  Its stacks are arrays of addresses beside the
+ * heap, in memory of the creating process; what is cached keeps its header, in which mheap_elt_t's
+ * `front` says so and whose it is, so a walk over the heap, or a reader elsewhere, can tell it from
+ * an object that a user holds.  There are MHEAP_N_FRONT_CLASSES sizes: 16, 32 ... 128 bytes, then
+ * eight an octave up to 32 KiB, so at most an eighth of an object is waste.
+ *
+ *   - get pops; an empty stack first takes in its mail, then fills by half its depth under the
+ *     lock.  The depth starts at MHEAP_FRONT_FIRST_DEPTH and doubles while a stack runs dry or
+ *     over, up to 128 objects or 128 KiB;
+ *   - put checks the header (tag, owner, size, the right neighbour's copy of the size) and pushes;
+ *     a stack that is full gives its older half to the bins under the lock;
+ *   - an object of another thread's goes into a block for that thread; a full block is handed over
+ *     with one compare-and-swap, so each object goes back to where, and to the node on which, it
+ *     was got.  Blocks are the sender's and come back when they were read.
+ *
+ * Fronts are emptied when their thread ends, by mheap_trim(), and when the heap is at its limit;
+ * those of other threads without their help: see mheap/front_claim.c.  Each then keeps at most one
+ * object per class until its thread calls in again.  A thread without an index, one whose heap is
+ * traced or validated, objects above 32 KiB and those with a wish for alignment go by the lock.
+ *
+ * Threads: any; the flag implies MHEAP_FLAG_THREAD_SAFE.  Not for signal handlers. */
+#ifndef included_mheap_front_h
+#define included_mheap_front_h
+
+#include <vppinfra/mheap.h>
+
+/** Classes of sizes; the largest; entries of a stack. */
+#define MHEAP_N_FRONT_CLASSES 72
+#define MHEAP_FRONT_MAX_BYTES 32768
+#define MHEAP_FRONT_MAX_DEPTH 128
+/** Depth of a stack that was never used. */
+#define MHEAP_FRONT_FIRST_DEPTH 8
+/** Address space of one front. */
+#define MHEAP_LOG2_FRONT_BYTES 17
+
+/** mheap_elt_t.front: 0 an element that no front has to do with; else the owner's thread index + 1,
+ *  and this bit while it is cached. */
+#define MHEAP_FRONT_CACHED 0x8000
+/** What no element has. */
+#define MHEAP_FRONT_NOBODY 0x7fff
+
+/* What other threads look at meanwhile is read and written by clib_atomic_*(). */
+
+/** A stack: addresses of objects in [objects, top).  The owner alone writes top. */
+typedef struct {
+	uword *top;
+	/** A get needs top above floor, a put below ceiling: the stack's ends; ~0 and 0 while the
+	 *  front is held. */
+	uword *floor, *ceiling;
+	/** Objects got from it ever. */
+	u64 n_gets;
+} mheap_front_bin_t;
+
+/** Objects on their way to the front that owns them. */
+#define MHEAP_N_BLOCK_OBJECTS 62
+typedef struct mheap_block {
+	/** Next in a mailbox. */
+	struct mheap_block *next;
+	/** Whose, as mheap_elt_t.front has it; 0: the block is free. */
+	u16 owner;
+	u16 n;
+	u32 n_bytes;
+	uword objects[MHEAP_N_BLOCK_OBJECTS];
+} mheap_block_t;
+#define MHEAP_N_BLOCKS 16
+
+typedef struct {
+	/* The owner writes and others read; but floors and ceilings. */
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline0);
+	/** Thread index + 1; MHEAP_FRONT_NOBODY where there is no thread. */
+	u16 id;
+	/** Inside a call that touches more than one entry. */
+	u8 is_busy;
+	/** A thread has it. */
+	u8 is_live;
+	/** Other threads' objects put here. */
+	u64 n_remote_puts;
+	/** Blocks that are being filled, by hash of the owner. */
+	mheap_block_t *outbox[4];
+	mheap_front_bin_t bins[MHEAP_N_FRONT_CLASSES];
+
+	/* Under the heap's lock. */
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline1);
+	/** A claimer came, and the owner has not been here since (also read by the owner). */
+	u8 is_held;
+	/** Of each stack: its depth; entries taken from the bottom while it is held. */
+	u8 depth[MHEAP_N_FRONT_CLASSES], n_claimed[MHEAP_N_FRONT_CLASSES];
+
+	/* Written by others. */
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline2);
+	mheap_block_t *mail;
+
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline3);
+	uword objects[MHEAP_N_FRONT_CLASSES][MHEAP_FRONT_MAX_DEPTH];
+	mheap_block_t blocks[MHEAP_N_BLOCKS];
+} mheap_front_t;
+
+/** Where the calling thread's front lies in any heap's table; 0: the closed one, which every get
+ *  and put finds empty and full. */
+CLIB_EXPORT_EXTERN __thread uword mheap_thread_front_offset
+	__attribute__((tls_model("initial-exec")));
+
+/** [i]: the class of 16 * i + 1 ... 16 * (i + 1) bytes. */
+CLIB_EXPORT_EXTERN const u8 mheap_front_class_by_16[MHEAP_FRONT_MAX_BYTES / 16 + 64];
+
+/** The class whose objects hold n bytes, n in [1, MHEAP_FRONT_MAX_BYTES]. */
+always_inline uword
+mheap_front_class(uword n_bytes)
+{
+	uword n = n_bytes - 1;
+
+	if (__builtin_constant_p(n_bytes)) {
+		uword log2 = n < 128 ? 7 : min_log2(n);
+
+		return n < 128 ? n / 16 : 8 + (log2 - 7) * 8 + ((n >> (log2 - 3)) & 7);
+	}
+	return mheap_front_class_by_16[n / 16];
+}
+
+/** The class of an element of n bytes, n in [16, 33 KiB): the one at or below it. */
+always_inline uword
+mheap_front_class_of_elt(uword n)
+{
+	return mheap_front_class_by_16[n / 16] - 1u;
+}
+
+/** Bytes of a class' objects. */
+always_inline uword
+mheap_front_class_bytes(uword c)
+{
+	return c < 8 ? (c + 1) * 16 : (9 + (c & 7)) << (4 + ((c - 8) >> 3));
+}
+
+/** The calling thread's front of a heap; the closed one where it has none. */
+always_inline mheap_front_t *
+mheap_front(const mheap_t *h)
+{
+	uword base = clib_atomic_load_relax_n(&h->front_base);
+
+	return (mheap_front_t *)(base + (mheap_thread_front_offset &
+					 clib_atomic_load_relax_n(&h->front_mask)));
+}
+
+/* The half-word of a header that fronts write, apart from the rest. */
+always_inline u16 *
+_mheap_front_word(uword p)
+{
+	return (u16 *)(p - 2);
+}
+
+/** Pop: the address, 0 when the stack is empty or held. */
+always_inline uword
+mheap_front_pop(mheap_front_t *f, uword c)
+{
+	mheap_front_bin_t *b = &f->bins[c];
+	uword *top = clib_atomic_load_relax_n(&b->top), p;
+
+	if (PREDICT_FALSE(top <= clib_atomic_load_relax_n(&b->floor)))
+		return 0;
+	p = clib_atomic_load_relax_n(top - 1);
+	clib_atomic_store_relax_n(&b->top, top - 1);
+	clib_atomic_store_relax_n(&b->n_gets, b->n_gets + 1);
+	clib_atomic_store_relax_n(_mheap_front_word(p), f->id);
+	/* The next call looks at floor again, see front_claim.c. */
+	__asm__ volatile("" : : : "memory");
+	return p;
+}
+
+/** Push the object at address p, whose header has been checked.  @return whether there was room. */
+always_inline int
+mheap_front_push(mheap_front_t *f, uword c, uword p)
+{
+	mheap_front_bin_t *b = &f->bins[c];
+	uword *top = clib_atomic_load_relax_n(&b->top);
+
+	if (PREDICT_FALSE(top >= clib_atomic_load_relax_n(&b->ceiling)))
+		return 0;
+	clib_atomic_store_relax_n(_mheap_front_word(p), (u16)(f->id | MHEAP_FRONT_CACHED));
+	clib_atomic_store_relax_n(top, p);
+	/* Release: the object as its user left it, for the thread that claims the stack. */
+	clib_atomic_store_rel_n(&b->top, top + 1);
+	__asm__ volatile("" : : : "memory");
+	return 1;
+}
+
+/* The tag (low 16 bits) and the size with its flags (above) of the object at p, beside the
+ * half-word that fronts write: what was just stored there would not be forwarded to a load of all
+ * of it. */
+always_inline u64
+_mheap_front_tag_and_size(uword p)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+	typedef u64 __attribute__((aligned(2), may_alias)) half_aligned_u64;
+
+	/* Within 16 aligned bytes, so it is read at once. */
+	return *(const volatile half_aligned_u64 *)(p - 10);
+#else
+	return clib_atomic_load_relax_n((u64 *)(p - 16)) >> 48 |
+	       clib_atomic_load_relax_n((u64 *)(p - 8)) << 16;
+#endif
+}
+
+/** Whether `offset` names an object of the front `id` that its user holds; its class in *c.  When
+ *  not, the heap's lock has to be taken to say what it is. */
+always_inline int
+mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c)
+{
+	uword p = (uword)v + offset, n_words;
+	u64 tag_and_size, next_word0;
+
+	if (PREDICT_FALSE((offset & 15) || offset - MHEAP_ELT_OVERHEAD_BYTES >=
+						   clib_atomic_load_relax_n(&h->n_readable_bytes)))
+		return 0;
+	if (PREDICT_FALSE(clib_atomic_load_relax_n(_mheap_front_word(p)) != id))
+		return 0;
+	tag_and_size = _mheap_front_tag_and_size(p);
+	n_words = tag_and_size >> 16;
+	if (PREDICT_FALSE((u16)tag_and_size != ((offset ^ h->cookie) * MHEAP_TAG_FACTOR) >> 48 ||
+			  n_words - 2 >= MHEAP_FRONT_MAX_BYTES / MHEAP_USER_DATA_WORD_BYTES + 64))
+		return 0;
+	next_word0 = clib_atomic_load_relax_n((u64 *)(p + n_words * MHEAP_USER_DATA_WORD_BYTES));
+	/* Size and state as the right neighbour has them. */
+	if (PREDICT_FALSE((next_word0 ^ n_words) << 23))
+		return 0;
+	*c = mheap_front_class_of_elt(n_words * MHEAP_USER_DATA_WORD_BYTES);
+	return 1;
+}
+
+/**
+ * mheap_get() of n bytes without a call where the front has an object; best with a constant n, up
+ * to MHEAP_FRONT_MAX_BYTES.
+ *
+ * @param v  heap vector, not NULL
+ * @return the object, NULL when there is no memory
+ */
+always_inline void *
+mheap_get_inline(void *v, uword n_bytes)
+{
+	uword p, offset;
+
+	if (PREDICT_TRUE(n_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
+		p = mheap_front_pop(mheap_front(mheap_header(v)), mheap_front_class(n_bytes));
+		if (PREDICT_TRUE(p != 0))
+			return (void *)p;
+	}
+	mheap_get_aligned(v, n_bytes, 0, 0, &offset);
+	return offset == ~(uword)0 ? NULL : (u8 *)v + offset;
+}
+
+/** Check the object at `offset` and put it, if it is the calling thread's front's own and there is
+ *  room.  @return whether it was put; else mheap_put() has to see what it is. */
+always_inline int
+mheap_front_put(void *v, uword offset)
+{
+	const mheap_t *h = mheap_header(v);
+	mheap_front_t *f = mheap_front(h);
+	uword c;
+
+	return PREDICT_TRUE(mheap_front_owns(h, v, f->id, offset, &c)) &&
+	       mheap_front_push(f, c, (uword)v + offset);
+}
+
+/** mheap_put() without a call where the front takes it; every check is made. */
+always_inline void
+mheap_put_inline(void *v, void *p)
+{
+	if (PREDICT_FALSE(!mheap_front_put(v, (uword)p - (uword)v)))
+		mheap_put(v, (uword)p - (uword)v);
+}
+
+/**
+ * Get n objects of one size.
+ *
+ * @param v  heap vector, not NULL
+ * @param n_bytes  of each
+ * @param[out] objects  the first of them are set
+ * @return how many were to be had
+ */
+CLIB_EXPORT u32 mheap_get_bulk(void *v, uword n_bytes, u32 n, void **objects);
+
+/** Put n objects, of any sizes; as mheap_put() for each. */
+CLIB_EXPORT void mheap_put_bulk(void *v, u32 n, void *const *objects);
+
+/** What lies in the fronts of a heap. */
+typedef struct {
+	/** Objects and bytes that are cached, mail included.  Bytes by class: an object may have 16
+	 *  more.  Exact while no thread gets or puts. */
+	u64 n_cached, n_cached_bytes;
+	/** Gets and puts that found the front ready. */
+	u64 n_gets, n_puts;
+	/** Puts of other threads' objects that went home by mail, among n_puts. */
+	u64 n_remote_puts;
+	/** Threads that have a front. */
+	u32 n_fronts;
+} mheap_front_usage_t;
+
+/** Sums over the threads that ever used the heap: no walk over objects, no lock.  Zeros for a heap
+ *  without fronts and for one of another process. */
+CLIB_EXPORT void mheap_front_usage(const void *v, mheap_front_usage_t *usage);
+
+/** Give what the calling thread's front of this heap holds to the bins.  @return objects. */
+CLIB_EXPORT u64 mheap_front_drain(void *v);
+
+#endif
