@@ -190,6 +190,8 @@ typedef struct {
 	/** Where the original region starts, and its size: base = header - offset. */
 	uword vm_alloc_offset_from_header, vm_alloc_size;
 
+	/** Free memory in one place from which on put gives pages back. */
+	uword give_back_bytes;
 	/** Fronts that were ever used: [1, n_fronts]. */
 	u32 n_fronts;
 	u64 validate_serial;
@@ -318,12 +320,22 @@ CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
  *  the end.  @return 0; -ENOMEM with the object as it was; -EINVAL. */
 CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 
+/** A put gives pages back where a free element, or the room above the end, has at least so much
+ * that is not given back yet; 1 MiB at first.  ~0: never.  Threads: as put. */
+CLIB_EXPORT void mheap_set_give_back_bytes(void *v, uword n_bytes);
+
 /** Give the whole pages of all free elements, and those past the end, back to the system.
  *  Control threads only: walks the bins of large elements.  @return bytes released; 0 for
  *  NULL. */
 CLIB_EXPORT uword mheap_trim(void *v);
 
 /* ---- looking ---- */
+
+/** For fork handlers (pthread_atfork): hold a heap with a lock still while the process is copied;
+ *  in the parent and in the child let go.  What the fronts of threads hold that the child does not
+ *  have is taken there when the heap is trimmed, or full. */
+CLIB_EXPORT void mheap_before_fork(void *v);
+CLIB_EXPORT void mheap_after_fork(void *v, int is_child);
 
 /** The element of the object at an offset. */
 always_inline mheap_elt_t *

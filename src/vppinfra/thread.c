@@ -95,10 +95,23 @@ clib_thread_register(void)
 	}
 	pthread_mutex_unlock(&thread_main.lock);
 
+	/* First: pthread_setspecific() may allocate, and the allocator may ask for the index. */
+	clib_thread_index_plus_1 = index + 1;
 	if (index != CLIB_THREAD_INDEX_NONE)
 		pthread_setspecific(thread_main.key, (void *)(uword)(index + 1));
-	clib_thread_index_plus_1 = index + 1;
 	return (u16)index;
+}
+
+void
+clib_thread_before_fork(void)
+{
+	pthread_mutex_lock(&thread_main.lock);
+}
+
+void
+clib_thread_after_fork(void)
+{
+	pthread_mutex_unlock(&thread_main.lock);
 }
 
 u32

@@ -60,6 +60,12 @@ typedef void(clib_thread_exit_function_t)(void *arg, u16 thread_index);
 CLIB_EXPORT int clib_thread_at_exit(clib_thread_exit_function_t *fn, void *arg);
 CLIB_EXPORT int clib_thread_at_exit_remove(clib_thread_exit_function_t *fn, void *arg);
 
+/** For fork handlers (pthread_atfork): hold indices and callbacks still while the process is
+ * copied, in the parent and in the child let go.  Threads that the child does not have keep theirs
+ * there. */
+CLIB_EXPORT void clib_thread_before_fork(void);
+CLIB_EXPORT void clib_thread_after_fork(void);
+
 /** A name for the calling thread, as `show lcores` and error reports print it (31 bytes). */
 CLIB_EXPORT void clib_thread_set_name(const char *name);
 CLIB_EXPORT const char *clib_thread_name(u16 thread_index);

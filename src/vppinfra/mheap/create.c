@@ -83,6 +83,7 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	if (h->flags & MHEAP_FLAG_FRONTS)
 		h->flags |= MHEAP_FLAG_THREAD_SAFE;
 	h->owner_cpu = ~(u32)0;
+	h->give_back_bytes = GIVE_BACK_BYTES;
 	h->max_size = clib_min(layout.size, (uword)MAX_VECTOR_BYTES);
 	h->page_bytes = region->page_bytes ? region->page_bytes : system_page_bytes;
 	h->numa_node = params->numa_node;

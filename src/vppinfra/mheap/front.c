@@ -218,6 +218,28 @@ mheap_fronts_reopen(mheap_t *h)
 	return 1;
 }
 
+/* ---- fork ---- */
+
+void
+mheap_before_fork(void *v)
+{
+	pthread_mutex_lock(&end_lock);
+	mheap_maybe_lock(mheap_header(v));
+}
+
+void
+mheap_after_fork(void *v, int is_child)
+{
+	mheap_t *h = mheap_header(v);
+
+	/* The others are gone.  Nothing may be sent to them; what they hold is for claimers. */
+	for (u32 id = 1; is_child && id <= h->n_fronts; id++)
+		if (front_at(h, id) != own_front(h))
+			clib_atomic_store_relax_n(&front_at(h, id)->is_live, 0);
+	mheap_maybe_unlock(h);
+	pthread_mutex_unlock(&end_lock);
+}
+
 /* ---- fill and give ---- */
 
 always_inline void

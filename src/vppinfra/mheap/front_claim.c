@@ -84,7 +84,7 @@ wait_until_away(const mheap_front_t *f)
 static u64
 claim_bin(mheap_t *h, void *v, mheap_front_t *f, uword c)
 {
-	u32 n = front_depth(f, c), k = f->n_claimed[c];
+	u32 n = f->bins[c].top ? front_depth(f, c) : 0, k = f->n_claimed[c];
 
 	if (n < k + 2)
 		return 0;
@@ -118,7 +118,7 @@ mheap_front_claim_all(mheap_t *h, void *v)
 		if (f == self && f->is_live)
 			n += mheap_front_give_all(h, v, f);
 		else if (!is_anothers(h, f))
-			n += mheap_front_collect(h, v, f, 1);
+			n += claim_front(h, v, f); /* its thread is no more */
 		else if (are_held && wait_until_away(f))
 			n += claim_front(h, v, f);
 	}

@@ -10,7 +10,7 @@
 
 /* Threads beyond the last dense index still need an id of their own. */
 static _Atomic u32 n_threads_without_index;
-static __thread u32 spare_id;
+static __thread u32 spare_id __attribute__((tls_model("initial-exec")));
 
 always_inline u32
 own_id(void)

@@ -158,7 +158,7 @@ give_back_threshold(const mheap_t *h)
 {
 	if (heap_flags(h) & MHEAP_FLAG_DISABLE_VM)
 		return ~(uword)0;
-	return clib_max(h->page_bytes, GIVE_BACK_BYTES);
+	return clib_max(h->page_bytes, h->give_back_bytes);
 }
 
 /* The element at uo is the last and no longer used: the end moves down to its header. */
@@ -220,7 +220,8 @@ put_object(mheap_t *h, void *v, uword uo)
 			uo -= MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
 		}
 	}
-	if (PREDICT_FALSE(n_bytes >= GIVE_BACK_BYTES || left.lo < left.hi || right.lo < right.hi))
+	if (PREDICT_FALSE(n_bytes >= h->give_back_bytes || left.lo < left.hi ||
+			  right.lo < right.hi))
 		is_reclaimed =
 			mheap_reclaim_elt(h, v, uo, n_bytes, left, right, give_back_threshold(h));
 	bin_push(h, v, uo, n_bytes, is_reclaimed);

@@ -25,6 +25,16 @@ trim_bin(mheap_t *h, void *v, uword bin)
 	return h->stats.n_reclaimed_bytes - n_before;
 }
 
+void
+mheap_set_give_back_bytes(void *v, uword n_bytes)
+{
+	mheap_t *h = mheap_header(v);
+
+	mheap_maybe_lock(h);
+	h->give_back_bytes = n_bytes;
+	mheap_maybe_unlock(h);
+}
+
 uword
 mheap_trim(void *v)
 {

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libvmheap-malloc: malloc and its family on an mheap, for LD_PRELOAD and for linking.
+ *
+ *   malloc, free ...        fronts of one heap (mheap_front.h): no lock
+ *     | above 32 KiB, alignment, an empty or full stack
+ *   the heap                a private reservation that grows, of as much address space as the
+ *     |                     process may have, up to 1 TiB
+ *     | at or above the mmap threshold, and when the heap is full
+ *   mappings of their own   realloc moves pages (mremap), calloc need not clear
+ *
+ * The heap is made by the first call, whoever makes it: the loader, a constructor, a thread.
+ * Nothing here waits for a constructor and nothing asks dlsym().
+ *
+ * Misuse (double frees, strangers, objects that were written over) is said on stderr and ignored;
+ * the object is not reused then.  With VMHEAP_MALLOC_ABORT=1 the process stops.
+ *
+ *   VMHEAP_MALLOC_STATS=1      a line on stderr when the process exits; or the path of a file that
+ *                              the line is appended to
+ *   VMHEAP_MALLOC_ABORT=1      abort() on misuse
+ *   VMHEAP_MALLOC_CHECK=1      MHEAP_FLAG_CHECKED: redzones, poison, delayed reuse
+ *   MALLOC_MMAP_THRESHOLD_=n   as mallopt(M_MMAP_THRESHOLD, n)
+ *
+ * fork: the child has the forking thread's fronts and the heap; what other threads' fronts held is
+ * taken when memory is short. */
+#ifndef included_malloc_impl_h
+#define included_malloc_impl_h
+
+#include <vppinfra/mheap_front.h>
+
+#define MALLOC_EXPORT __attribute__((visibility("default")))
+
+/** What malloc's objects are aligned to. */
+#define MALLOC_ALIGN MHEAP_MIN_ALIGN
+
+typedef struct {
+	/** The heap; NULL before the first call, and when there is no address space at all. */
+	void *v;
+	/** Requests from here on have mappings of their own. */
+	uword mmap_threshold;
+	/** Abort on misuse. */
+	u8 aborts;
+	u64 n_misuses;
+} malloc_main_t;
+extern malloc_main_t malloc_main;
+
+/** Make the heap.  @return it; NULL: no address space.  Threads: any. */
+void *malloc_start(void);
+
+/** The caller's mistake with p. */
+void malloc_misuse(const char *what, const void *p);
+
+/* ---- mappings of their own (large.c) ---- */
+
+/** n bytes, all zero; align is a power of two.  @return NULL: no memory. */
+void *large_alloc(uword n_bytes, uword align);
+/** @return 0; -EINVAL no such object. */
+int large_free(void *p);
+/** Bytes that p's mapping holds from p on; 0: no such object. */
+uword large_usable(const void *p);
+/** Grow or shrink, perhaps elsewhere.  @return NULL: no memory, p as it was. */
+void *large_resize(void *p, uword n_bytes);
+void large_lock(void);
+void large_unlock(void);
+
+typedef struct {
+	u64 n_allocs, n_frees, n_live, n_live_bytes;
+} large_usage_t;
+void large_usage(large_usage_t *usage);
+
+/** The line that VMHEAP_MALLOC_STATS asks for. */
+void malloc_print_line(int fd);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The heap's beginning, forks, and the end of the process. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vppinfra/thread.h>
+#include "malloc_impl.h"
+
+/* Address space costs nothing until it is used; where less may be had (ulimit -v, no overcommit),
+ * half as much is tried, and so on. */
+#define MAX_HEAP_BYTES (GiB(1) << 10)
+#define MIN_HEAP_BYTES MiB(16)
+/* From here on a mapping, and moving its pages, is cheaper than copying. */
+#define DEFAULT_MMAP_THRESHOLD MiB(4)
+/* Free elements keep their pages up to this: a program that frees megabytes wants them again. */
+#define GIVE_BACK_BYTES MiB(16)
+
+malloc_main_t malloc_main = { .mmap_threshold = DEFAULT_MMAP_THRESHOLD };
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int
+is_set(const char *name)
+{
+	const char *s = getenv(name);
+
+	return s && s[0] && strcmp(s, "0") != 0;
+}
+
+static void
+read_environment(void)
+{
+	const char *s = getenv("MALLOC_MMAP_THRESHOLD_");
+	uword n = 0;
+
+	malloc_main.aborts = (u8)is_set("VMHEAP_MALLOC_ABORT");
+	for (; s && *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (uword)(*s - '0');
+	if (n)
+		malloc_main.mmap_threshold = n;
+}
+
+static void *
+make_heap(void)
+{
+	uword flags = MHEAP_FLAG_FRONTS;
+	void *v;
+
+	for (uword size = MAX_HEAP_BYTES; size >= MIN_HEAP_BYTES; size /= 2) {
+		v = mheap_alloc_with_flags(NULL, size, flags);
+		if (v) {
+			mheap_set_give_back_bytes(v, GIVE_BACK_BYTES);
+			return v;
+		}
+	}
+	return NULL;
+}
+
+static void
+on_misuse(const char *what, const void *v, uword offset, const void *caller)
+{
+	malloc_misuse(what, (const u8 *)v + offset);
+}
+
+void *
+malloc_start(void)
+{
+	void *v;
+
+	pthread_mutex_lock(&start_lock);
+	v = malloc_main.v;
+	if (!v) {
+		/* environ is there before any constructor runs. */
+		read_environment();
+		v = make_heap();
+		if (v)
+			mheap_set_error_handler(on_misuse);
+		/* Release: the heap as it was made; its readers depend on the pointer. */
+		__atomic_store_n(&malloc_main.v, v, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&start_lock);
+	return v;
+}
+
+void
+malloc_misuse(const char *what, const void *p)
+{
+	char line[256];
+	int n;
+
+	__atomic_fetch_add(&malloc_main.n_misuses, 1, __ATOMIC_RELAXED);
+	n = snprintf(line, sizeof(line), "vmheap-malloc: %s: %p\n", what, p);
+	if (n > 0 && write(STDERR_FILENO, line, clib_min((uword)n, sizeof(line) - 1)) < 0)
+		return; /* nobody listens */
+	if (malloc_main.aborts)
+		abort();
+}
+
+/* ---- fork: all locks are ours while the process is copied ---- */
+
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&start_lock);
+	clib_thread_before_fork();
+	large_lock();
+	if (malloc_main.v)
+		mheap_before_fork(malloc_main.v);
+}
+
+static void
+after_fork_in_parent(void)
+{
+	if (malloc_main.v)
+		mheap_after_fork(malloc_main.v, 0);
+	large_unlock();
+	clib_thread_after_fork();
+	pthread_mutex_unlock(&start_lock);
+}
+
+static void
+after_fork_in_child(void)
+{
+	if (malloc_main.v)
+		mheap_after_fork(malloc_main.v, 1);
+	large_unlock();
+	clib_thread_after_fork();
+	pthread_mutex_unlock(&start_lock);
+}
+
+static void __attribute__((constructor)) watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* ---- the end ---- */
+
+static void __attribute__((destructor)) print_at_exit(void)
+{
+	const char *s = getenv("VMHEAP_MALLOC_STATS");
+	int fd;
+
+	if (!s || !s[0] || !strcmp(s, "0"))
+		return;
+	if (!strcmp(s, "1")) {
+		malloc_print_line(STDERR_FILENO);
+		return;
+	}
+	fd = open(s, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd >= 0) {
+		malloc_print_line(fd);
+		close(fd);
+	}
+}
