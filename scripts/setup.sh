@@ -36,6 +36,16 @@ need clang has clang
 need g++ has g++
 need dpdk-dev has dpdk-testpmd
 need libglib2.0-dev pkg-config --exists glib-2.0
+# Programs that run on our malloc, and the allocators beside it.
+need perl has perl
+need git has git
+need sqlite3 has sqlite3
+need redis-server has redis-server
+need stress-ng has stress-ng
+need valgrind has valgrind
+need libjemalloc2 test -e "/usr/lib/$(gcc -print-multiarch 2>/dev/null)/libjemalloc.so.2"
+need libmimalloc2.0 test -e "/usr/lib/$(gcc -print-multiarch 2>/dev/null)/libmimalloc.so.2"
+need libtcmalloc-minimal4 test -e "/usr/lib/$(gcc -print-multiarch 2>/dev/null)/libtcmalloc_minimal.so.4"
 
 # as_root COMMAND...: as root, or not at all.
 as_root() {

@@ -105,6 +105,8 @@ clib_thread_register(void)
 void
 clib_thread_before_fork(void)
 {
+	/* Locks taken by the handlers after us may ask for the index, which then needs ours. */
+	clib_thread_index();
 	pthread_mutex_lock(&thread_main.lock);
 }
 

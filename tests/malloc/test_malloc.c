@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The family, in a program that is linked with libvmheap-malloc: all of its allocations, CUnit's
+ * and libc's own among them, are ours. */
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "unit.h"
+
+/* Hidden from the compiler, which knows what sizes cannot be had. */
+static volatile size_t huge = (size_t)PTRDIFF_MAX + 1;
+
+static int
+is_aligned(const void *p, size_t align)
+{
+	return (uintptr_t)p % align == 0;
+}
+
+static int
+holds(const u8 *p, u8 value, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != value)
+			return 0;
+	return 1;
+}
+
+/* It is our malloc that answers: its statistics grow with what is asked for. */
+static void
+it_is_ours(void)
+{
+	struct mallinfo2 before = mallinfo2(), after;
+	void *p = malloc(MiB(1));
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	after = mallinfo2();
+	CU_ASSERT(after.uordblks >= before.uordblks + MiB(1));
+	CU_ASSERT(after.arena >= MiB(1));
+	free(p);
+	CU_ASSERT(mallinfo2().uordblks < after.uordblks);
+	CU_ASSERT_EQUAL(mallinfo().hblks, (int)mallinfo2().hblks);
+}
+
+/* Objects of all sizes are aligned to 16 and as large as asked for. */
+static void
+objects_hold_what_was_asked_for(void)
+{
+	for (size_t n = 0; n < MiB(64); n = n < 64 ? n + 1 : n * 5 / 4) {
+		u8 *p = malloc(n);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+		CU_ASSERT(is_aligned(p, 16));
+		CU_ASSERT(malloc_usable_size(p) >= n);
+		memset(p, 0xa5, malloc_usable_size(p));
+		free(p);
+	}
+	free(NULL);
+	CU_ASSERT_EQUAL(malloc_usable_size(NULL), 0);
+}
+
+/* No bytes are an object of its own; too many are ENOMEM. */
+static void
+the_ends_of_the_range(void)
+{
+	void *p = malloc(0), *q = malloc(0);
+
+	CU_ASSERT_PTR_NOT_NULL(p);
+	CU_ASSERT_PTR_NOT_EQUAL(p, q);
+	free(p);
+	free(q);
+	errno = 0;
+	CU_ASSERT_PTR_NULL(malloc(huge));
+	CU_ASSERT_EQUAL(errno, ENOMEM);
+	errno = 0;
+	CU_ASSERT_PTR_NULL(calloc(huge, 4));
+	CU_ASSERT_EQUAL(errno, ENOMEM);
+	errno = 0;
+	CU_ASSERT_PTR_NULL(realloc(NULL, huge));
+	CU_ASSERT_EQUAL(errno, ENOMEM);
+	p = malloc(10);
+	errno = 0;
+	CU_ASSERT_PTR_NULL(reallocarray(p, huge, 4));
+	CU_ASSERT_EQUAL(errno, ENOMEM);
+	errno = 0;
+	/* More than there is address space. */
+	CU_ASSERT_PTR_NULL(malloc(huge / 2));
+	CU_ASSERT_EQUAL(errno, ENOMEM);
+	free(p);
+	errno = 77;
+	free(malloc(100));
+	free(malloc(MiB(10)));
+	CU_ASSERT_EQUAL(errno, 77);
+}
+
+/* calloc clears what was used before. */
+static void
+calloc_clears(void)
+{
+	for (size_t n = 1; n < MiB(16); n *= 3) {
+		u8 *p = malloc(n);
+
+		memset(p, 0xff, n);
+		free(p);
+		p = calloc(n, 1);
+		CU_ASSERT(holds(p, 0, n));
+		free(p);
+	}
+}
+
+/* realloc keeps the contents, up and down, in the heap, out of it, and back. */
+static void
+realloc_keeps_contents(void)
+{
+	static const size_t sizes[] = { 1,    100,    50,     5000,    5001,   100000,
+					2000, MiB(1), MiB(5), MiB(20), MiB(6), MiB(1),
+					10,   40000,  MiB(8), 16 };
+	u8 *p = realloc(NULL, 1);
+	size_t n = 1;
+
+	p[0] = 0x5a;
+	for (u32 i = 0; i < ARRAY_LEN(sizes); i++) {
+		size_t n_next = sizes[i];
+
+		p = realloc(p, n_next);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+		CU_ASSERT(malloc_usable_size(p) >= n_next);
+		CU_ASSERT(holds(p, 0x5a, n < n_next ? n : n_next));
+		memset(p, 0x5a, n_next);
+		n = n_next;
+	}
+	CU_ASSERT_PTR_NULL(realloc(p, 0));
+	p = reallocarray(NULL, 100, 7);
+	CU_ASSERT(malloc_usable_size(p) >= 700);
+	free(p);
+}
+
+/* Alignments up to beyond the mapped objects, of small and large sizes. */
+static void
+alignments_are_kept(void)
+{
+	for (size_t align = 1; align <= MiB(32); align *= 2) {
+		for (size_t n = 1; n < MiB(8); n *= 17) {
+			void *p = memalign(align, n), *q = NULL;
+
+			CU_ASSERT(p && is_aligned(p, align));
+			CU_ASSERT(malloc_usable_size(p) >= n);
+			free(p);
+			p = aligned_alloc(align, n);
+			CU_ASSERT(p && is_aligned(p, align));
+			memset(p, 1, n);
+			p = realloc(p, 2 * n);
+			CU_ASSERT(p && holds(p, 1, n));
+			free(p);
+			if (align < sizeof(void *))
+				continue;
+			CU_ASSERT_EQUAL(posix_memalign(&q, align, n), 0);
+			CU_ASSERT(q && is_aligned(q, align));
+			free(q);
+		}
+	}
+}
+
+static void
+wrong_alignments_are_refused(void)
+{
+	void *p = &p;
+
+	CU_ASSERT_EQUAL(posix_memalign(&p, 4, 10), EINVAL);
+	CU_ASSERT_EQUAL(posix_memalign(&p, 24, 10), EINVAL);
+	CU_ASSERT_EQUAL(posix_memalign(&p, 0, 10), EINVAL);
+	CU_ASSERT_EQUAL(posix_memalign(&p, 64, huge), ENOMEM);
+	CU_ASSERT_PTR_EQUAL(p, &p);
+	errno = 0;
+	CU_ASSERT_PTR_NULL(aligned_alloc(huge - 2, 10));
+	CU_ASSERT_EQUAL(errno, EINVAL);
+	p = memalign(24, 10); /* the next power of two */
+	CU_ASSERT(is_aligned(p, 32));
+	free(p);
+	p = valloc(10);
+	CU_ASSERT(is_aligned(p, 4096));
+	free(p);
+	p = pvalloc(4097);
+	CU_ASSERT(is_aligned(p, 4096));
+	CU_ASSERT(malloc_usable_size(p) >= 8192);
+	free(p);
+}
+
+/* The heap in XML, a knob that is known and one that is not, and memory that goes back. */
+static void
+the_heap_tells_of_itself(void)
+{
+	static char text[4096];
+	FILE *f = fmemopen(text, sizeof(text), "w");
+	void *p;
+
+	CU_ASSERT_EQUAL(malloc_info(0, f), 0);
+	fclose(f);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "<malloc version="));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "</malloc>"));
+	errno = 0;
+	CU_ASSERT_EQUAL(malloc_info(1, stdout), -1);
+	CU_ASSERT_EQUAL(errno, EINVAL);
+	CU_ASSERT_EQUAL(mallopt(M_MMAP_THRESHOLD, 1 << 20), 1);
+	p = malloc(1 << 20);
+	CU_ASSERT_EQUAL(mallinfo2().hblks, 1);
+	free(p);
+	CU_ASSERT_EQUAL(mallinfo2().hblks, 0);
+	CU_ASSERT_EQUAL(mallopt(M_MMAP_THRESHOLD, 4 << 20), 1);
+	CU_ASSERT_EQUAL(mallopt(M_ARENA_MAX, 1), 0);
+	CU_ASSERT_EQUAL(mallopt(M_TRIM_THRESHOLD, 16 << 20), 1);
+	p = malloc(MiB(3));
+	memset(p, 1, MiB(3));
+	free(p);
+	CU_ASSERT_EQUAL(malloc_trim(0), 1);
+}
+
+/* ---- threads ---- */
+
+#define N_THREADS 4
+#define N_SLOTS 256
+static _Atomic(u8 *) slots[N_SLOTS];
+static _Atomic u32 n_faults;
+static _Atomic u64 n_handed_over;
+
+/* An object carries its size in its first word, and that size's low byte in its last. */
+static u8 *
+make(u64 *seed)
+{
+	size_t n = 8 + unit_random_below(seed, 1ULL << (4 + unit_random_below(seed, 10)));
+	u8 *p = malloc(n + 1);
+
+	memcpy(p, &n, sizeof(n));
+	p[n] = (u8)n;
+	return p;
+}
+
+static void
+check_and_free(u8 *p)
+{
+	size_t n;
+
+	memcpy(&n, p, sizeof(n));
+	if (n > 1 << 20 || p[n] != (u8)n)
+		atomic_fetch_add(&n_faults, 1);
+	free(p);
+}
+
+static void *
+exchange(void *arg)
+{
+	u64 seed = (uintptr_t)arg, n_ops = unit_n_ops(200000);
+	u8 *p;
+
+	for (u64 i = 0; i < n_ops; i++) {
+		p = atomic_exchange(&slots[unit_random_below(&seed, N_SLOTS)], make(&seed));
+		if (p) {
+			check_and_free(p);
+			atomic_fetch_add_explicit(&n_handed_over, 1, memory_order_relaxed);
+		}
+	}
+	return NULL;
+}
+
+static void
+run_threads(void *(*fn)(void *))
+{
+	pthread_t threads[N_THREADS];
+
+	for (uword i = 0; i < N_THREADS; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, fn, (void *)(i + 1)), 0);
+	for (u32 i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void
+free_slots(void)
+{
+	for (u32 i = 0; i < N_SLOTS; i++) {
+		u8 *p = atomic_exchange(&slots[i], NULL);
+
+		if (p)
+			check_and_free(p);
+	}
+}
+
+/* Threads free what others made; threads come and go. */
+static void
+threads_exchange_objects(void)
+{
+	size_t before = mallinfo2().uordblks;
+
+	atomic_store(&n_faults, 0);
+	for (u32 i = 0; i < 3; i++)
+		run_threads(exchange);
+	free_slots();
+	CU_ASSERT_EQUAL(atomic_load(&n_faults), 0);
+	CU_ASSERT(atomic_load(&n_handed_over) > 1000);
+	/* Thread stacks and their like are libc's to keep. */
+	CU_ASSERT(mallinfo2().uordblks < before + KiB(64));
+}
+
+/* In a child: allocate, free what the parent's threads made, start a thread. */
+static int
+child_main(void)
+{
+	pthread_t thread;
+
+	free_slots();
+	for (u32 i = 0; i < 1000; i++)
+		free(realloc(malloc(i), 3 * i + 1));
+	if (pthread_create(&thread, NULL, exchange, (void *)99))
+		return 1;
+	pthread_join(thread, NULL);
+	free_slots();
+	malloc_trim(0);
+	return atomic_load(&n_faults) != 0;
+}
+
+static void *
+fork_often(void *arg)
+{
+	for (u32 i = 0; i < 10; i++) {
+		pid_t pid = fork();
+		int status = -1;
+
+		if (pid == 0) {
+			alarm(60);
+			_exit(child_main());
+		}
+		waitpid(pid, &status, 0);
+		if (status)
+			atomic_fetch_add(&n_faults, 1);
+	}
+	return NULL;
+}
+
+static void *
+exchange_or_fork(void *arg)
+{
+	return (uintptr_t)arg == 1 ? fork_often(arg) : exchange(arg);
+}
+
+/* A process that forks while its threads allocate has children that can. */
+static void
+children_of_a_threaded_process_allocate(void)
+{
+	atomic_store(&n_faults, 0);
+	run_threads(exchange_or_fork);
+	free_slots();
+	CU_ASSERT_EQUAL(atomic_load(&n_faults), 0);
+}
+
+static const unit_test_t tests[] = {
+	UNIT(it_is_ours),
+	UNIT(objects_hold_what_was_asked_for),
+	UNIT(the_ends_of_the_range),
+	UNIT(calloc_clears),
+	UNIT(realloc_keeps_contents),
+	UNIT(alignments_are_kept),
+	UNIT(wrong_alignments_are_refused),
+	UNIT(the_heap_tells_of_itself),
+	UNIT(threads_exchange_objects),
+	UNIT(children_of_a_threaded_process_allocate),
+};
+
+int
+main(void)
+{
+	return unit_run("malloc", tests, ARRAY_LEN(tests));
+}
