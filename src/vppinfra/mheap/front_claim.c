@@ -11,25 +11,13 @@
  *
  * Calls that touch more than one entry (bulk, mail) say that they are inside by is_busy; a claimer
  * waits for those a little, or leaves that front alone. */
-#include <linux/membarrier.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <vppinfra/thread_impl.h>
 #include "mheap_impl.h"
 
 /* A thread that runs leaves in a microsecond; one that does not gets so many turns of ours. */
 #define N_WAIT_PAUSES 1000
 #define N_WAIT_YIELDS 64
-
-static int
-barrier_all_threads(void)
-{
-	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-		return 1;
-	/* The first time, and the first in a forked child. */
-	syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-	return syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
-}
 
 static void
 close_front(mheap_front_t *f)
@@ -60,7 +48,7 @@ mheap_fronts_hold(mheap_t *h)
 			n_held++;
 		}
 	}
-	if (n_held == 0 || barrier_all_threads())
+	if (n_held == 0 || clib_thread_barrier_all() == 0)
 		return 1;
 	/* They stay closed until their owners come by: nobody else may open them now. */
 	return 0;
