@@ -80,6 +80,8 @@ typedef struct vmem_kstat {
 	u64 vk_resize;       /* segments resized in place */
 	u64 vk_induced;      /* of vk_fail, those that were induced */
 	u64 vk_wait_ns_max;  /* longest that a sleeper waited */
+	u64 vk_fit_early;    /* requests that came before the index for their policy was there, and
+				 were answered by instant fit */
 } vmem_kstat_t;
 
 /** Segments whose rounded size is in [2^n, 2^(n + 1)). */

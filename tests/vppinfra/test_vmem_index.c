@@ -256,7 +256,10 @@ without_memory_requests_walk(void)
 	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
 	vmem_core_free(vmp, addr, 640, VMEM_REQUEST_X, NULL);
 	vmem_internal_arena->vm_mtbf = 0;
-	CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+	for (u32 i = 0; i < 3000 / VMEM_INDEX_N_ABSORB; i++) {
+		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+		vmem_core_free(vmp, addr, 640, VMEM_REQUEST_X, NULL);
+	}
 	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 1);
 	CU_ASSERT(n_bytes > 3000 * 24);
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
@@ -270,6 +273,78 @@ without_memory_requests_walk(void)
 	CU_ASSERT(vmp->vm_kstat.vk_index_lost > 0);
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 	vmem_internal_arena->vm_mtbf = 0;
+	destroy(vmp);
+}
+
+/* An arena with thousands of free segments that has never seen a policy does not stand still when
+ * it first does: the request gets a place at once, and so do those that follow, while segments come
+ * and go on both sides of what the index has.  Then it is there, whole, and the choice is the
+ * policy's.  A range is answered rightly from the first. */
+static void
+an_index_comes_bit_by_bit(void)
+{
+	u64 random = unit_seed(), n_bytes;
+	vmem_t *vmp = new_arena("late");
+	uword addrs[64] = { 0 }, others[256] = { 0 }, addr;
+	vmem_request_t r = { .size = 64,
+			     .max = ~(uword)0,
+			     .policy = VMEM_POLICY_BEST,
+			     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+	u32 n_early;
+
+	make_holes(vmp, N_HOLES, &random);
+	vmem_vacate(vmp);
+	vmem_vacate(vmp);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
+	for (u32 i = 0; vmem_index_state(vmp, &n_bytes) != 3; i++) {
+		u32 k = (u32)unit_random_below(&random, ARRAY_LEN(addrs));
+
+		CU_ASSERT_FATAL(i < N_HOLES);
+		if (addrs[k])
+			vmem_core_free(vmp, addrs[k], 64 * (1 + k), VMEM_REQUEST_X, NULL);
+		r.size = 64 * (1 + k);
+		r.policy = i % 2 ? VMEM_POLICY_BEST : VMEM_POLICY_FIRST;
+		if (vmem_core_alloc(vmp, &r, &addrs[k]))
+			addrs[k] = 0;
+		/* Segments that split and merge on both sides of the place. */
+		k = (u32)unit_random_below(&random, ARRAY_LEN(others));
+		if (others[k])
+			vmem_core_free(vmp, others[k], 64, VMEM_REQUEST_X, NULL);
+		r.size = 64;
+		r.policy = VMEM_POLICY_INSTANT;
+		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &others[k]), 0);
+		if (i % 16 == 0)
+			CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	}
+	CU_ASSERT(vmp->vm_kstat.vk_fit_early > 0);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	for (u32 k = 0; k < ARRAY_LEN(addrs); k++) {
+		if (addrs[k])
+			vmem_core_free(vmp, addrs[k], 64 * (1 + k), VMEM_REQUEST_X, NULL);
+	}
+	for (u32 k = 0; k < ARRAY_LEN(others); k++) {
+		if (others[k])
+			vmem_core_free(vmp, others[k], 64, VMEM_REQUEST_X, NULL);
+	}
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	n_early = (u32)vmp->vm_kstat.vk_fit_early;
+	for (u32 i = 0; i < 100; i++) {
+		vmem_search_t s = { .size = 64 * (1 + i % 33),
+				    .asked = 64 * (1 + i % 33),
+				    .certain = 64 * (1 + i % 33),
+				    .align = 64,
+				    .max = ~(uword)0,
+				    .policy = VMEM_POLICY_BEST };
+		uword expected = 0;
+
+		r.size = s.size;
+		r.policy = VMEM_POLICY_BEST;
+		if (vmem_walk_best(vmp, &s, &expected) == 0)
+			continue;
+		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+		CU_ASSERT_EQUAL(addr, expected);
+	}
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_fit_early, n_early);
 	destroy(vmp);
 }
 
@@ -316,7 +391,8 @@ check_finds_a_broken_index(void)
 static const unit_test_t tests[] = {
 	UNIT(choices_are_those_of_a_walk),   UNIT(ranges_are_not_walked),
 	UNIT(unsure_candidates_are_counted), UNIT(instant_fit_builds_none),
-	UNIT(without_memory_requests_walk),  UNIT(check_finds_a_broken_index),
+	UNIT(without_memory_requests_walk),  UNIT(an_index_comes_bit_by_bit),
+	UNIT(check_finds_a_broken_index),
 };
 
 int

@@ -37,11 +37,10 @@ void
 vmem_after_unlock(vmem_t *vmp, vmem_after_t *after)
 {
 	after_hash_change(vmp, after);
+	if (PREDICT_FALSE(vmem_index_is_building(vmp)))
+		vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);
 	after->wants_nodes = vmem_index_is_short(vmp);
-	if (PREDICT_FALSE(vmp->vm_index_dead != NULL)) {
-		after->dead_index = vmp->vm_index_dead;
-		vmp->vm_index_dead = NULL;
-	}
+	after->dead_chunk = vmem_index_dead_chunk(vmp);
 	vmem_unlock(&vmp->vm_lock);
 }
 
@@ -52,15 +51,17 @@ vmem_after_run(vmem_t *vmp, const vmem_after_t *after)
 	if (PREDICT_FALSE(after->size != 0))
 		vmem_source_export(vmp, after->addr, after->size);
 	if (PREDICT_FALSE(after->hash_block != NULL))
-		vmem_hash_put_block(after->hash_block);
+		vmem_block_keep(VMEM_BLOCK_HASH, after->hash_block);
+	/* One kind of memory an operation: each may be a call to the system.  What is put off is
+	 * found wanting again by the next. */
 	if (PREDICT_FALSE(after->wants_part))
 		vmem_hash_add_part(vmp);
-	if (PREDICT_FALSE(after->wants_nodes))
+	else if (PREDICT_FALSE(after->wants_nodes))
 		vmem_index_restock(vmp);
-	if (PREDICT_FALSE(after->dead_index != NULL))
-		vmem_index_free(after->dead_index);
-	if (PREDICT_FALSE(vmem_hints_now() & VMEM_HINT_HASH))
+	else if (PREDICT_FALSE(vmem_hints_now() & VMEM_HINT_HASH))
 		vmem_hash_serve_pending();
+	if (PREDICT_FALSE(after->dead_chunk != NULL))
+		vmem_block_keep(VMEM_BLOCK_INDEX, after->dead_chunk);
 	if (PREDICT_FALSE(after->has_room && vmem_hints_now() >= VMEM_HINT_SLEEPER))
 		vmem_wake_importers(vmp);
 }
@@ -160,6 +161,31 @@ is_induced(vmem_t *vmp, const vmem_search_t *s)
 
 /* ---- allocate ---- */
 
+/* An index is begun.  Until it is there a size alone is answered by instant fit, where there are
+ * too many free segments to look at each: a place without a policy is better than a pause.  A range
+ * or an alignment may have no other answer than the index: it is built to the end.
+ * Value: whether *tag is the answer; else vmem_fit() has one now. */
+static bool
+find_without_index(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr)
+{
+	int error = vmem_index_begin(vmp, s->wants);
+
+	if (error == 0)
+		return false;
+	if (error == -EAGAIN && vmp->vm_n_free > VMEM_WALK_LONG) {
+		if (!s->is_constrained) {
+			*tag = vmem_fit_certain(vmp, s, addr);
+			if (*tag) {
+				VMEM_COUNT(vmp->vm_kstat.vk_fit_early, 1);
+				return true;
+			}
+		}
+		error = vmem_index_build(vmp, s->wants);
+	}
+	s->may_walk = error != 0;
+	return false;
+}
+
 /* The policy's choice, once there are tags and, where it takes one, an index.  Arena locked, the
  * lock may be dropped and taken again.  Value: 0, then *tag is 0 when there is no room; -ENOMEM. */
 static int
@@ -172,8 +198,8 @@ find(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr)
 		*tag = vmem_fit(vmp, s, addr);
 		if (PREDICT_TRUE(*tag != VMEM_FIT_WANTS_INDEX))
 			break;
-		if (vmem_index_build(vmp, s->wants))
-			s->may_walk = 1;
+		if (find_without_index(vmp, s, tag, addr))
+			break;
 	}
 	/* Without tags there is still what needs none or few, such as a hole of this size. */
 	if (PREDICT_FALSE(error && *tag) &&

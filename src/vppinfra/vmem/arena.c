@@ -120,6 +120,7 @@ new_slot(u32 *id, vmem_t *storage)
 static void
 tear_down(vmem_t *vmp)
 {
+	void *chunk;
 	u32 index = vmp->vm_seg0 ? vmem_tag(vmp->vm_seg0)->vs_anext : 0;
 
 	while (index && index != vmp->vm_seg0) {
@@ -135,7 +136,8 @@ tear_down(vmem_t *vmp)
 	vmem_tags_give(vmp, 0);
 	vmem_hash_free_table(vmp);
 	vmem_index_free(vmem_index_detach(vmp));
-	vmem_index_free(vmp->vm_index_dead);
+	while ((chunk = vmem_index_dead_chunk(vmp)) != NULL)
+		vmem_index_free_chunk(chunk);
 	if (vmem_vmem_arena && vmem_vmem_arena != vmp && !vmp->vm_is_in_place)
 		vmem_core_free(vmem_vmem_arena, pointer_to_uword(vmp), sizeof(*vmp), VMEM_REQUEST_X,
 			       NULL);
@@ -312,6 +314,10 @@ fork_child(void)
 		vmp->vm_n_waiters = 0;
 		vmp->vm_waiters = vmp->vm_waiters_tail = NULL;
 		vmp->vm_walkers = NULL;
+		if (vmem_index_is_building(vmp)) {
+			vmp->vm_walkers = &vmp->vm_index->place;
+			vmp->vm_index->place.next = NULL;
+		}
 		vmem_unlock(&vmp->vm_lock);
 	}
 	vmem_populate_unlock();

@@ -24,7 +24,8 @@ always_inline bool
 vmem_is_settled(const vmem_t *vmp)
 {
 	return (((uword)vmp->vm_index | (uword)vmp->vm_index_dead) == 0 ||
-		(vmp->vm_index_dead == NULL && !vmem_index_is_short(vmp))) &&
+		(vmp->vm_index_dead == NULL && !vmem_index_is_short(vmp) &&
+		 !vmem_index_is_building(vmp))) &&
 	       vmem_hints_now() == 0;
 }
 

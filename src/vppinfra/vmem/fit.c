@@ -104,6 +104,20 @@ lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
 
 /* ---- instant ---- */
 
+/* The head of the smallest list whose members are all certain to fit.  No bounds. */
+u32
+vmem_fit_certain(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+{
+	u64 lists = s->certain == ~(uword)0 ? 0 : vmem_lists_certain(vmp, s->certain);
+	u32 tag;
+
+	if (PREDICT_FALSE(lists == 0))
+		return 0;
+	tag = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
+	vmem_place_in_tag(s, vmem_tag(tag), vmem_seg_bytes(vmem_tag(tag)), addr);
+	return tag;
+}
+
 /* A few members of the lists that may have it.  Value: whether that was all of them. */
 static bool
 try_lists(vmem_t *vmp, const vmem_search_t *s, u32 *tag, uword *addr)
@@ -133,17 +147,10 @@ try_lists(vmem_t *vmp, const vmem_search_t *s, u32 *tag, uword *addr)
 static u32
 fit_instant(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
-	u32 tag = 0;
-	u64 lists;
+	u32 tag = s->has_bounds ? 0 : vmem_fit_certain(vmp, s, addr);
 
-	if (PREDICT_TRUE(!s->has_bounds && s->certain != ~(uword)0)) {
-		lists = vmem_lists_certain(vmp, s->certain);
-		if (PREDICT_TRUE(lists != 0)) {
-			tag = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
-			vmem_place_in_tag(s, vmem_tag(tag), vmem_seg_bytes(vmem_tag(tag)), addr);
-			return tag;
-		}
-	}
+	if (PREDICT_TRUE(tag != 0))
+		return tag;
 	if (!vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR)) {
 		/* In a range the lists' members are anywhere: worth trying only when they are few.
 		 */

@@ -8,6 +8,8 @@
 
 #include <stdatomic.h>
 
+STATIC_ASSERT(VMEM_HASH_BLOCK_BUCKETS * sizeof(vmem_tag_index_t) == VMEM_BLOCK_BYTES,
+	      "a block of buckets is a block");
 STATIC_ASSERT((VMEM_HASH_INITIAL << (VMEM_HASH_PARTS - 1)) > (1u << VMEM_TAG_BITS),
 	      "as many buckets as there can be tags");
 
@@ -139,41 +141,13 @@ vmem_hash_step(vmem_t *vmp, u8 *wants_part)
 	return freed;
 }
 
-/* Blocks that a shrinking table left, for the next that grows, in whatever arena: giving one back
- * to the system is two calls that change its mappings, tens of microseconds in the middle of a
- * free.  Linked through their first words, under the lock of the tags' stock; vmem_reap() gives
- * them back. */
-static vmem_tag_index_t *spare_blocks;
-
-void
-vmem_hash_put_block(vmem_tag_index_t *block)
-{
-	vmem_tags_lock();
-	memcpy(block, &spare_blocks, sizeof(spare_blocks));
-	spare_blocks = block;
-	vmem_tags_unlock();
-}
-
-static vmem_tag_index_t *
-take_spare_block(void)
-{
-	vmem_tag_index_t *block;
-
-	vmem_tags_lock();
-	block = spare_blocks;
-	if (block)
-		memcpy(&spare_blocks, block, sizeof(spare_blocks));
-	vmem_tags_unlock();
-	return block;
-}
-
 uword
 vmem_hash_trim(void)
 {
 	vmem_tag_index_t *block;
 	uword n_bytes = 0;
 
-	while ((block = take_spare_block()) != NULL) {
+	while ((block = vmem_block_take_kept(VMEM_BLOCK_HASH)) != NULL) {
 		vmem_hash_free_part(block, VMEM_HASH_BLOCK_BUCKETS);
 		n_bytes += VMEM_HASH_BLOCK_BUCKETS * sizeof(block[0]);
 	}
@@ -183,7 +157,7 @@ vmem_hash_trim(void)
 void
 vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets)
 {
-	if (part == NULL || vmem_hash_arena == NULL)
+	if (part == NULL || vmem_hash_arena == NULL || vmem_block_keep_static(part))
 		return;
 	vmem_n_nested++;
 	vmem_core_free(vmem_hash_arena, pointer_to_uword(part), n_buckets * sizeof(part[0]), 0,
@@ -287,8 +261,8 @@ add_once(vmem_t *vmp)
 	vmem_unlock(&vmp->vm_lock);
 	if (request.size == 0)
 		return false;
-	if (request.size == VMEM_HASH_BLOCK_BUCKETS * sizeof(vmem_tag_index_t))
-		memory = pointer_to_uword(take_spare_block());
+	if (request.size == VMEM_BLOCK_BYTES)
+		memory = pointer_to_uword(vmem_block_take(VMEM_BLOCK_HASH));
 	if (memory == 0) {
 		vmem_n_nested++;
 		error = vmem_core_alloc(vmem_hash_arena, &request, &memory);
@@ -319,12 +293,14 @@ add_once(vmem_t *vmp)
 	return is_added;
 }
 
-/* A directory first where there is none, and a block. */
-static void
+/* A directory first where there is none, and a block.  Value: whether anything was added. */
+static bool
 add_part(vmem_t *vmp)
 {
-	if (vmem_hash_arena && add_once(vmp))
-		add_once(vmp);
+	if (vmem_hash_arena == NULL || !add_once(vmp))
+		return false;
+	add_once(vmp);
+	return true;
 }
 
 void
@@ -347,8 +323,14 @@ vmem_hash_serve_pending(void)
 	      VMEM_HINT_HASH))
 		return;
 	for (u32 i = 0; i < ARRAY_LEN(own); i++) {
-		/* Each with its chain of sources: all of them worked for it. */
-		for (vmem_t *vmp = own[i]; vmp; vmp = vmp->vm_source)
-			add_part(vmp);
+		/* Each with its chain of sources: all of them worked for it, and have grown together.
+		 * The next operation sees to the next. */
+		for (vmem_t *vmp = own[i]; vmp; vmp = vmp->vm_source) {
+			if (add_part(vmp)) {
+				atomic_fetch_or_explicit(&vmem_hints, VMEM_HINT_HASH,
+							 memory_order_relaxed);
+				return;
+			}
+		}
 	}
 }

@@ -5,9 +5,6 @@
  * Nodes for all of that are there before an operation begins, or the index is given up. */
 #include "vmem_impl.h"
 
-/* A chunk of nodes, on its own pages; the first 64 bytes hold the link. */
-#define CHUNK_BYTES KiB(32)
-#define N_NODES_PER_CHUNK ((CHUNK_BYTES - CLIB_CACHE_LINE_BYTES) / sizeof(vmem_index_node_t))
 /* Entries below which a node looks for one to join with, and how many the two may have. */
 #define N_FEW (VMEM_INDEX_N / 3)
 #define N_JOINED (VMEM_INDEX_N - 2)
@@ -34,14 +31,6 @@ node_get(vmem_index_t *index, u32 level)
 	node->n = 0;
 	node->level = (u16)level;
 	return node;
-}
-
-static void
-node_put(vmem_index_t *index, node_t *node)
-{
-	node->child[0] = index->free_nodes;
-	index->free_nodes = node;
-	index->n_free_nodes++;
 }
 
 /* Word by word: a gap is a few entries wide, less than calls of memmove() cost. */
@@ -232,7 +221,7 @@ join_children(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at)
 	if (tree->order == VMEM_INDEX_BY_ADDR)
 		parent->aux[at] = greatest_aux(left);
 	close_gap(parent, at + 1);
-	node_put(index, right);
+	vmem_index_node_put(index, right);
 }
 
 /* After an entry went from the child at `at`.  Value: whether the parent lost an entry. */
@@ -242,7 +231,7 @@ mend_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at)
 	node_t *child = parent->child[at];
 
 	if (child->n == 0) {
-		node_put(index, child);
+		vmem_index_node_put(index, child);
 		close_gap(parent, at);
 		return true;
 	}
@@ -294,10 +283,10 @@ tree_delete(vmem_index_t *index, tree_t *tree, u64 key, u64 aux)
 		node_t *root = tree->root;
 
 		tree->root = root->child[0];
-		node_put(index, root);
+		vmem_index_node_put(index, root);
 	}
 	if (tree->root->n == 0) {
-		node_put(index, tree->root);
+		vmem_index_node_put(index, tree->root);
 		tree->root = NULL;
 	}
 }
@@ -492,6 +481,14 @@ vmem_index_smallest(const tree_t *tree, u64 size)
 
 /* ---- what happens to free segments ---- */
 
+/* Whether a tree has, or is to have, the segment that begins at start. */
+always_inline bool
+has_start(const vmem_index_t *index, const tree_t *tree, u64 start)
+{
+	return tree->is_kept ||
+	       (tree->is_partial && index->has_begun && start <= index->built_last);
+}
+
 static void
 give_up(vmem_t *vmp)
 {
@@ -502,29 +499,47 @@ give_up(vmem_t *vmp)
 	VMEM_COUNT(vmp->vm_kstat.vk_index_lost, 1);
 }
 
-vmem_index_t *
-vmem_index_detach(vmem_t *vmp)
-{
-	vmem_index_t *index = vmp->vm_index;
-
-	vmp->vm_index = NULL;
-	return index;
-}
-
-/* One insertion may split a node at each level and add a root. */
-static bool
-lacks_nodes(const vmem_index_t *index)
+/* One insertion may split a node at each level and add a root, which the next may do again. */
+bool
+vmem_index_lacks(const vmem_index_t *index, u32 n_inserts)
 {
 	u64 n = 0;
 
-	if (PREDICT_TRUE(index->n_free_nodes >= VMEM_INDEX_N_INSERT))
-		return false;
-
 	for (u32 i = 0; i < 2; i++) {
-		if (index->tree[i].is_kept)
-			n += index->tree[i].root ? index->tree[i].root->level + 2u : 1;
+		if (index->tree[i].is_kept || index->tree[i].is_partial)
+			n += index->tree[i].root ? index->tree[i].root->level + 2u + n_inserts
+						 : 1 + n_inserts;
 	}
-	return index->n_free_nodes < n;
+	return index->n_free_nodes < n * n_inserts;
+}
+
+always_inline bool
+lacks_nodes(const vmem_index_t *index)
+{
+	return PREDICT_FALSE(index->n_free_nodes < VMEM_INDEX_N_INSERT) &&
+	       vmem_index_lacks(index, 1);
+}
+
+void
+vmem_index_enter(vmem_index_t *index, tree_t *tree, u64 start, u64 size, u32 tag)
+{
+	if (!has_start(index, tree, start))
+		return;
+	if (tree->order == VMEM_INDEX_BY_ADDR)
+		tree_insert(index, tree, start, size, tag);
+	else
+		tree_insert(index, tree, size, start, tag);
+}
+
+static void
+delete_from(vmem_index_t *index, tree_t *tree, u64 start, u64 size)
+{
+	if (!has_start(index, tree, start))
+		return;
+	if (tree->order == VMEM_INDEX_BY_ADDR)
+		tree_delete(index, tree, start, size);
+	else
+		tree_delete(index, tree, size, start);
 }
 
 void
@@ -536,10 +551,8 @@ vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag)
 		give_up(vmp);
 		return;
 	}
-	if (index->tree[VMEM_INDEX_BY_ADDR].is_kept)
-		tree_insert(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size, tag);
-	if (index->tree[VMEM_INDEX_BY_SIZE].is_kept)
-		tree_insert(index, &index->tree[VMEM_INDEX_BY_SIZE], size, start, tag);
+	vmem_index_enter(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size, tag);
+	vmem_index_enter(index, &index->tree[VMEM_INDEX_BY_SIZE], start, size, tag);
 }
 
 void
@@ -547,10 +560,24 @@ vmem_index_delete(vmem_t *vmp, u64 start, u64 size)
 {
 	vmem_index_t *index = vmp->vm_index;
 
-	if (index->tree[VMEM_INDEX_BY_ADDR].is_kept)
-		tree_delete(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size);
-	if (index->tree[VMEM_INDEX_BY_SIZE].is_kept)
-		tree_delete(index, &index->tree[VMEM_INDEX_BY_SIZE], size, start);
+	delete_from(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size);
+	delete_from(index, &index->tree[VMEM_INDEX_BY_SIZE], start, size);
+}
+
+/* It may come into or out of the part that a tree being built has. */
+static void
+change_in(vmem_index_t *index, tree_t *tree, u64 start, u64 size, u64 new_start, u64 new_size,
+	  u32 tag)
+{
+	if (PREDICT_FALSE(!tree->is_kept &&
+			  !(has_start(index, tree, start) && has_start(index, tree, new_start)))) {
+		delete_from(index, tree, start, size);
+		vmem_index_enter(index, tree, new_start, new_size, tag);
+	} else if (tree->order == VMEM_INDEX_BY_ADDR) {
+		change_by_addr(tree, start, size, new_start, new_size, tag);
+	} else {
+		change_by_size(index, tree, size, start, new_size, new_start, tag);
+	}
 }
 
 void
@@ -562,204 +589,8 @@ vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size,
 		give_up(vmp);
 		return;
 	}
-	if (index->tree[VMEM_INDEX_BY_ADDR].is_kept)
-		change_by_addr(&index->tree[VMEM_INDEX_BY_ADDR], start, size, new_start, new_size,
-			       tag);
-	if (index->tree[VMEM_INDEX_BY_SIZE].is_kept)
-		change_by_size(index, &index->tree[VMEM_INDEX_BY_SIZE], size, start, new_size,
-			       new_start, tag);
-}
-
-/* ---- memory ---- */
-
-/* Arena locked. */
-static void
-add_chunk(vmem_index_t *index, void *chunk)
-{
-	node_t *node = (node_t *)((u8 *)chunk + CLIB_CACHE_LINE_BYTES);
-
-	*(void **)chunk = index->chunks;
-	index->chunks = chunk;
-	index->n_nodes += N_NODES_PER_CHUNK;
-	for (u32 i = 0; i < N_NODES_PER_CHUNK; i++)
-		node_put(index, &node[i]);
-}
-
-/* No lock held. */
-static void *
-fetch_chunk(void)
-{
-	vmem_request_t request = { .size = CHUNK_BYTES,
-				   .max = ~(uword)0,
-				   .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
-	uword addr = 0;
-	int error;
-
-	/* vmem's own arenas walk: an index of theirs would be made of themselves. */
-	if (vmem_n_nested || vmem_internal_arena == NULL)
-		return NULL;
-	request.align = clib_max(vmem_internal_arena->vm_quantum, (size_t)CLIB_CACHE_LINE_BYTES);
-	vmem_n_nested++;
-	error = vmem_core_alloc(vmem_internal_arena, &request, &addr);
-	vmem_n_nested--;
-	return error ? NULL : uword_to_pointer(addr, void *);
-}
-
-static void
-free_chunk(void *chunk)
-{
-	if (vmem_internal_arena == NULL)
-		return;
-	vmem_n_nested++;
-	vmem_core_free(vmem_internal_arena, pointer_to_uword(chunk), CHUNK_BYTES, VMEM_REQUEST_X,
-		       NULL);
-	vmem_n_nested--;
-}
-
-void
-vmem_index_free(vmem_index_t *dead)
-{
-	while (dead) {
-		vmem_index_t *next = dead->next_dead;
-		void *chunk = dead->chunks;
-
-		/* The index itself lies in the chunk that was linked first. */
-		while (chunk) {
-			void *after = *(void **)chunk;
-
-			free_chunk(chunk);
-			chunk = after;
-		}
-		dead = next;
-	}
-}
-
-void
-vmem_index_restock(vmem_t *vmp)
-{
-	void *chunk = fetch_chunk();
-
-	if (chunk == NULL)
-		return;
-	vmem_lock(&vmp->vm_lock);
-	if (vmem_index_is_short(vmp)) {
-		add_chunk(vmp->vm_index, chunk);
-		chunk = NULL;
-	}
-	vmem_unlock(&vmp->vm_lock);
-	if (chunk)
-		free_chunk(chunk);
-}
-
-/* ---- build ---- */
-
-/* Arena locked. */
-static void
-fill_tree(vmem_t *vmp, tree_t *tree)
-{
-	u32 span = 0;
-
-	tree->is_kept = 1;
-	while ((span = vmem_span_next(vmp, span)) != 0) {
-		u32 end = vmem_tag(span)->vs_kprev;
-
-		for (u32 i = vmem_tag(span)->vs_anext; i != end; i = vmem_tag(i)->vs_anext) {
-			const vmem_seg_t *t = vmem_tag(i);
-
-			if (vmem_tag_type(t) != VMEM_TAG_FREE)
-				continue;
-			if (tree->order == VMEM_INDEX_BY_ADDR)
-				tree_insert(vmp->vm_index, tree, t->vs_start, vmem_seg_bytes(t), i);
-			else
-				tree_insert(vmp->vm_index, tree, vmem_seg_bytes(t), t->vs_start, i);
-		}
-	}
-}
-
-/* Nodes that two trees of n entries take at worst, splits leaving each half full. */
-static u64
-n_nodes_of_build(u64 n)
-{
-	return 2 * (n / (VMEM_INDEX_N / 2) + n / 24 + VMEM_INDEX_MAX_LEVEL);
-}
-
-/* A list of chunks with room for so many nodes; NULL when memory is short. */
-static void *
-fetch_chunks(u64 n_nodes)
-{
-	void *chunks = NULL;
-
-	for (u64 n = 0; n < n_nodes; n += N_NODES_PER_CHUNK) {
-		void *chunk = fetch_chunk();
-
-		if (chunk == NULL) {
-			while (chunks) {
-				void *next = *(void **)chunks;
-
-				free_chunk(chunks);
-				chunks = next;
-			}
-			return NULL;
-		}
-		*(void **)chunk = chunks;
-		chunks = chunk;
-	}
-	return chunks;
-}
-
-/* Arena locked.  The index lives in its first chunk's first node. */
-static void
-take_chunks(vmem_t *vmp, void *chunks)
-{
-	while (chunks) {
-		void *next = *(void **)chunks;
-
-		if (vmp->vm_index == NULL) {
-			vmem_index_t *index =
-				(vmem_index_t *)((u8 *)chunks + CLIB_CACHE_LINE_BYTES);
-			node_t *node = (node_t *)index;
-
-			STATIC_ASSERT(sizeof(vmem_index_t) <= sizeof(node_t), "fits a node");
-			memset(index, 0, sizeof(*index));
-			index->tree[VMEM_INDEX_BY_SIZE].order = VMEM_INDEX_BY_SIZE;
-			index->chunks = chunks;
-			*(void **)chunks = NULL;
-			for (u32 i = 1; i < N_NODES_PER_CHUNK; i++)
-				node_put(index, &node[i]);
-			index->n_nodes = N_NODES_PER_CHUNK - 1;
-			vmp->vm_index = index;
-		} else {
-			add_chunk(vmp->vm_index, chunks);
-		}
-		chunks = next;
-	}
-}
-
-int
-vmem_index_build(vmem_t *vmp, u32 orders)
-{
-	u64 n_nodes = n_nodes_of_build(vmp->vm_n_free);
-	void *chunks;
-
-	if (vmem_n_nested)
-		return -ENOMEM;
-	vmem_unlock(&vmp->vm_lock);
-	chunks = fetch_chunks(n_nodes);
-	vmem_lock(&vmp->vm_lock);
-	if (chunks == NULL)
-		return -ENOMEM;
-	take_chunks(vmp, chunks);
-	/* It may have grown meanwhile; and another thread may have built them. */
-	if (vmp->vm_index->n_free_nodes < n_nodes_of_build(vmp->vm_n_free))
-		return -ENOMEM;
-	for (u32 order = 0; order < 2; order++) {
-		tree_t *tree = &vmp->vm_index->tree[order];
-
-		if ((orders >> order & 1) && !tree->is_kept)
-			fill_tree(vmp, tree);
-	}
-	VMEM_COUNT(vmp->vm_kstat.vk_index_builds, 1);
-	return 0;
+	change_in(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size, new_start, new_size, tag);
+	change_in(index, &index->tree[VMEM_INDEX_BY_SIZE], start, size, new_start, new_size, tag);
 }
 
 /* ---- check ---- */
@@ -800,6 +631,23 @@ check_bound(const tree_t *tree, const vmem_index_cursor_t *c, u64 key_before, u6
 	return NULL;
 }
 
+/* Free segments that a tree has which is being built. */
+static u64
+n_begun(vmem_t *vmp)
+{
+	const vmem_index_t *index = vmp->vm_index;
+	u64 n = 0;
+
+	for (u32 i = vmem_tag(vmp->vm_seg0)->vs_anext; i != vmp->vm_seg0;
+	     i = vmem_tag(i)->vs_anext) {
+		const vmem_seg_t *t = vmem_tag(i);
+
+		n += vmem_tag_type(t) == VMEM_TAG_FREE && index->has_begun &&
+		     t->vs_start <= index->built_last;
+	}
+	return n;
+}
+
 static const char *
 check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
 {
@@ -807,6 +655,8 @@ check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
 	u64 n = 0, key = 0, aux = 0;
 	const char *what;
 
+	if (!tree->is_kept)
+		n_free = n_begun(vmp);
 	if (tree->n != n_free)
 		return "has another number of segments than the lists";
 	vmem_index_seek(tree, 0, 0, &c);
@@ -841,9 +691,9 @@ vmem_index_check(vmem_t *vmp, u64 n_free)
 	const char *what = NULL;
 
 	for (u32 order = 0; order < 2 && !what; order++) {
-		const tree_t *tree = vmem_index_tree(vmp, (vmem_index_order_t)order);
+		const tree_t *tree = vmp->vm_index ? &vmp->vm_index->tree[order] : NULL;
 
-		if (tree)
+		if (tree && (tree->is_kept || tree->is_partial))
 			what = check_tree(vmp, tree, n_free);
 	}
 	return what;

@@ -6,11 +6,12 @@
  *                            found in one descent and at most one more
  *   by_size  (size, start)   ordered by size and then by start: best fit is a lower bound
  *
- * A tree is built when a request first needs it in an arena with more free segments than a short
- * walk covers, and kept up from then on; an arena that only ever sees instant fit has none and
- * pays one predictable test for each change of a free segment.  Nodes are side storage, six cache
- * lines with fifteen entries each, so a million free segments are five levels of which the upper
- * three stay cached (Comer, "The Ubiquitous B-Tree", 1979; augmentation: CLRS, 14).
+ * A tree is begun when a request first needs it in an arena with more free segments than a short
+ * walk covers: each operation enters a few segments, in address order, so that none waits for a
+ * million of them; and it is kept up from then on.  An arena that only ever sees instant fit has
+ * none and pays one predictable test for each change of a free segment.  Nodes are side storage,
+ * six cache lines with fifteen entries each, so a million free segments are five levels of which
+ * the upper three stay cached (Comer, "The Ubiquitous B-Tree", 1979; augmentation: CLRS, 14).
  *
  * Memory: from vmem_internal_arena, never under a lock.  When there is none the trees are given up
  * and requests walk until they can be built again, so freeing never needs memory.
@@ -36,6 +37,14 @@ typedef struct vmem_index_node {
 
 STATIC_ASSERT_SIZEOF(vmem_index_node_t, 384);
 
+/** A place in the ring that stays while segments come and go: the next segment begins at cursor or
+ *  after it and comes after hint.  Linked into vm_walkers. */
+typedef struct vmem_walker {
+	struct vmem_walker *next;
+	u64 cursor;
+	u32 hint;
+} vmem_walker_t;
+
 typedef enum {
 	VMEM_INDEX_BY_ADDR = 0, /* key start, aux size */
 	VMEM_INDEX_BY_SIZE = 1, /* key size, aux start */
@@ -44,7 +53,8 @@ typedef enum {
 typedef struct {
 	vmem_index_node_t *root; /* NULL: empty */
 	u64 n;
-	u8 is_kept; /* built, and kept up since */
+	u8 is_kept;    /* built, and kept up since */
+	u8 is_partial; /* being built: has the segments that begin at or before built_last */
 	vmem_index_order_t order;
 } vmem_index_tree_t;
 
@@ -54,6 +64,10 @@ typedef struct vmem_index {
 	u64 n_free_nodes, n_nodes;
 	void *chunks; /* the first word of a chunk links the next */
 	struct vmem_index *next_dead;
+	/* While a tree is being built: how far. */
+	vmem_walker_t place;
+	u64 built_last;
+	u8 is_building, has_begun;
 	u8 is_used; /* since vmem_vacate() looked */
 } vmem_index_t;
 
@@ -98,6 +112,17 @@ vmem_index_tag(const vmem_index_cursor_t *c)
 	return (u32)c->node[0]->tag[c->at[0]];
 }
 
+always_inline void
+vmem_index_node_put(vmem_index_t *index, vmem_index_node_t *node)
+{
+	node->child[0] = index->free_nodes;
+	index->free_nodes = node;
+	index->n_free_nodes++;
+}
+
+/** Enter a segment into a tree that has, or is to have, what begins there. */
+void vmem_index_enter(vmem_index_t *index, vmem_index_tree_t *tree, u64 start, u64 size, u32 tag);
+
 /** A free segment came, went, or changed in place among its neighbours. */
 void vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag);
 void vmem_index_delete(vmem_t *vmp, u64 start, u64 size);
@@ -110,25 +135,50 @@ vmem_index_tree(const vmem_t *vmp, vmem_index_order_t order)
 								   : NULL;
 }
 
-/** Build the trees of a mask of 1 << order.  The lock is dropped and taken again.
- *  @return 0; -ENOMEM, and what was there stays. */
+/* Segments that an operation enters into a tree that is being built, and tags it looks at. */
+#define VMEM_INDEX_N_ABSORB 16
+#define VMEM_INDEX_N_ABSORB_STEPS 64
+
+/** See that the trees of a mask of 1 << order are there or coming: each operation enters a few
+ *  segments.  The lock is dropped and taken again.
+ *  @return 0 they are there; -EAGAIN they are coming; -ENOMEM */
+int vmem_index_begin(vmem_t *vmp, u32 orders);
+/** Enter up to n segments, as far as there are nodes. */
+void vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps);
+/** The same to the end: linear.  @return 0 or -ENOMEM */
 int vmem_index_build(vmem_t *vmp, u32 orders);
 
 /* Nodes that one insertion into both trees takes at most: a split at each level, and a root. */
 #define VMEM_INDEX_N_INSERT (2 * (VMEM_INDEX_MAX_LEVEL + 2))
 
+/** Whether there are fewer nodes than so many insertions into the trees as they are may take. */
+bool vmem_index_lacks(const vmem_index_t *index, u32 n_inserts);
+
 /** Nodes are fewer than one operation may take, which may insert twice: restock once unlocked. */
 always_inline bool
 vmem_index_is_short(const vmem_t *vmp)
 {
-	return vmp->vm_index && vmp->vm_index->n_free_nodes < 2 * VMEM_INDEX_N_INSERT;
+	return vmp->vm_index && vmp->vm_index->n_free_nodes < 2 * VMEM_INDEX_N_INSERT &&
+	       vmem_index_lacks(vmp->vm_index, 2);
+}
+
+always_inline bool
+vmem_index_is_building(const vmem_t *vmp)
+{
+	return vmp->vm_index && vmp->vm_index->is_building;
 }
 
 /** Fetch a chunk of nodes.  No lock held. */
 void vmem_index_restock(vmem_t *vmp);
 
-/** Give the memory of indexes that were given up back.  No lock held. */
+/** Give the memory of an index that was detached back.  No lock held. */
 void vmem_index_free(vmem_index_t *dead);
+/** Give chunks that were kept back to vmem_internal_arena.  @return bytes.  No lock held. */
+uword vmem_index_trim(void);
+/** One chunk of those that were given up, to be kept or freed once unlocked: all at once would be
+ *  a pause.  NULL: there is none. */
+void *vmem_index_dead_chunk(vmem_t *vmp);
+void vmem_index_free_chunk(void *chunk);
 /** Detach both trees, for vmem_index_free(). */
 vmem_index_t *vmem_index_detach(vmem_t *vmp);
 

@@ -270,6 +270,7 @@ vmem_reap(void)
 		return;
 	vmem_foreach_arena(vacate, NULL);
 	vmem_hash_trim();
+	vmem_index_trim();
 	/* Giving anything back leaves the arenas it came through with tags: those go next. */
 	do
 		vmem_foreach_arena(give_surplus, NULL);

@@ -233,7 +233,7 @@ typedef struct {
 typedef struct {
 	vmem_tag_index_t *hash_block; /* used no more */
 	uword addr, size;             /* goes back to the source; size 0: nothing does */
-	vmem_index_t *dead_index;
+	void *dead_chunk;             /* of an index that was given up */
 	u8 wants_part, wants_nodes;
 	u8 has_room; /* whoever imports from here may ask again */
 } vmem_after_t;
@@ -380,6 +380,25 @@ vmem_t *vmem_init_once(const char *parent_name, size_t parent_quantum, vmem_allo
 int vmem_source_import(vmem_t *vmp, uword *size, uword align, u32 request_flags, uword *addr);
 void vmem_source_export(vmem_t *vmp, uword addr, uword size);
 
+/* ---- blocks that hashes and indexes are made of (blocks.c) ---- */
+
+#define VMEM_BLOCK_BYTES KiB(16)
+
+typedef enum {
+	VMEM_BLOCK_HASH,
+	VMEM_BLOCK_INDEX,
+	VMEM_N_BLOCK_KINDS,
+} vmem_block_kind_t;
+
+/** A block that is there already; undefined contents.  @return NULL for none */
+void *vmem_block_take(vmem_block_kind_t kind);
+/** Keep one for the next who needs it. */
+void vmem_block_keep(vmem_block_kind_t kind, void *block);
+/** The same for one that was there from the start.  @return whether it is one */
+bool vmem_block_keep_static(void *block);
+/** One that was kept and is not from the start, to be given back. */
+void *vmem_block_take_kept(vmem_block_kind_t kind);
+
 /* ---- hash of allocated segments ---- */
 
 /* Buckets that one operation splits or joins at most: more than the one that keeps up, so that
@@ -466,7 +485,7 @@ vmem_hash_is_out_of_range(const vmem_t *vmp)
 
 /** Split or join a bucket or two.  Arena locked.
  *  @param[out] wants_part  nothing can be split before vmem_hash_add_part()
- *  @return a block that is used no more, for vmem_hash_put_block() once unlocked; or NULL */
+ *  @return a block that is used no more, to be kept once unlocked; or NULL */
 vmem_tag_index_t *vmem_hash_step(vmem_t *vmp, u8 *wants_part);
 
 /** Fetch the next part and put it in place.  No lock held. */
@@ -475,8 +494,6 @@ void vmem_hash_add_part(vmem_t *vmp);
 void vmem_hash_serve_pending(void);
 
 void vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets);
-/** Keep a block for the next table that grows. */
-void vmem_hash_put_block(vmem_tag_index_t *block);
 /** Parts smaller than a block that a smaller table left.  No lock held. */
 void vmem_hash_free_unused(vmem_t *vmp);
 /** Give such blocks back to vmem_hash_arena.  @return bytes.  No lock held. */
@@ -487,14 +504,6 @@ u64 vmem_hash_table_bytes(const vmem_t *vmp);
 void vmem_hash_free_table(vmem_t *vmp);
 
 /* ---- segments ---- */
-
-/** A reentrant walk's place: the next segment begins at cursor or after it and comes after hint
- *  in the ring. */
-typedef struct vmem_walker {
-	struct vmem_walker *next;
-	u64 cursor;
-	u32 hint;
-} vmem_walker_t;
 
 /** The last span that starts at or below addr, 0 for none. */
 u32 vmem_span_below(vmem_t *vmp, uword addr, u64 *n_steps);
@@ -528,6 +537,8 @@ bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
 
 /* So few free segments are walked without an index. */
 #define VMEM_WALK_MAX 32
+/* So many while an index is being built: some ten microseconds. */
+#define VMEM_WALK_LONG 512
 /* No tag's number. */
 #define VMEM_FIT_WANTS_INDEX (~0u)
 
@@ -536,7 +547,10 @@ bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
  *          only an index named in s->wants or a long walk could tell. */
 u32 vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr);
 
-/** The same for a size alone.  @return 0 as well where an index would have to be made */
+/** A segment that is certain to fit whatever the policy, in constant time.  The search has no
+ *  bounds.  @return 0 for none */
+u32 vmem_fit_certain(vmem_t *vmp, const vmem_search_t *s, uword *addr);
+/** vmem_fit() for a size alone.  @return 0 as well where an index would have to be made */
 u32 vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy);
 
 /** By walking all the lists that may have it (fit_walk.c). */

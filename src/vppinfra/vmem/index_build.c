@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the trees' memory comes from, and how a tree comes to be beside a million segments without
+ * anybody waiting for it: an operation enters a few, in address order, and what is behind the place
+ * reached is kept up like a tree that is whole. */
+#include "vmem_impl.h"
+
+/* A chunk of nodes is a block; its first 64 bytes hold the link. */
+#define CHUNK_BYTES VMEM_BLOCK_BYTES
+#define N_NODES_PER_CHUNK ((CHUNK_BYTES - CLIB_CACHE_LINE_BYTES) / sizeof(vmem_index_node_t))
+
+typedef vmem_index_node_t node_t;
+typedef vmem_index_tree_t tree_t;
+
+/* ---- memory ---- */
+
+/* Arena locked. */
+static void
+add_chunk(vmem_index_t *index, void *chunk)
+{
+	node_t *node = (node_t *)((u8 *)chunk + CLIB_CACHE_LINE_BYTES);
+
+	*(void **)chunk = index->chunks;
+	index->chunks = chunk;
+	index->n_nodes += N_NODES_PER_CHUNK;
+	for (u32 i = 0; i < N_NODES_PER_CHUNK; i++)
+		vmem_index_node_put(index, &node[i]);
+}
+
+/* No lock held. */
+static void *
+fetch_chunk(void)
+{
+	vmem_request_t request = { .size = CHUNK_BYTES,
+				   .max = ~(uword)0,
+				   .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+	uword addr = 0;
+	void *chunk;
+	int error;
+
+	/* vmem's own arenas walk: an index of theirs would be made of themselves. */
+	if (vmem_n_nested || vmem_internal_arena == NULL)
+		return NULL;
+	chunk = vmem_block_take(VMEM_BLOCK_INDEX);
+	if (chunk)
+		return chunk;
+	request.align = clib_max(vmem_internal_arena->vm_quantum, (size_t)CLIB_CACHE_LINE_BYTES);
+	vmem_n_nested++;
+	error = vmem_core_alloc(vmem_internal_arena, &request, &addr);
+	vmem_n_nested--;
+	return error ? NULL : uword_to_pointer(addr, void *);
+}
+
+void
+vmem_index_free_chunk(void *chunk)
+{
+	if (vmem_internal_arena == NULL || vmem_block_keep_static(chunk))
+		return;
+	vmem_n_nested++;
+	vmem_core_free(vmem_internal_arena, pointer_to_uword(chunk), CHUNK_BYTES, VMEM_REQUEST_X,
+		       NULL);
+	vmem_n_nested--;
+}
+
+void
+vmem_index_free(vmem_index_t *dead)
+{
+	while (dead) {
+		vmem_index_t *next = dead->next_dead;
+		void *chunk = dead->chunks;
+
+		/* The index itself lies in the chunk that was linked first. */
+		while (chunk) {
+			void *after = *(void **)chunk;
+
+			vmem_index_free_chunk(chunk);
+			chunk = after;
+		}
+		dead = next;
+	}
+}
+
+uword
+vmem_index_trim(void)
+{
+	uword n_bytes = 0;
+	void *chunk;
+
+	while ((chunk = vmem_block_take_kept(VMEM_BLOCK_INDEX)) != NULL) {
+		vmem_index_free_chunk(chunk);
+		n_bytes += CHUNK_BYTES;
+	}
+	return n_bytes;
+}
+
+void *
+vmem_index_dead_chunk(vmem_t *vmp)
+{
+	vmem_index_t *dead = vmp->vm_index_dead;
+	void *chunk = dead ? dead->chunks : NULL;
+
+	if (dead == NULL)
+		return NULL;
+	/* The index itself lies in the last. */
+	if (*(void **)chunk)
+		dead->chunks = *(void **)chunk;
+	else
+		vmp->vm_index_dead = dead->next_dead;
+	return chunk;
+}
+
+void
+vmem_index_restock(vmem_t *vmp)
+{
+	void *chunk = fetch_chunk();
+
+	if (chunk == NULL)
+		return;
+	vmem_lock(&vmp->vm_lock);
+	if (vmem_index_is_short(vmp)) {
+		add_chunk(vmp->vm_index, chunk);
+		chunk = NULL;
+	}
+	vmem_unlock(&vmp->vm_lock);
+	if (chunk)
+		vmem_index_free_chunk(chunk);
+}
+
+/* ---- build ---- */
+
+/* All nodes of a tree that is begun anew: the last child first. */
+static void
+free_nodes_below(vmem_index_t *index, node_t *root)
+{
+	node_t *path[VMEM_INDEX_MAX_LEVEL];
+	u32 level = root->level;
+
+	path[level] = root;
+	for (;;) {
+		node_t *node = path[level];
+
+		if (level > 0 && node->n) {
+			path[--level] = node->child[--node->n];
+			continue;
+		}
+		vmem_index_node_put(index, node);
+		if (node == root)
+			return;
+		level++;
+	}
+}
+
+/* The place in the ring is no longer needed. */
+static void
+end_building(vmem_t *vmp, vmem_index_t *index)
+{
+	struct vmem_walker **link = &vmp->vm_walkers;
+
+	if (!index->is_building)
+		return;
+	index->is_building = 0;
+	while (*link && *link != &index->place)
+		link = &(*link)->next;
+	if (*link)
+		*link = index->place.next;
+}
+
+vmem_index_t *
+vmem_index_detach(vmem_t *vmp)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	if (index)
+		end_building(vmp, index);
+	vmp->vm_index = NULL;
+	return index;
+}
+
+/* Arena locked.  The index lives in its first chunk's first node. */
+static void
+start_index(vmem_t *vmp, void *chunk)
+{
+	vmem_index_t *index = (vmem_index_t *)((u8 *)chunk + CLIB_CACHE_LINE_BYTES);
+	node_t *node = (node_t *)index;
+
+	STATIC_ASSERT(sizeof(vmem_index_t) <= sizeof(node_t), "fits a node");
+	memset(index, 0, sizeof(*index));
+	index->tree[VMEM_INDEX_BY_SIZE].order = VMEM_INDEX_BY_SIZE;
+	index->chunks = chunk;
+	*(void **)chunk = NULL;
+	for (u32 i = 1; i < N_NODES_PER_CHUNK; i++)
+		vmem_index_node_put(index, &node[i]);
+	index->n_nodes = N_NODES_PER_CHUNK - 1;
+	vmp->vm_index = index;
+}
+
+/* From the anchor on, with those of the trees that are not there.  What a tree was being built for
+ * is begun anew when another is wanted, too. */
+static void
+start_building(vmem_t *vmp, u32 orders)
+{
+	vmem_index_t *index = vmp->vm_index;
+	u32 n_new = 0;
+
+	for (u32 order = 0; order < 2; order++) {
+		tree_t *tree = &index->tree[order];
+
+		if ((orders >> order & 1) && !tree->is_kept && !tree->is_partial) {
+			tree->is_partial = 1;
+			n_new++;
+		}
+	}
+	if (n_new == 0)
+		return;
+	for (u32 order = 0; order < 2; order++) {
+		tree_t *tree = &index->tree[order];
+
+		if (tree->is_partial && tree->root) {
+			free_nodes_below(index, tree->root);
+			tree->root = NULL;
+			tree->n = 0;
+		}
+	}
+	if (!index->is_building) {
+		index->is_building = 1;
+		index->place.next = vmp->vm_walkers;
+		vmp->vm_walkers = &index->place;
+	}
+	index->place.hint = vmp->vm_seg0;
+	index->has_begun = 0;
+}
+
+static void
+finish_building(vmem_t *vmp)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	end_building(vmp, index);
+	for (u32 order = 0; order < 2; order++) {
+		if (index->tree[order].is_partial) {
+			index->tree[order].is_partial = 0;
+			index->tree[order].is_kept = 1;
+		}
+	}
+	VMEM_COUNT(vmp->vm_kstat.vk_index_builds, 1);
+}
+
+void
+vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	while (n && n_steps-- && index->is_building && !vmem_index_is_short(vmp)) {
+		u32 i = vmem_tag(index->place.hint)->vs_anext;
+		const vmem_seg_t *t = vmem_tag(i);
+		vmem_tag_type_t type = vmem_tag_type(t);
+		u64 start = t->vs_start, size;
+
+		if (i == vmp->vm_seg0) {
+			finish_building(vmp);
+			return;
+		}
+		index->place.hint = i;
+		/* Behind the place: it came or grew since, and was entered then. */
+		if ((type != VMEM_TAG_FREE && type != VMEM_TAG_ALLOC) ||
+		    (index->has_begun && start <= index->built_last))
+			continue;
+		size = vmem_seg_bytes(t);
+		index->has_begun = 1;
+		index->built_last = start + size - 1;
+		if (type == VMEM_TAG_ALLOC)
+			continue;
+		n--;
+		for (u32 order = 0; order < 2; order++) {
+			if (index->tree[order].is_partial)
+				vmem_index_enter(index, &index->tree[order], start, size, i);
+		}
+	}
+}
+
+int
+vmem_index_begin(vmem_t *vmp, u32 orders)
+{
+	void *chunk;
+
+	if (vmem_n_nested)
+		return -ENOMEM;
+	if (vmp->vm_index == NULL || vmem_index_is_short(vmp)) {
+		vmem_unlock(&vmp->vm_lock);
+		chunk = fetch_chunk();
+		vmem_lock(&vmp->vm_lock);
+		/* Another thread may have been as quick; then there are a few nodes more. */
+		if (chunk && vmp->vm_index)
+			add_chunk(vmp->vm_index, chunk);
+		else if (chunk)
+			start_index(vmp, chunk);
+	}
+	if (vmp->vm_index == NULL)
+		return -ENOMEM;
+	start_building(vmp, orders);
+	if (vmp->vm_index->is_building && vmem_index_is_short(vmp))
+		return -ENOMEM;
+	vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);
+	return vmp->vm_index->is_building ? -EAGAIN : 0;
+}
+
+int
+vmem_index_build(vmem_t *vmp, u32 orders)
+{
+	int error;
+
+	while ((error = vmem_index_begin(vmp, orders)) == -EAGAIN)
+		vmem_index_absorb(vmp, ~0u, ~0u);
+	return error;
+}
