@@ -4,14 +4,17 @@
  * Method: an arena of addresses that nobody touches, quantum 64, and beside it glibc's malloc,
  * which a user would take instead where the resource is memory.  Neither's memory is written by
  * the benchmark.  All in the same rounds:
- *   - pair: one segment of 256 bytes, taken and freed: the floor under every other figure;
+ *   - pair: one segment of 256 bytes, taken and freed: the floor under every other figure; in an
+ *     empty arena of 64 GiB, where what is left is of another power of two, and beside a live one;
  *   - fill, free: n segments taken one after the other; then all freed in an order unlike that;
  *   - replace: n live segments of 64 to 1024 bytes, log-uniform; an operation frees a random one
  *     and takes another size, by each policy.  The choices are made beforehand, the same for all;
  *   - align: 2 MiB at a phase of 64 KiB, among so many live ones, taken and freed;
  *   - range: 100 000 holes of 64 to 1024 bytes; a request with minaddr and maxaddr that name a
  *     twentieth of them, which has room for it (hit) or not (miss), by each policy;
- *   - pause: fill to a million and free of all, each call timed by itself.  What the engine causes
+ *   - pause: fill to a million and free of all, and the first request that names a policy in an
+ *     arena of a million segments and those that follow it, each call timed by itself, beside as
+ *     many stores.  What the engine causes
  *     it causes in every round, at the same call; what the machine does, it does anywhere: so a
  *     call's time is its least of all rounds, and what is shown is the greatest of those, and
  *     which share of calls is above what;
@@ -176,7 +179,7 @@ new_arena(void)
 			   VM_NOSLEEP);
 }
 
-static live_t instant, best, next, glibc;
+static live_t instant, beside, best, next, glibc;
 
 static bench_case_t pair_cases[] = {
 	{ .name = "empty", .fn = nothing, .n_ops = N_PAIRS },
@@ -184,6 +187,11 @@ static bench_case_t pair_cases[] = {
 	  .params = "size=256 policy=instant",
 	  .fn = vmem_pairs,
 	  .arg = &instant,
+	  .n_ops = N_PAIRS },
+	{ .name = "vmem_pair",
+	  .params = "size=256 policy=instant beside=1",
+	  .fn = vmem_pairs,
+	  .arg = &beside,
 	  .n_ops = N_PAIRS },
 	{ .name = "vmem_pair",
 	  .params = "size=256 policy=best",
@@ -207,9 +215,13 @@ static void
 run_pairs(void)
 {
 	instant = (live_t){ new_arena(), VM_NOSLEEP };
+	beside = (live_t){ new_arena(), VM_NOSLEEP };
 	best = (live_t){ new_arena(), VM_NOSLEEP | VM_BESTFIT };
 	next = (live_t){ new_arena(), VM_NOSLEEP | VM_NEXTFIT };
+	vmem_alloc(beside.arena, 64, VM_NOSLEEP);
 	bench_run(pair_cases, ARRAY_LEN(pair_cases), N_ROUNDS);
+	vmem_free(beside.arena, (void *)(1ull << 40), 64);
+	vmem_destroy(beside.arena);
 	vmem_destroy(instant.arena);
 	vmem_destroy(best.arena);
 	vmem_destroy(next.arena);
@@ -493,8 +505,8 @@ static void
 print_pauses(const char *what, u32 *least, u32 n)
 {
 	qsort(least, n, sizeof(least[0]), compare_u32);
-	printf("vmem_pause %s segments=%u rounds=%u ns_median=%u ns_p99=%u ns_p999=%u ns_max=%u\n",
-	       what, n, N_PAUSE_ROUNDS, least[n / 2], least[n - n / 100], least[n - n / 1000],
+	printf("vmem_pause %s n=%u rounds=%u ns_median=%u ns_p99=%u ns_p999=%u ns_max=%u\n", what,
+	       n, N_PAUSE_ROUNDS, least[n / 2], least[n - n / 100], least[n - n / 1000],
 	       least[n - 1]);
 }
 
@@ -538,6 +550,81 @@ run_pauses(u32 n, const char *policy, int vmflag)
 	return 0;
 }
 
+/* ---- first use of a policy ---- */
+
+#define N_FIRST_CALLS (1 << 17)
+
+/* A million segments, each second one freed, and instant fit until then: the first request that
+ * names a policy, and those after it, while the index comes. */
+static int
+run_first_use(u32 n, const char *policy, int vmflag)
+{
+	void **addr = calloc(n, sizeof(*addr));
+	char what[64];
+
+	least_ns[0] = malloc(N_FIRST_CALLS * sizeof(u32));
+	if (!addr || !least_ns[0])
+		return 1;
+	memset(least_ns[0], 0xff, N_FIRST_CALLS * sizeof(u32));
+	for (u32 round = 0; round < N_PAUSE_ROUNDS; round++) {
+		vmem_t *arena = new_arena();
+		u64 before, after;
+
+		for (u32 i = 0; i < n; i++)
+			addr[i] = vmem_alloc(arena, 256, VM_NOSLEEP);
+		for (u32 i = 0; i < n; i += 2)
+			vmem_free(arena, addr[i], 256);
+		before = bench_ns();
+		for (u32 i = 0; i < N_FIRST_CALLS; i += 2) {
+			void *p = vmem_alloc(arena, 256, VM_NOSLEEP | vmflag);
+
+			after = bench_ns();
+			note_least(&least_ns[0][i], before, after);
+			vmem_free(arena, p, 256);
+			before = bench_ns();
+			note_least(&least_ns[0][i + 1], after, before);
+		}
+		if (arena->vm_kstat.vk_index_builds != 1)
+			printf("# policy=%s: the index is not there yet\n", policy);
+		for (u32 i = 1; i < n; i += 2)
+			vmem_free(arena, addr[i], 256);
+		vmem_destroy(arena);
+		vmem_reap();
+	}
+	printf("vmem_pause first_request policy=%s segments=%u ns=%u\n", policy, n, least_ns[0][0]);
+	snprintf(what, sizeof(what), "first_use policy=%s calls=%u", policy, N_FIRST_CALLS);
+	print_pauses(what, least_ns[0], N_FIRST_CALLS);
+	free(addr);
+	free(least_ns[0]);
+	return 0;
+}
+
+/* What the machine itself does to anybody: as many calls that store 64 bytes, timed alike. */
+static int
+run_machine_pauses(u32 n)
+{
+	static u64 words[8];
+
+	least_ns[0] = malloc(n * sizeof(u32));
+	if (!least_ns[0])
+		return 1;
+	memset(least_ns[0], 0xff, n * sizeof(u32));
+	for (u32 round = 0; round < N_PAUSE_ROUNDS; round++) {
+		u64 before = bench_ns(), after;
+
+		for (u32 i = 0; i < n; i++, before = after) {
+			for (u32 k = 0; k < ARRAY_LEN(words); k++)
+				words[k] += i;
+			bench_keep(words[i % ARRAY_LEN(words)]);
+			after = bench_ns();
+			note_least(&least_ns[0][i], before, after);
+		}
+	}
+	print_pauses("peer=stores", least_ns[0], n);
+	free(least_ns[0]);
+	return 0;
+}
+
 int
 main(void)
 {
@@ -554,6 +641,9 @@ main(void)
 	n_errors += run_aligned(1000);
 	n_errors += run_aligned(100000);
 	n_errors += run_ranges();
+	n_errors += run_machine_pauses(MAX_LIVE);
+	n_errors += run_first_use(MAX_LIVE, "best", VM_BESTFIT);
+	n_errors += run_first_use(MAX_LIVE, "first", VM_FIRSTFIT);
 	n_errors += run_pauses(MAX_LIVE, "instant", 0);
 	n_errors += run_pauses(MAX_LIVE, "best", VM_BESTFIT);
 	return n_errors != 0;

@@ -33,23 +33,29 @@ node_get(vmem_index_t *index, u32 level)
 	return node;
 }
 
-/* Word by word: a gap is a few entries wide, less than calls of memmove() cost. */
+/* Two words at a time: a gap is a few entries wide, less than calls of memmove() cost. */
+typedef u64 two_t __attribute__((vector_size(16), aligned(8), may_alias));
+
 always_inline void
 shift_up(u64 *v, u32 at, u32 n)
 {
-	for (u32 i = n; i > at; i--) {
+	u32 i = n;
+
+	for (; i >= at + 2; i -= 2)
+		*(two_t *)&v[i - 1] = *(const two_t *)&v[i - 2];
+	if (i > at)
 		v[i] = v[i - 1];
-		CLIB_COMPILER_BARRIER();
-	}
 }
 
 always_inline void
 shift_down(u64 *v, u32 at, u32 n)
 {
-	for (u32 i = at; i < n; i++) {
+	u32 i = at;
+
+	for (; i + 2 <= n; i += 2)
+		*(two_t *)&v[i] = *(const two_t *)&v[i + 1];
+	if (i < n)
 		v[i] = v[i + 1];
-		CLIB_COMPILER_BARRIER();
-	}
 }
 
 static void
@@ -161,6 +167,7 @@ tree_insert(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
 		root->aux[0] = node->aux[0];
 		root->child[0] = node;
 		tree->root = root;
+		vmem_index_set_reserve(index);
 		split_child(index, tree, root, 0, key > node->key[VMEM_INDEX_N - 1]);
 		node = root;
 	}
@@ -266,19 +273,19 @@ lower_aux(const path_t *path, u32 level, u32 n_levels, u64 was)
 	}
 }
 
+/* The entry that path leads to, whose aux that is. */
 static void
-tree_delete(vmem_index_t *index, tree_t *tree, u64 key, u64 aux)
+tree_delete_at(vmem_index_t *index, tree_t *tree, const path_t *path, u32 n_levels, u64 aux)
 {
-	path_t path;
-	u32 n_levels = descend(tree, key, aux, &path), level = 1;
+	u32 level = 1;
 
 	tree->n--;
-	close_gap(path.node[0], path.at[0]);
-	while (level <= n_levels && mend_child(index, tree, path.node[level], path.at[level]))
+	close_gap(path->node[0], path->at[0]);
+	while (level <= n_levels && mend_child(index, tree, path->node[level], path->at[level]))
 		level++;
 	/* Where nodes were joined their greatest was counted anew; their ancestors' may be less. */
 	if (tree->order == VMEM_INDEX_BY_ADDR)
-		lower_aux(&path, level, n_levels, aux);
+		lower_aux(path, level, n_levels, aux);
 	while (tree->root->level && tree->root->n == 1) {
 		node_t *root = tree->root;
 
@@ -289,6 +296,15 @@ tree_delete(vmem_index_t *index, tree_t *tree, u64 key, u64 aux)
 		vmem_index_node_put(index, tree->root);
 		tree->root = NULL;
 	}
+}
+
+static void
+tree_delete(vmem_index_t *index, tree_t *tree, u64 key, u64 aux)
+{
+	path_t path;
+	u32 n_levels = descend(tree, key, aux, &path);
+
+	tree_delete_at(index, tree, &path, n_levels, aux);
 }
 
 /* The order of the entries stays, so only bounds and greatests on its way may have to follow. */
@@ -334,10 +350,9 @@ change_by_size(vmem_index_t *index, tree_t *tree, u64 size, u64 start, u64 new_s
 {
 	path_t path;
 	node_t *leaf;
-	u32 at;
+	u32 at, n_levels = descend(tree, size, start, &path);
 	bool is_in_place;
 
-	descend(tree, size, start, &path);
 	leaf = path.node[0];
 	at = path.at[0];
 	if (is_less(new_size, new_start, size, start))
@@ -352,7 +367,7 @@ change_by_size(vmem_index_t *index, tree_t *tree, u64 size, u64 start, u64 new_s
 		leaf->tag[at] = tag;
 		return;
 	}
-	tree_delete(index, tree, size, start);
+	tree_delete_at(index, tree, &path, n_levels, start);
 	tree_insert(index, tree, new_size, new_start, tag);
 }
 
@@ -499,25 +514,22 @@ give_up(vmem_t *vmp)
 	VMEM_COUNT(vmp->vm_kstat.vk_index_lost, 1);
 }
 
-/* One insertion may split a node at each level and add a root, which the next may do again. */
-bool
-vmem_index_lacks(const vmem_index_t *index, u32 n_inserts)
+void
+vmem_index_set_reserve(vmem_index_t *index)
 {
-	u64 n = 0;
+	u32 n = 0;
 
 	for (u32 i = 0; i < 2; i++) {
 		if (index->tree[i].is_kept || index->tree[i].is_partial)
-			n += index->tree[i].root ? index->tree[i].root->level + 2u + n_inserts
-						 : 1 + n_inserts;
+			n += index->tree[i].root ? index->tree[i].root->level + 3u : 2;
 	}
-	return index->n_free_nodes < n * n_inserts;
+	index->n_insert = n;
 }
 
 always_inline bool
 lacks_nodes(const vmem_index_t *index)
 {
-	return PREDICT_FALSE(index->n_free_nodes < VMEM_INDEX_N_INSERT) &&
-	       vmem_index_lacks(index, 1);
+	return index->n_free_nodes < index->n_insert;
 }
 
 void

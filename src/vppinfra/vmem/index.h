@@ -62,6 +62,9 @@ typedef struct vmem_index {
 	vmem_index_tree_t tree[2];
 	vmem_index_node_t *free_nodes; /* through child[0] */
 	u64 n_free_nodes, n_nodes;
+	/* Nodes that one insertion into each tree takes at most: one for a split at each level, and
+	 * two where the root is split. */
+	u32 n_insert;
 	void *chunks; /* the first word of a chunk links the next */
 	struct vmem_index *next_dead;
 	/* While a tree is being built: how far. */
@@ -148,18 +151,14 @@ void vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps);
 /** The same to the end: linear.  @return 0 or -ENOMEM */
 int vmem_index_build(vmem_t *vmp, u32 orders);
 
-/* Nodes that one insertion into both trees takes at most: a split at each level, and a root. */
-#define VMEM_INDEX_N_INSERT (2 * (VMEM_INDEX_MAX_LEVEL + 2))
-
-/** Whether there are fewer nodes than so many insertions into the trees as they are may take. */
-bool vmem_index_lacks(const vmem_index_t *index, u32 n_inserts);
+/** Count n_insert anew: a tree came, or became a level higher. */
+void vmem_index_set_reserve(vmem_index_t *index);
 
 /** Nodes are fewer than one operation may take, which may insert twice: restock once unlocked. */
 always_inline bool
 vmem_index_is_short(const vmem_t *vmp)
 {
-	return vmp->vm_index && vmp->vm_index->n_free_nodes < 2 * VMEM_INDEX_N_INSERT &&
-	       vmem_index_lacks(vmp->vm_index, 2);
+	return vmp->vm_index && vmp->vm_index->n_free_nodes < 2 * vmp->vm_index->n_insert;
 }
 
 always_inline bool

@@ -227,6 +227,7 @@ start_building(vmem_t *vmp, u32 orders)
 	}
 	index->place.hint = vmp->vm_seg0;
 	index->has_begun = 0;
+	vmem_index_set_reserve(index);
 }
 
 static void
@@ -277,28 +278,37 @@ vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps)
 	}
 }
 
-int
-vmem_index_begin(vmem_t *vmp, u32 orders)
+/* Fetch a chunk.  Arena locked, dropped meanwhile: another thread may have been as quick, and then
+ * there are a few nodes more than needed. */
+static void
+fetch_nodes(vmem_t *vmp)
 {
 	void *chunk;
 
+	vmem_unlock(&vmp->vm_lock);
+	chunk = fetch_chunk();
+	vmem_lock(&vmp->vm_lock);
+	if (chunk && vmp->vm_index)
+		add_chunk(vmp->vm_index, chunk);
+	else if (chunk)
+		start_index(vmp, chunk);
+}
+
+int
+vmem_index_begin(vmem_t *vmp, u32 orders)
+{
 	if (vmem_n_nested)
 		return -ENOMEM;
-	if (vmp->vm_index == NULL || vmem_index_is_short(vmp)) {
-		vmem_unlock(&vmp->vm_lock);
-		chunk = fetch_chunk();
-		vmem_lock(&vmp->vm_lock);
-		/* Another thread may have been as quick; then there are a few nodes more. */
-		if (chunk && vmp->vm_index)
-			add_chunk(vmp->vm_index, chunk);
-		else if (chunk)
-			start_index(vmp, chunk);
-	}
 	if (vmp->vm_index == NULL)
+		fetch_nodes(vmp);
+	if (vmp->vm_index)
+		start_building(vmp, orders);
+	if (vmem_index_is_short(vmp))
+		fetch_nodes(vmp);
+	/* It may have been given up while the lock was dropped. */
+	if (vmp->vm_index == NULL || (vmp->vm_index->is_building && vmem_index_is_short(vmp)))
 		return -ENOMEM;
 	start_building(vmp, orders);
-	if (vmp->vm_index->is_building && vmem_index_is_short(vmp))
-		return -ENOMEM;
 	vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);
 	return vmp->vm_index->is_building ? -EAGAIN : 0;
 }
