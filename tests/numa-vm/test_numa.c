@@ -322,7 +322,7 @@ set_up_serves_both_nodes(void)
 		CU_ASSERT_PTR_NOT_NULL_FATAL(heap);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(a);
 		vm_range_get_info(clib_arena_range(a), &info);
-		CU_ASSERT_EQUAL(info.numa_node, node);
+		CU_ASSERT_EQUAL(info.numa_node, (int)node);
 		CU_ASSERT_EQUAL(info.log2_page_size, 21);
 		CU_ASSERT_STRING_EQUAL(info.fallback, "");
 		object = clib_mem_heap_alloc(heap, MiB(3));

@@ -177,10 +177,11 @@ look(kmem_t *k)
 		kmem_grow(k);
 }
 
-/* Value: whether it got an object. */
-static bool
+/* @return 0 it got an object; -ETIMEDOUT; -EDEADLK: those who could have woken it are gone */
+static int
 sleep_until_served(kmem_t *k, kmem_sleeper_t *w, u64 deadline_ns)
 {
+	int error = -ETIMEDOUT;
 	u64 until = ~0ull;
 	bool is_first;
 
@@ -188,7 +189,7 @@ sleep_until_served(kmem_t *k, kmem_sleeper_t *w, u64 deadline_ns)
 		kmem_sleeper_state_t state = state_of(w);
 
 		if (state == KMEM_SERVED)
-			return true;
+			return 0;
 		kmem_slab_lock(k);
 		is_first = k->sleepers == w;
 		/* Somebody may set it again from here on: then there is one look more. */
@@ -197,8 +198,13 @@ sleep_until_served(kmem_t *k, kmem_sleeper_t *w, u64 deadline_ns)
 		else
 			is_first = false;
 		kmem_slab_unlock(k);
-		if (is_first)
+		if (is_first) {
 			look(k);
+			if (state_of(w) != KMEM_SERVED && is_futile(k)) {
+				error = -EDEADLK;
+				break;
+			}
+		}
 		until = is_first ? now_ns() + LOOK_NS : ~0ull;
 		if (deadline_ns)
 			until = clib_min(until, deadline_ns);
@@ -211,13 +217,13 @@ sleep_until_served(kmem_t *k, kmem_sleeper_t *w, u64 deadline_ns)
 		leave(k, w);
 		wake_first(k);
 		kmem_slab_unlock(k);
-		return false;
+		return error;
 	}
 	kmem_slab_unlock(k);
 	/* It was taken out of the queue in time, and will be told in a moment. */
 	while (state_of(w) != KMEM_SERVED)
 		futex_wait(&w->state, KMEM_ASLEEP, now_ns() + LOOK_NS);
-	return true;
+	return 0;
 }
 
 static void
@@ -246,36 +252,35 @@ kmem_sleep(kmem_t *k, void **object, int flags, const void *caller)
 				.cache = k->name,
 				.caller = caller };
 	kmem_sleeper_t w = { .state = KMEM_LOOK };
-	bool is_queued, is_served = true;
+	bool is_queued;
 	u64 began_ns;
+	int error = 0;
 
 	if (!((k->flags & CLIB_KMEM_SLEEPS) || t) || (flags & CLIB_KMEM_NOSLEEP))
 		return 0;
 	if (flags & CLIB_KMEM_PANIC)
 		stop(k);
 	if (is_futile(k)) {
-		if (t)
-			t->error = -EDEADLK;
-		else
-			kmem_report(&e);
-		return 0;
+		error = -EDEADLK;
+	} else {
+		began_ns = now_ns();
+		kmem_slab_lock(k);
+		is_queued = queue_up(k, &w);
+		kmem_slab_unlock(k);
+		if (is_queued) {
+			kmem_count(&k->n_sleeps, 1);
+			error = sleep_until_served(k, &w, t ? t->deadline_ns : 0);
+			note_time(k, now_ns() - began_ns);
+		}
 	}
-	began_ns = now_ns();
-	kmem_slab_lock(k);
-	is_queued = queue_up(k, &w);
-	kmem_slab_unlock(k);
-	if (is_queued) {
-		kmem_count(&k->n_sleeps, 1);
-		is_served = sleep_until_served(k, &w, t ? t->deadline_ns : 0);
-		note_time(k, now_ns() - began_ns);
-	}
-	if (!is_served) {
+	if (error == -ETIMEDOUT)
 		kmem_count(&k->n_timeouts, 1);
-		t->error = -ETIMEDOUT;
-		return 0;
-	}
+	if (error == -EDEADLK && !t)
+		kmem_report(&e);
+	if (error && t)
+		t->error = error;
 	*object = w.object;
-	return 1;
+	return error == 0;
 }
 
 int

@@ -182,7 +182,9 @@ delist(pages_t *p, u32 chunk)
 	int is_free;
 
 	pages_spin_lock(&p->lock);
-	is_free = (p->records[first].flags & (PG_FREE | PG_ORDER_MASK)) == (PG_FREE | p->max_order);
+	/* Whole, while its owner may change it from used to cached: see pages_set_flags(). */
+	is_free = (__atomic_load_n(&p->records[first].flags, __ATOMIC_RELAXED) &
+		   (PG_FREE | PG_ORDER_MASK)) == (PG_FREE | p->max_order);
 	if (is_free) {
 		pages_buddy_unlink(p, first, p->max_order);
 		z->free_pages -= 1ull << p->max_order;
