@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# soak.sh BUILD: the random tests with fresh seeds, and the run in each mode, until SOAK_MINUTES
-# have passed (default 30).  A failure prints the seed that repeats it and ends the soak.
+# soak.sh BUILD: the whole matrix of DPDK's testpmd on the drop-in, once; then the random tests with
+# fresh seeds, secondaries killed, and the run in each mode, until SOAK_MINUTES have passed (default
+# 30).  A failure prints the seed that repeats it and ends the soak.
 # SOAK_OPS lengthens each random test; what counts as one operation is the test's own.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -13,6 +14,21 @@ round=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
+# dpdk TEST WORD...: one of the tests with DPDK's own programs.
+dpdk() {
+	local status
+	VMHEAP_BUILD=$build VMHEAP_SOURCE=$PWD python3 "tests/dpdk/$1.py" "${@:2}" >"$log" 2>&1
+	status=$?
+	if [ $status != 0 ] && [ $status != 77 ]; then
+		grep -v '^ok ' "$log" | tail -n 40
+		echo "soak: failed; repeat with: VMHEAP_BUILD=$build N_KILLS=${N_KILLS:-8} python3 tests/dpdk/$*"
+		exit 1
+	fi
+	echo "soak: $1 $(grep -c '^ok ' "$log") passed, $(grep -c '^SKIP' "$log") left out"
+	grep '^SKIP' "$log" | sed 's/^SKIP: [^:]*/  left out/' | sort | uniq -c
+}
+
+dpdk test_testpmd full
 while [ "$(date +%s)" -lt "$end" ]; do
 	round=$((round + 1))
 	seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -32,6 +48,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
 		echo "soak: tests/malloc/programs.sh failed in round $round"
 		exit 1
 	fi
+	N_KILLS=100 dpdk test_secondary
 	for mode in veth pcap null; do
 		if ! scripts/run.sh --build "$build" --mode $mode --quiet --count 100000 >"$log" 2>&1; then
 			tail -n 30 "$log"

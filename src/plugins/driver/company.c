@@ -37,9 +37,7 @@ load(char *what, uword n_what)
 		}
 	}
 	snprintf(what, n_what,
-		 "no vmheap_company.so in %.*svmheap/: it is installed with the driver, and a "
-		 "statically linked program cannot have it",
-		 n_folder, self.dli_fname);
+		 "no vmheap_company.so in %.*svmheap/, where it is installed with the driver", n_folder, self.dli_fname);
 	return NULL;
 }
 
@@ -47,8 +45,14 @@ int
 driver_company_start(const char *path, char *what, uword n_what)
 {
 	int (*start)(const char *path, char *what, uword n_what);
-	void *handle = load(what, n_what);
+	void *handle;
 
+	/* The library would bring a second copy of the pools. */
+	if (DRIVER_IS_STATIC) {
+		snprintf(what, n_what, "not in a statically linked program");
+		return -ENOTSUP;
+	}
+	handle = load(what, n_what);
 	if (!handle)
 		return -ENOENT;
 	start = (int (*)(const char *, char *, uword))dlsym(handle, "vmheap_company_start");
