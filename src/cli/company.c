@@ -2,8 +2,8 @@
 /* company: the command line inside a program that knows nothing of us.
  *
  * vmheap_company.so, which librte_mempool_vmheap.so loads when it is asked for a socket.  One
- * thread, no lcore, runs the server's loop; it alone runs commands.  Signals are the program's: they
- * are blocked in our thread. */
+ * thread, no lcore, runs the server's loop; it alone runs commands.  Signals are the program's:
+ * they are blocked in our thread. */
 #include <cli/server.h>
 
 #include <errno.h>

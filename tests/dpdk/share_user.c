@@ -83,7 +83,8 @@ open_pool(const char *ops)
 	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
 		return rte_mempool_lookup("shared");
 	mp = rte_mempool_create_empty("shared", N_OBJECTS, ELEMENT_BYTES, 0, 0, SOCKET_ID_ANY, 0);
-	if (mp && (rte_mempool_set_ops_byname(mp, ops, NULL) || rte_mempool_populate_default(mp) < 0))
+	if (mp &&
+	    (rte_mempool_set_ops_byname(mp, ops, NULL) || rte_mempool_populate_default(mp) < 0))
 		return NULL;
 	return mp;
 }

@@ -225,9 +225,10 @@ def run_combination(c):
     kw = {"iova": iova, "args": (f"--mbcache={cache}",), "options": f"report=on,{options}"}
     with contextlib.ExitStack() as stack:
         if memory in ("2M", "1G"):
-            n_pages = 1 if memory == "1G" else 96
-            # One for each process, and one that vhost maps besides.
-            kw["folder"] = stack.enter_context(hugetlbfs(memory, n_pages * (3 if group in PAIRED and memory == "1G" else 2 if group in PAIRED else 1)))
+            # One for each process, and one to spare: vhost maps more, and others take pages too.
+            n_processes = 2 if group in PAIRED else 1
+            n_pages = n_processes + 1 if memory == "1G" else 96 * n_processes
+            kw["folder"] = stack.enter_context(hugetlbfs(memory, n_pages))
         GROUPS[group](memory, MODES, kw)
 
 

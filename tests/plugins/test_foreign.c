@@ -23,8 +23,8 @@
 static struct rte_mempool *
 empty_pool(u32 n, u32 element_bytes, u32 cache, u32 flags)
 {
-	struct rte_mempool *mp =
-		rte_mempool_create_empty("foreign", n, element_bytes, cache, 40, SOCKET_ID_ANY, flags);
+	struct rte_mempool *mp = rte_mempool_create_empty("foreign", n, element_bytes, cache, 40,
+							  SOCKET_ID_ANY, flags);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mp);
 	CU_ASSERT_EQUAL_FATAL(rte_mempool_set_ops_byname(mp, PKTPOOL_OPS_NAME, NULL), 0);
@@ -101,8 +101,8 @@ any_element_and_flags(void)
 	for (u32 s = 0; s < ARRAY_LEN(sizes); s++)
 		for (u32 f = 0; f < ARRAY_LEN(flags); f++) {
 			u32 n = s % 2 ? 129 : 1;
-			struct rte_mempool *mp = pool_of(n, sizes[s], f % 2 && n > 64 ? 32 : 0,
-							 flags[f]);
+			struct rte_mempool *mp =
+				pool_of(n, sizes[s], f % 2 && n > 64 ? 32 : 0, flags[f]);
 
 			exercise(mp);
 			rte_mempool_free(mp);
@@ -303,16 +303,17 @@ in_the_arena(void)
 static void
 the_callers_own_memory_in_arena_mode(void)
 {
-	char *memory = mmap(NULL, MiB(4), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory =
+		mmap(NULL, MiB(4), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct rte_mempool *mp;
 	chunks_t c = { 0 };
 	u32 n_freed = 0;
 
 	set_options(1, 0, 0);
 	mp = empty_pool(1000, 2048, 0, 0);
-	CU_ASSERT_EQUAL(rte_mempool_populate_iova(mp, memory, RTE_BAD_IOVA, MiB(4), chunk_freed,
-						  &n_freed),
-			1000);
+	CU_ASSERT_EQUAL(
+		rte_mempool_populate_iova(mp, memory, RTE_BAD_IOVA, MiB(4), chunk_freed, &n_freed),
+		1000);
 	rte_mempool_mem_iter(mp, note_chunk, &c);
 	CU_ASSERT_EQUAL(c.start, (uword)memory);
 	exercise(mp);

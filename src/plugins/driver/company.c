@@ -23,9 +23,9 @@ load(char *what, uword n_what)
 
 	if (!dladdr((void *)load, &self) || !self.dli_fname)
 		return NULL;
-	n_folder = (int)(strrchr(self.dli_fname, '/') ? strrchr(self.dli_fname, '/') -
-								self.dli_fname + 1
-						      : 0);
+	n_folder = (int)(strrchr(self.dli_fname, '/')
+				 ? strrchr(self.dli_fname, '/') - self.dli_fname + 1
+				 : 0);
 	for (u32 i = 0; i < ARRAY_LEN(places); i++) {
 		snprintf(path, sizeof(path), "%.*s%s", n_folder, self.dli_fname, places[i]);
 		if (!access(path, R_OK)) {
@@ -37,7 +37,8 @@ load(char *what, uword n_what)
 		}
 	}
 	snprintf(what, n_what,
-		 "no vmheap_company.so in %.*svmheap/, where it is installed with the driver", n_folder, self.dli_fname);
+		 "no vmheap_company.so in %.*svmheap/, where it is installed with the driver",
+		 n_folder, self.dli_fname);
 	return NULL;
 }
 

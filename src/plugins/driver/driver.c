@@ -58,8 +58,7 @@ leave(void)
 }
 
 /* A program may end without rte_eal_cleanup(); if it did call it, leave() has run. */
-static void __attribute__((destructor))
-driver_unloaded(void)
+static void __attribute__((destructor)) driver_unloaded(void)
 {
 	leave();
 }
@@ -73,7 +72,8 @@ join_secondary(void)
 	int error = pktpool_share_init(missing);
 
 	if (error == -ENOENT)
-		complain("the primary process does not use this driver: its mempools are left alone");
+		complain("the primary process does not use this driver: its mempools are left "
+			 "alone");
 	else if (error == -ENOSPC)
 		complain("%u secondary processes share pools already", PKTPOOL_MAX_SECONDARIES);
 	else if (error == -ESRCH)

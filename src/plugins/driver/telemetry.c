@@ -92,7 +92,8 @@ list_threads(pktpool_t *pool, void *arg)
 			continue;
 		snprintf(key, sizeof(key), "%u %s", i, clib_thread_name((u16)i));
 		for (char *c = key; *c; c++)
-			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/",
+			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "_/",
 				    *c))
 				*c = '_';
 		add_u64(a->d, key, n);
@@ -149,8 +150,8 @@ driver_telemetry_register(void)
 	};
 
 	for (u32 i = 0; i < ARRAY_LEN(commands); i++) {
-		int error =
-			rte_telemetry_register_cmd(commands[i].path, commands[i].fn, commands[i].help);
+		int error = rte_telemetry_register_cmd(commands[i].path, commands[i].fn,
+						       commands[i].help);
 
 		if (error)
 			return error;

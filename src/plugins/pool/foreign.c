@@ -152,8 +152,7 @@ pktpool_secondary_get(pktpool_t *pool, void **objs, u32 n)
 		return -ENOBUFS;
 	error = depot_get(pool, objs, n);
 	/* What the primary's threads have cached only the primary can fetch. */
-	if (error == -ENOBUFS &&
-	    pktpool_load(&pool->n_depot) + pktpool_n_cached(pool) >= n &&
+	if (error == -ENOBUFS && pktpool_load(&pool->n_depot) + pktpool_n_cached(pool) >= n &&
 	    !pktpool_share_ask_reclaim(pool, n))
 		error = depot_get(pool, objs, n);
 	if (PREDICT_FALSE(error))
@@ -193,8 +192,8 @@ foreign_free(pktpool_t *pool)
 int
 pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **result)
 {
-	foreign_t *f = rte_zmalloc_socket("vmheap-pool", sizeof(*f), CLIB_CACHE_LINE_BYTES,
-					  mp->socket_id);
+	foreign_t *f =
+		rte_zmalloc_socket("vmheap-pool", sizeof(*f), CLIB_CACHE_LINE_BYTES, mp->socket_id);
 	pktpool_t *pool;
 	int error;
 

@@ -20,7 +20,8 @@
 typedef struct {
 	/* Claimed by exchange from 0 or from a dead process's pid. */
 	_Atomic u32 pid;
-	_Atomic u64 start_time; /* clock ticks since boot: a pid that is used again is not the same */
+	_Atomic u64
+		start_time; /* clock ticks since boot: a pid that is used again is not the same */
 } secondary_t;
 
 typedef struct {
@@ -68,8 +69,8 @@ is_alive(secondary_t *s)
 	u32 pid = pktpool_load(&s->pid);
 
 	/* Acquire: pairs with the release in pktpool_share_join(). */
-	return pid && start_time_of(pid) ==
-			      atomic_load_explicit(&s->start_time, memory_order_acquire);
+	return pid &&
+	       start_time_of(pid) == atomic_load_explicit(&s->start_time, memory_order_acquire);
 }
 
 int
