@@ -690,6 +690,130 @@ nothing_is_stranded_in_an_idle_thread(void)
 	end();
 }
 
+/* ---- nobody starves ---- */
+
+/* What is set aside is out of reach for others, serves its owner in need, and is made up first. */
+static void
+reservations_are_kept(void)
+{
+	static void *objs[1000], *mine[64];
+	pktpool_reservation_t *r = NULL, *other = NULL;
+	pktpool_t *pool;
+	begin();
+	pool = pool_of(1000);
+	CU_ASSERT_EQUAL(pktpool_reserve(pool, 0, &r), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_reserve(pool, 1001, &r), -EINVAL);
+	CU_ASSERT_PTR_NULL(r);
+	CU_ASSERT_EQUAL(pktpool_reserve(pool, 64, &r), 0);
+	CU_ASSERT_EQUAL(info_of(pool).n_reserved, 64);
+	CU_ASSERT_EQUAL(info_of(pool).n_used, 0);
+	check(pool);
+
+	/* As long as the pool has some, they come from there. */
+	CU_ASSERT_EQUAL(pktpool_get_reserved(r, mine, 10), 0);
+	CU_ASSERT_EQUAL(pktpool_reserved(r), 64);
+	pktpool_put_raw(pool, mine, 10);
+
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 937), -ENOBUFS);
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 936), 0);
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs + 936, 1), -ENOBUFS);
+	CU_ASSERT_EQUAL(pktpool_reserve(pool, 1, &other), -ENOBUFS);
+	CU_ASSERT_EQUAL(pktpool_get_reserved(r, mine, 40), 0);
+	CU_ASSERT_EQUAL(pktpool_reserved(r), 24);
+	CU_ASSERT_EQUAL(pktpool_get_reserved(r, mine + 40, 25), -ENOBUFS);
+	CU_ASSERT_EQUAL(pktpool_get_reserved(r, mine + 40, 24), 0);
+	CU_ASSERT_EQUAL(info_of(pool).n_used, 1000);
+	CU_ASSERT_EQUAL(pktpool_destroy(pool, NULL), -EBUSY);
+
+	/* Of what comes back the reservation's share goes there first. */
+	pktpool_put_raw(pool, objs, 936);
+	pktpool_flush_thread();
+	CU_ASSERT_EQUAL(pktpool_reserved(r), 64);
+	pktpool_put_raw(pool, mine, 64);
+	check(pool);
+	CU_ASSERT_EQUAL(pktpool_destroy(pool, NULL), -EBUSY);
+	pktpool_unreserve(r);
+	CU_ASSERT_EQUAL(info_of(pool).n_reserved, 0);
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 1000), 0);
+	pktpool_put_raw(pool, objs, 1000);
+	destroy(pool);
+	end();
+}
+
+typedef struct {
+	pktpool_t *pool;
+	void *objs[100];
+	u32 n, n_calls, n_free;
+} sent_t;
+
+/* As a driver's tx queue: it has sent them all and gives them back when somebody asks. */
+static void
+reclaim_sent(pktpool_t *pool, u32 n_free, void *arg)
+{
+	sent_t *s = arg;
+
+	s->n_calls++;
+	s->n_free = n_free;
+	pktpool_put_raw(pool, s->objs, s->n);
+	s->n = 0;
+}
+
+/* The callback comes once below the mark and again only after the depot was well; a request about
+ * to be refused calls it, and is served by what it gave back. */
+static void
+low_water_calls_back(void)
+{
+	static void *objs[1000];
+	static sent_t s;
+	pktpool_t *pool;
+	begin();
+	pool = pool_of(1000);
+	memset(&s, 0, sizeof(s));
+	CU_ASSERT_EQUAL(pktpool_low_water_add(pool, 0, 10, reclaim_sent, &s), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_low_water_add(pool, 10, 9, reclaim_sent, &s), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_low_water_add(pool, 10, 10, NULL, &s), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_low_water_add(pool, 500, 900, reclaim_sent, &s), 0);
+	for (u32 round = 1; round <= 3; round++) {
+		CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 450), 0);
+		CU_ASSERT_EQUAL(s.n_calls, round - 1);
+		CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs + 450, 150), 0);
+		CU_ASSERT_EQUAL(s.n_calls, round);
+		CU_ASSERT(s.n_free < 500);
+		CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs + 600, 100), 0);
+		CU_ASSERT_EQUAL(s.n_calls, round);
+		pktpool_put_raw(pool, objs, 700);
+		pktpool_flush_thread();
+	}
+
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, s.objs, 100), 0);
+	s.n = 100;
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 900), 0);
+	s.n_calls = 0;
+	if (!s.n) {
+		/* The mark was passed on the way, and the driver gave its own back. */
+		CU_ASSERT_EQUAL(pktpool_get_raw(pool, s.objs, 100), 0);
+		s.n = 100;
+	}
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs + 900, 60), 0);
+	CU_ASSERT_EQUAL(s.n_calls, 1);
+	CU_ASSERT_EQUAL(info_of(pool).n_failures, 0);
+	/* Nobody has more: refused once, asked once. */
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs + 960, 41), -ENOBUFS);
+	CU_ASSERT_EQUAL(s.n_calls, 2);
+	CU_ASSERT_EQUAL(info_of(pool).n_failures, 1);
+	CU_ASSERT_EQUAL(pktpool_low_water_remove(pool, reclaim_sent, &s), 0);
+	CU_ASSERT_EQUAL(pktpool_low_water_remove(pool, reclaim_sent, &s), -ENOENT);
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs + 960, 41), -ENOBUFS);
+	CU_ASSERT_EQUAL(s.n_calls, 2);
+	pktpool_put_raw(pool, objs, 960);
+	for (u32 i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(pktpool_low_water_add(pool, 1, 1, reclaim_sent, (void *)(uword)i),
+				0);
+	CU_ASSERT_EQUAL(pktpool_low_water_add(pool, 1, 1, reclaim_sent, &s), -ENOSPC);
+	destroy(pool);
+	end();
+}
+
 /* ---- other programs' mempools ---- */
 
 /* Whoever names our ops gets our magazines over buffers that DPDK placed, cached or not. */
@@ -773,6 +897,8 @@ static const unit_test_t tests[] = {
 	UNIT(a_flush_brings_magazines_home),
 	UNIT(threads_without_an_index_are_served),
 	UNIT(nothing_is_stranded_in_an_idle_thread),
+	UNIT(reservations_are_kept),
+	UNIT(low_water_calls_back),
 	UNIT(the_ops_serve_any_mempool),
 	UNIT(the_table_has_an_end),
 };

@@ -67,9 +67,9 @@ add_detail(pktpool_t *pool, void *arg)
 		 (int)info.log2_page_size, info.start, format_memory_size, info.size);
 	cli_text(out,
 		 "  %u in the depot, magazines of %u, least free %u, exchanges %lu, refusals %lu, "
-		 "reclaims %lu, bad puts %lu",
+		 "reclaims %lu, bad puts %lu, reserved %u",
 		 info.n_depot, info.magazine_size, info.n_low_water, info.n_misses, info.n_failures,
-		 info.n_reclaims, info.n_bad_puts);
+		 info.n_reclaims, info.n_bad_puts, info.n_reserved);
 	cli_list_item_begin(out, "details");
 	cli_field_string(out, "name", "%s", info.name);
 	cli_field_string(out, "mempool", "%s", pktpool_mempool(pool)->name);
@@ -82,6 +82,7 @@ add_detail(pktpool_t *pool, void *arg)
 	cli_field_u64(out, "failures", info.n_failures);
 	cli_field_u64(out, "reclaims", info.n_reclaims);
 	cli_field_u64(out, "bad_puts", info.n_bad_puts);
+	cli_field_u64(out, "reserved", info.n_reserved);
 	add_threads(out, pool);
 	cli_end(out);
 	return 0;

@@ -107,6 +107,9 @@ check_all(check_t *c, pktpool_t *pool)
 			error = check_magazine(c, pool, t->previous, slot_load(&t->n_previous),
 					       where);
 	}
+	for (pktpool_reservation_t *r = pool->reservations; r && !error; r = r->next)
+		for (u32 i = 0; i < r->n_stock && !error; i++)
+			error = check_object(c, pool, (uword)r->objs[i], "a reservation");
 	if (error)
 		return error;
 	qsort(c->free_objs, c->n_free, sizeof(uword), compare);

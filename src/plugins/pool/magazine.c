@@ -314,6 +314,7 @@ static never_inline int
 get_depot(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
 {
 	u32 n_local, n_whole;
+	int is_low;
 
 	pktpool_lock(pool);
 	n_local = t ? slot_n_cached(t) : 0;
@@ -326,7 +327,6 @@ get_depot(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
 	if (pktpool_load(&pool->n_depot) < n - n_local)
 		pktpool_reclaim(pool, t, n - n_local);
 	if (pktpool_load(&pool->n_depot) < n - n_local) {
-		pktpool_count(&pool->n_failures, 1);
 		sample_low_water(pool);
 		pktpool_unlock(pool);
 		return -ENOBUFS;
@@ -354,19 +354,23 @@ get_depot(pktpool_t *pool, pktpool_thread_t *t, void **objs, u32 n)
 		depot_add(pool, -(i64)pool->magazine_size);
 		slot_store(&t->n_loaded, pool->magazine_size);
 		note_miss(pool);
+		is_low = pktpool_load(&pool->n_depot) < pool->low_mark;
 		thread_enter_and_unlock(pool, t);
 		take_local(t, objs, n);
 		pktpool_leave(t);
-		return 0;
+	} else {
+		pktpool_depot_take(pool, objs, n);
+		note_miss(pool);
+		is_low = pktpool_load(&pool->n_depot) < pool->low_mark;
+		pktpool_unlock(pool);
 	}
-	pktpool_depot_take(pool, objs, n);
-	note_miss(pool);
-	pktpool_unlock(pool);
+	if (PREDICT_FALSE(is_low))
+		pktpool_low_water_call(pool, 0);
 	return 0;
 }
 
-always_inline int
-get_plain(pktpool_t *pool, void **objs, u32 n)
+static int
+get_once(pktpool_t *pool, void **objs, u32 n)
 {
 	pktpool_thread_t *t = thread_self(pool);
 
@@ -382,9 +386,25 @@ get_plain(pktpool_t *pool, void **objs, u32 n)
 }
 
 int
+pktpool_get_plain(pktpool_t *pool, void **objs, u32 n)
+{
+	int error = get_once(pool, objs, n);
+
+	/* Somebody may know where there are more. */
+	if (PREDICT_FALSE(error) && pktpool_low_water_call(pool, 1))
+		error = get_once(pool, objs, n);
+	if (PREDICT_FALSE(error)) {
+		pktpool_lock(pool);
+		pktpool_count(&pool->n_failures, 1);
+		pktpool_unlock(pool);
+	}
+	return error;
+}
+
+int
 pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 {
-	int error = get_plain(pool, objs, n);
+	int error = pktpool_get_plain(pool, objs, n);
 
 	if (!error && pktpool_trace_is_on(pool) &&
 	    PREDICT_FALSE(pktpool_watch_any(pktpool_watch(pool), objs, n)))
@@ -446,6 +466,7 @@ exchange_full(pktpool_t *pool, pktpool_thread_t *t)
 			t->previous = t->loaded;
 			t->loaded = e->objs;
 			slot_store(&t->n_loaded, 0);
+			pktpool_depot_filled(pool);
 			pktpool_count(&pool->n_misses, 1);
 		} else {
 			error = -ENOSPC;
@@ -460,6 +481,7 @@ put_depot(pktpool_t *pool, void *const *objs, u32 n)
 {
 	pktpool_lock(pool);
 	pktpool_depot_put(pool, objs, n);
+	pktpool_depot_filled(pool);
 	pktpool_count(&pool->n_misses, 1);
 	pktpool_unlock(pool);
 }

@@ -349,6 +349,47 @@ pktpool_free(struct rte_mbuf **mbufs, u32 n)
 		pktpool_put_raw((pktpool_t *)mp->pool_data, (void *const *)mbufs, n);
 }
 
+/* ---- nobody starves ---- */
+
+typedef struct pktpool_reservation pktpool_reservation_t;
+
+/**
+ * Set n buffers aside: only pktpool_get_reserved() reaches them, when the pool refuses.  What it
+ * takes of them is made up from what comes back to the depot, before anybody else gets it.
+ *
+ * So rx refill that eats the pool leaves tx, control traffic or clones what they were promised.
+ *
+ * @return 0; -EINVAL n; -ENOBUFS there are no n now, counted; -ENOMEM.  Owner: the caller, until
+ *         pktpool_unreserve(); pktpool_destroy() is refused before.  Threads: any.
+ */
+CLIB_EXPORT int pktpool_reserve(pktpool_t *pool, u32 n, pktpool_reservation_t **reservation);
+CLIB_EXPORT void pktpool_unreserve(pktpool_reservation_t *reservation);
+
+/** pktpool_get_raw(), and out of the reservation when that refuses; all or none.
+ *  @return 0 or -ENOBUFS.  Threads: any.  Cost: pktpool_get_raw() and a call; a lock when it
+ *          refuses.  Give back by pktpool_put_raw() or as an mbuf. */
+CLIB_EXPORT int pktpool_get_reserved(pktpool_reservation_t *reservation, void **objs, u32 n);
+/** Buffers that are set aside now, at most what was asked for. */
+CLIB_EXPORT u32 pktpool_reserved(pktpool_reservation_t *reservation);
+
+/** n_free: in the depot. */
+typedef void(pktpool_low_water_fn_t)(pktpool_t *pool, u32 n_free, void *arg);
+
+/**
+ * Call fn when the depot falls below n_low, once until it has n_ok again; and when a request is
+ * about to be refused, which is then tried once more.  fn is where a driver's sent buffers are
+ * taken back (rte_eth_tx_done_cleanup()), where a receiver is told to slow down, or a pool to grow.
+ *
+ * fn runs in the thread whose request met the mark, no lock held; it may take and give buffers of
+ * the pool.  Two threads may be in it at once.
+ *
+ * @return 0; -EINVAL fn, n_low 0, or n_ok below n_low; -ENOSPC eight there are.
+ */
+CLIB_EXPORT int pktpool_low_water_add(pktpool_t *pool, u32 n_low, u32 n_ok,
+				      pktpool_low_water_fn_t *fn, void *arg);
+/** @return 0; -ENOENT.  A thread that is in fn stays there: wait for it before arg goes away. */
+CLIB_EXPORT int pktpool_low_water_remove(pktpool_t *pool, pktpool_low_water_fn_t *fn, void *arg);
+
 /** Whether an index names a buffer of some pool (live or free). */
 CLIB_EXPORT int pktpool_index_is_valid(u32 index);
 
@@ -365,7 +406,8 @@ typedef struct {
 	u32 n_total;
 	u32 n_depot;     /* in the depot */
 	u32 n_cached;    /* in magazines of threads */
-	u32 n_used;      /* total - depot - cached */
+	u32 n_reserved;  /* set aside, pktpool_reserve() */
+	u32 n_used;      /* total - depot - cached - reserved */
 	u64 n_misses;    /* magazine exchanges with the depot */
 	u64 n_failures;  /* requests refused */
 	u64 n_reclaims;  /* times other threads' magazines were taken back */

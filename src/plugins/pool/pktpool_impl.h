@@ -37,6 +37,23 @@ typedef struct pktpool_magazine {
 	_Alignas(CLIB_CACHE_LINE_BYTES) void *objs[];
 } pktpool_magazine_t;
 
+/* Callbacks a pool can have. */
+#define PKTPOOL_N_LOW_WATER 8
+
+typedef struct {
+	pktpool_low_water_fn_t *fn; /* NULL: free */
+	void *arg;
+	u32 n_low, n_ok;
+	u8 is_armed; /* not called since the depot had n_ok */
+} pktpool_low_water_t;
+
+struct pktpool_reservation {
+	pktpool_t *pool;
+	pktpool_reservation_t *next;
+	u32 n_quota, n_stock; /* objs[0 .. n_stock) are here */
+	void *objs[];
+};
+
 struct pktpool {
 	pktpool_head_t head;
 
@@ -79,11 +96,19 @@ struct pktpool {
 	pktpool_magazine_t *full, *empty, *partial;
 	_Atomic u32 n_low_water;
 	u32 depot_low_water, n_since_sample;
+	u32 n_short; /* what reservations lack of their quotas */
+	u32 low_mark,
+		rearm_mark; /* of n_depot: below, at or above: there is a callback to see to */
 	_Atomic u64 n_misses, n_failures, n_reclaims, n_bad_puts;
 
 	/* One above the greatest thread index with a slot; here and not in the process, for others
 	 * read it too. */
 	_Atomic u32 n_slots;
+
+	/* Of the process that made the pool; under lock. */
+	_Atomic u32 n_reserved;
+	pktpool_reservation_t *reservations;
+	pktpool_low_water_t low_water[PKTPOOL_N_LOW_WATER];
 };
 
 /* The lock's word: 0 free, 1 a thread of the process whose threads have slots, else a secondary
@@ -184,7 +209,8 @@ void pktpool_thread_drain(pktpool_t *pool, pktpool_thread_t *t);
 /** What the inline calls do when the loaded magazine does not serve; site: the caller's address. */
 int pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site);
 void pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site);
-/** put, whether watched or not. */
+/** get and put, whether watched or not. */
+int pktpool_get_plain(pktpool_t *pool, void **objs, u32 n);
 void pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n);
 /** Sum over all slots, relaxed. */
 u32 pktpool_n_cached(pktpool_t *pool);
@@ -200,6 +226,25 @@ void pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n);
 /** Until each thread was seen outside its slot once, or is found switched out inside for longer
  *  than a call takes.  No lock is held. */
 void pktpool_wait_until_outside(pktpool_t *pool);
+
+/* ---- reserve.c ---- */
+
+/** The lock is held: make up for what reservations lack; arm callbacks again. */
+void pktpool_reservations_fill(pktpool_t *pool);
+void pktpool_low_water_rearm(pktpool_t *pool);
+/** No lock is held: call those whose mark was passed, or all when a request was refused.
+ *  @return how many were called. */
+int pktpool_low_water_call(pktpool_t *pool, int is_refused);
+
+/* Buffers came to the depot; the lock is held. */
+always_inline void
+pktpool_depot_filled(pktpool_t *pool)
+{
+	if (PREDICT_FALSE(pool->n_short))
+		pktpool_reservations_fill(pool);
+	if (PREDICT_FALSE(pktpool_load(&pool->n_depot) >= pool->rearm_mark))
+		pktpool_low_water_rearm(pool);
+}
 
 /* ---- forensics.c ---- */
 

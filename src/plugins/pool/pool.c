@@ -175,6 +175,7 @@ flush_thread_index(u16 index)
 			continue;
 		pktpool_lock(pool);
 		pktpool_thread_drain(pool, t);
+		pktpool_depot_filled(pool);
 		pktpool_unlock(pool);
 	}
 }
@@ -392,6 +393,7 @@ publish(pktpool_t *pool)
 
 	pktpool_store(&pool->n_low_water, pool->n_buffers);
 	pool->depot_low_water = pool->n_buffers;
+	pool->rearm_mark = ~0u;
 	pthread_mutex_lock(&pktpool_main.lock);
 	error = watch_threads();
 	if (!error)
@@ -642,8 +644,9 @@ pktpool_get_info(pktpool_t *pool, pktpool_info_t *info)
 	info->n_total = pool->n_buffers;
 	info->n_depot = pktpool_load(&pool->n_depot);
 	info->n_cached = pktpool_n_cached(pool);
+	info->n_reserved = pktpool_load(&pool->n_reserved);
 	n_free = clib_min(info->n_depot + info->n_cached, info->n_total);
-	info->n_used = info->n_total - n_free;
+	info->n_used = info->n_total - clib_min(n_free + info->n_reserved, info->n_total);
 	info->n_misses = atomic_load_explicit(&pool->n_misses, memory_order_relaxed);
 	info->n_failures = atomic_load_explicit(&pool->n_failures, memory_order_relaxed);
 	info->n_reclaims = atomic_load_explicit(&pool->n_reclaims, memory_order_relaxed);
