@@ -690,6 +690,185 @@ nothing_is_stranded_in_an_idle_thread(void)
 	end();
 }
 
+/* ---- growing and shrinking ---- */
+
+static pktpool_t *
+growing_pool(u32 n_buffers, u32 n_max)
+{
+	pktpool_params_t params = { .name = "growing",
+				    .numa_node = 0,
+				    .n_buffers = n_buffers,
+				    .n_max = n_max,
+				    .data_bytes = 2048,
+				    .arena = arena,
+				    .heap = heap };
+	pktpool_t *pool = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(pktpool_create(&params, &pool), 0);
+	return pool;
+}
+
+/* All there are can be had, each is an mbuf of the pool with the right address, and no more. */
+static void
+check_all_of(pktpool_t *pool, u32 n)
+{
+	struct rte_mbuf **all = calloc(n + 1, sizeof(*all));
+	u32 n_wrong = 0;
+
+	CU_ASSERT_EQUAL(info_of(pool).n_total, n);
+	CU_ASSERT_EQUAL(pktpool_mempool(pool)->size, n);
+	CU_ASSERT_EQUAL(pktpool_alloc(pool, all, n), 0);
+	CU_ASSERT_EQUAL(pktpool_alloc(pool, all + n, 1), -ENOBUFS);
+	for (u32 i = 0; i < n; i++)
+		n_wrong += rte_mbuf_check(all[i], 1, NULL) ||
+			   all[i]->pool != pktpool_mempool(pool) ||
+			   all[i]->buf_iova != rte_mem_virt2iova(all[i]->buf_addr) ||
+			   !pktpool_index_is_valid(pktpool_index(all[i]));
+	CU_ASSERT_EQUAL(n_wrong, 0);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pktpool_mempool(pool)), n);
+	pktpool_free(all, n);
+	CU_ASSERT(rte_mempool_full(pktpool_mempool(pool)));
+	rte_mempool_audit(pktpool_mempool(pool));
+	check(pool);
+	free(all);
+}
+
+/* To the limit in pieces and back: memory of each piece goes back to the arena. */
+static void
+a_pool_grows_and_shrinks(void)
+{
+	uword before, limit, n_bytes;
+	u32 n_out = ~0u;
+	pktpool_t *pool;
+	begin();
+	pool = growing_pool(500, 2000);
+	before = vmem_size(clib_arena_vmem(arena), VMEM_ALLOC);
+	check_all_of(pool, 500);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 0), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 1501), -ENOSPC);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 300), 0);
+	check_all_of(pool, 800);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 1200), 0);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 1), -ENOSPC);
+	check_all_of(pool, 2000);
+	CU_ASSERT_EQUAL(info_of(pool).n_extents, 3);
+	pktpool_get_budget(0, &limit, &n_bytes);
+	CU_ASSERT_EQUAL(limit, 0);
+	CU_ASSERT_EQUAL(n_bytes, vmem_size(clib_arena_vmem(arena), VMEM_ALLOC));
+
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 0, NULL), -EINVAL);
+	/* Less than the latest piece: nothing goes. */
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 1199, NULL), -ENOENT);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 1300, &n_out), 0);
+	CU_ASSERT_EQUAL(n_out, 0);
+	check_all_of(pool, 800);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 5000, NULL), 0);
+	check_all_of(pool, 500);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 5000, NULL), -ENOENT);
+	CU_ASSERT_EQUAL(vmem_size(clib_arena_vmem(arena), VMEM_ALLOC), before);
+	destroy(pool);
+	pktpool_get_budget(0, &limit, &n_bytes);
+	CU_ASSERT_EQUAL(n_bytes, 0);
+	end();
+}
+
+/* A piece with buffers out waits for them, its free ones out of reach; growing takes it back. */
+static void
+shrinking_waits_for_the_last(void)
+{
+	static struct rte_mbuf *all[1000];
+	pktpool_t *pool;
+	u32 n_out = 0, n_of_it = 0;
+	uword start, n_bytes;
+	begin();
+	pool = growing_pool(500, 1000);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), 0);
+	CU_ASSERT_EQUAL(pktpool_extent(pool, 1, &start, &n_bytes), 0);
+	CU_ASSERT_EQUAL(pktpool_extent(pool, 2, &start, &n_bytes), -ENOENT);
+	CU_ASSERT_EQUAL(pktpool_alloc(pool, all, 1000), 0);
+	for (u32 i = 0; i < 1000; i++)
+		if ((uword)all[i] - start < n_bytes) {
+			/* Those of the piece first. */
+			struct rte_mbuf *m = all[n_of_it];
+
+			all[n_of_it++] = all[i];
+			all[i] = m;
+		}
+	CU_ASSERT_EQUAL(n_of_it, 500);
+	pktpool_free(all + 100, 900);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 500, &n_out), -EAGAIN);
+	CU_ASSERT_EQUAL(n_out, 100);
+	CU_ASSERT_EQUAL(info_of(pool).n_parked, 400);
+	CU_ASSERT_EQUAL(info_of(pool).n_used, 100);
+	check(pool);
+	CU_ASSERT_EQUAL(pktpool_alloc(pool, all + 100, 501), -ENOBUFS);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 1), 0);
+	CU_ASSERT_EQUAL(info_of(pool).n_parked, 0);
+	CU_ASSERT_EQUAL(pktpool_alloc(pool, all + 100, 900), 0);
+	pktpool_free(all + 100, 900);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 500, &n_out), -EAGAIN);
+	pktpool_free(all, 99);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 500, &n_out), -EAGAIN);
+	CU_ASSERT_EQUAL(n_out, 1);
+	pktpool_free(all + 99, 1);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 500, &n_out), 0);
+	check_all_of(pool, 500);
+
+	/* Parked when the pool goes. */
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), 0);
+	CU_ASSERT_EQUAL(pktpool_alloc(pool, all, 1000), 0);
+	pktpool_free(all + 1, 999);
+	(void)pktpool_shrink(pool, 500, NULL);
+	CU_ASSERT_EQUAL(pktpool_destroy(pool, &n_out), -EBUSY);
+	CU_ASSERT_EQUAL(n_out, 1);
+	pktpool_free(all, 1);
+	destroy(pool);
+	end();
+}
+
+/* A node's budget bounds its pools together; each failure of growing leaves the pool as it was. */
+static void
+budgets_bound_growth(void)
+{
+	uword limit, n_bytes;
+	u32 n_failed = 0;
+	pktpool_t *pool, *other = NULL;
+	begin();
+	pool = growing_pool(500, 5000);
+	pktpool_get_budget(0, &limit, &n_bytes);
+	CU_ASSERT_EQUAL(pktpool_set_budget(12345, 1), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_set_budget(0, n_bytes + MiB(2)), 0);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 2000), -EDQUOT);
+	CU_ASSERT_EQUAL(try_pool("other", 2000, 2048, &other), -EDQUOT);
+	CU_ASSERT_PTR_NULL(other);
+	check_all_of(pool, 500);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), 0);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), -EDQUOT);
+	CU_ASSERT_EQUAL(pktpool_set_budget(0, 0), 0);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), 0);
+	check_all_of(pool, 1500);
+
+	vm_fail_commit_after(1);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), -ENOMEM);
+	vm_fail_commit_after(0);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 3500), 0);
+	for (u64 k = 1; k < 20; k++) {
+		int error;
+
+		mheap_fail_get_after(k);
+		error = pktpool_shrink(pool, 3500, NULL);
+		mheap_fail_get_after(0);
+		if (!error)
+			break;
+		n_failed++;
+		CU_ASSERT_EQUAL(error, -ENOMEM);
+	}
+	CU_ASSERT(n_failed > 0);
+	check_all_of(pool, 1500);
+	destroy(pool);
+	end();
+}
+
 /* ---- nobody starves ---- */
 
 /* What is set aside is out of reach for others, serves its owner in need, and is made up first. */
@@ -897,6 +1076,9 @@ static const unit_test_t tests[] = {
 	UNIT(a_flush_brings_magazines_home),
 	UNIT(threads_without_an_index_are_served),
 	UNIT(nothing_is_stranded_in_an_idle_thread),
+	UNIT(a_pool_grows_and_shrinks),
+	UNIT(shrinking_waits_for_the_last),
+	UNIT(budgets_bound_growth),
 	UNIT(reservations_are_kept),
 	UNIT(low_water_calls_back),
 	UNIT(the_ops_serve_any_mempool),

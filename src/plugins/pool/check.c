@@ -23,7 +23,7 @@ typedef struct {
 static int
 check_object(check_t *c, const pktpool_t *pool, uword obj, const char *where)
 {
-	if (pool->is_in_arena && pktpool_object_number(pool, obj - PKTPOOL_OBJHDR_BYTES) == ~0u)
+	if (pool->is_in_arena && !pktpool_extent_of(pool, obj - PKTPOOL_OBJHDR_BYTES))
 		return fault(c, "%s: %s holds %#lx, which is no buffer of this pool", pool->name,
 			     where, (unsigned long)obj);
 	if (rte_mempool_from_obj((void *)obj) != pool->head.mempool)
@@ -110,6 +110,9 @@ check_all(check_t *c, pktpool_t *pool)
 	for (pktpool_reservation_t *r = pool->reservations; r && !error; r = r->next)
 		for (u32 i = 0; i < r->n_stock && !error; i++)
 			error = check_object(c, pool, (uword)r->objs[i], "a reservation");
+	for (u32 k = 0; k < pool->n_extents && !error; k++)
+		for (u32 i = 0; i < pool->extents[k].n_parked && !error; i++)
+			error = check_object(c, pool, (uword)pool->extents[k].parked[i], "a park");
 	if (error)
 		return error;
 	qsort(c->free_objs, c->n_free, sizeof(uword), compare);

@@ -202,7 +202,7 @@ pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **result)
 	pool = &f->pool;
 	snprintf(pool->name, sizeof(pool->name), "%s", mp->name);
 	pool->numa_node = mp->socket_id;
-	pool->n_buffers = mp->size;
+	pool->n_buffers = pool->n_max = mp->size;
 	pool->magazine_size = pktpool_magazine_size(mp->size);
 	pool->buffer_bytes = mp->header_size + mp->elt_size + mp->trailer_size;
 	pool->data_bytes = mp->elt_size;

@@ -38,15 +38,18 @@ node_arena(int node)
 	return arena;
 }
 
+/* All of it is one extent; DPDK counts and frees the objects. */
 static void
 span_release(pktpool_t *pool)
 {
-	if (pool->is_registered)
-		rte_extmem_unregister((void *)pool->start, pool->size);
-	pool->is_registered = 0;
-	if (pool->start)
-		vmem_free(clib_arena_vmem(pool->arena), (void *)pool->start, pool->size);
-	pool->start = pool->size = 0;
+	pktpool_extent_t *e = &pool->extents[0];
+
+	if (e->is_registered)
+		rte_extmem_unregister((void *)e->start, e->size);
+	e->is_registered = 0;
+	if (e->start)
+		vmem_free(clib_arena_vmem(pool->arena), (void *)e->start, e->size);
+	e->start = e->size = 0;
 }
 
 /* DPDK frees the chunks one by one, when all objects are gone: the first of ours takes the span. */
@@ -63,7 +66,7 @@ take_span(struct rte_mempool *mp, u32 n, span_t *s)
 	size_t min_chunk, align, page = 0;
 	ssize_t n_bytes;
 
-	if (pool->start)
+	if (pool->extents[0].start)
 		return -ENOMEM;
 	pool->arena = node_arena(mp->socket_id);
 	if (!pool->arena)
@@ -80,8 +83,8 @@ take_span(struct rte_mempool *mp, u32 n, span_t *s)
 	s->start = (uword)vmem_alloc(clib_arena_vmem(pool->arena), s->size, VM_NOSLEEP);
 	if (!s->start)
 		return -ENOMEM;
-	pool->start = s->start;
-	pool->size = s->size;
+	pool->extents[0].start = s->start;
+	pool->extents[0].size = s->size;
 	pool->page_bytes = s->page_bytes;
 	pool->log2_page_size = (u8)min_log2(s->page_bytes);
 	s->n_pages = (u32)(s->size / s->page_bytes);
@@ -107,7 +110,7 @@ announce(span_t *s)
 		return -EEXIST;
 	if (rte_extmem_register((void *)s->start, s->size, s->iovas, s->n_pages, s->page_bytes))
 		return -rte_errno;
-	s->pool->is_registered = 1;
+	s->pool->extents[0].is_registered = 1;
 	return 0;
 }
 

@@ -253,7 +253,7 @@ pktpool_depot_init(pktpool_t *pool)
 	uword n_bytes;
 	u8 *p;
 
-	pool->n_containers = pool->n_buffers / pool->magazine_size + 3;
+	pool->n_containers = pool->n_max / pool->magazine_size + 3;
 	n_bytes = magazine_bytes(pool);
 	p = pktpool_table_alloc(pool, pool->n_containers * n_bytes);
 	if (!p)

@@ -197,12 +197,14 @@ ops_calc_mem_size(const struct rte_mempool *mp, u32 n, u32 pg_shift, size_t *min
 	return RTE_MEMPOOL_ALIGN;
 }
 
-/* Objects of an arena's pool that lie in this chunk, straight into the depot. */
+/* Objects of an arena's pool that lie in this chunk: made mbufs, and straight into the depot, which
+ * others use meanwhile when the pool grows. */
 static int
 ops_populate(struct rte_mempool *mp, unsigned int max_objs, void *vaddr, rte_iova_t iova,
 	     size_t len, rte_mempool_populate_obj_cb_t *obj_cb, void *obj_cb_arg)
 {
 	pktpool_t *pool = mp->pool_data;
+	pktpool_extent_t *e = pool->placing;
 	uword chunk = (uword)vaddr;
 	u32 n = 0;
 
@@ -213,16 +215,20 @@ ops_populate(struct rte_mempool *mp, unsigned int max_objs, void *vaddr, rte_iov
 	if (!pool->is_in_arena)
 		return rte_mempool_op_populate_default(mp, max_objs, vaddr, iova, len, obj_cb,
 						       obj_cb_arg);
-	for (; n < max_objs && pool->n_placed < pool->n_buffers; n++) {
-		uword at = pktpool_object_address(pool, pool->n_placed);
+	for (; n < max_objs && e->n_placed < e->n_buffers; n++) {
+		uword at = pktpool_object_address(pool, e, e->n_placed);
 		void *obj = (void *)(at + mp->header_size);
 
 		if (at + pool->buffer_bytes > chunk + len)
 			break;
+		memset((void *)at, 0, mp->header_size);
 		obj_cb(mp, obj_cb_arg, obj,
 		       iova == RTE_BAD_IOVA ? RTE_BAD_IOVA : iova + (at - chunk) + mp->header_size);
+		rte_pktmbuf_init(mp, NULL, obj, mp->populated_size);
+		pktpool_lock(pool);
 		pktpool_depot_put(pool, &obj, 1);
-		pool->n_placed++;
+		pktpool_unlock(pool);
+		e->n_placed++;
 	}
 	return (int)n;
 }

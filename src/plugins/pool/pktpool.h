@@ -45,6 +45,7 @@ typedef struct {
 	const char *name; /* "default-numa-0", 1 to 25 bytes; also the mempool's name */
 	int numa_node;
 	u32 n_buffers;       /* at least 1, exactly so many are made */
+	u32 n_max;           /* to which pktpool_grow() may go; 0: n_buffers */
 	u32 data_bytes;      /* room for packet data behind the headroom, at most 65535 - 128 */
 	clib_arena_t *arena; /* buffers; made with VM_RANGE_WINDOW, outlives the pool */
 	void *heap; /* tables (an mheap v made with MHEAP_FLAG_THREAD_SAFE); outlives it too */
@@ -55,6 +56,7 @@ typedef struct {
  *
  * @param[out] pool  unchanged on error
  * @return 0; -EINVAL name, counts, or an arena outside the window; -ENOMEM arena or heap is full;
+ *         -EDQUOT the node's budget;
  *         -ENOTSUP a buffer does not fit a page and IOVAs are physical, or this DPDK has other
  *         object headers; -EEXIST a mempool of that name; -ENOSPC 255 pools, or no place for our
  *         mempool ops or for another memory region in DPDK.  Nothing is kept on error.
@@ -390,6 +392,43 @@ CLIB_EXPORT int pktpool_low_water_add(pktpool_t *pool, u32 n_low, u32 n_ok,
 /** @return 0; -ENOENT.  A thread that is in fn stays there: wait for it before arg goes away. */
 CLIB_EXPORT int pktpool_low_water_remove(pktpool_t *pool, pktpool_low_water_fn_t *fn, void *arg);
 
+/* ---- growing and shrinking ---- */
+
+/**
+ * Make n more buffers, of the same arena, while the pool is used.
+ *
+ * @return 0; -EINVAL n, or a mempool that somebody else created; -ENOSPC beyond n_max, or 32 pieces
+ *         there are, or no place in DPDK's table of memory regions; -EDQUOT the node's budget;
+ *         -ENOMEM.  On error the pool is as it was, except that after -ENOMEM of DPDK in the
+ *         middle what was made stays.
+ *
+ * Threads: control, one at a time; others use the pool meanwhile.  Cost: as pktpool_create().
+ */
+CLIB_EXPORT int pktpool_grow(pktpool_t *pool, u32 n);
+
+/**
+ * Give memory back: the latest pieces that pktpool_grow() made, as many whole ones as n covers.
+ * Their free buffers go out of circulation at once; the memory goes when the last is in.
+ *
+ * @param[out] n_out  buffers of them that are still out; may be NULL
+ * @return 0; -EAGAIN some are out: call again (pktpool_grow() takes it back); -ENOENT no such
+ *         piece, what pktpool_create() made stays; -EINVAL; -ENOMEM.
+ *
+ * Threads: control; the depot is locked for a pass over all free buffers, some 5 ns each.
+ */
+CLIB_EXPORT int pktpool_shrink(pktpool_t *pool, u32 n, u32 *n_out);
+
+/** Piece i's memory, for a device that must be told of it (VFIO's DMA maps): 0 is what
+ *  pktpool_create() made.  @return 0; -ENOENT there are not so many.  Threads: control. */
+CLIB_EXPORT int pktpool_extent(pktpool_t *pool, u32 i, uword *start, uword *n_bytes);
+
+/**
+ * What pools of a node may take of its arenas in all, to create and to grow; 0 bytes: no limit.
+ * Pools that are there keep what they have.  @return 0; -EINVAL no such node (VM_NODE_ANY is one).
+ */
+CLIB_EXPORT int pktpool_set_budget(int numa_node, uword limit_bytes);
+CLIB_EXPORT void pktpool_get_budget(int numa_node, uword *limit_bytes, uword *n_bytes);
+
 /** Whether an index names a buffer of some pool (live or free). */
 CLIB_EXPORT int pktpool_index_is_valid(u32 index);
 
@@ -404,10 +443,12 @@ typedef struct {
 	u32 data_bytes;
 	u8 log2_page_size;
 	u32 n_total;
-	u32 n_depot;     /* in the depot */
-	u32 n_cached;    /* in magazines of threads */
-	u32 n_reserved;  /* set aside, pktpool_reserve() */
-	u32 n_used;      /* total - depot - cached - reserved */
+	u32 n_depot;    /* in the depot */
+	u32 n_cached;   /* in magazines of threads */
+	u32 n_reserved; /* set aside, pktpool_reserve() */
+	u32 n_parked;   /* free, of pieces that are on their way out */
+	u32 n_used;     /* total - depot - cached - reserved - parked */
+	u32 n_max, n_extents;
 	u64 n_misses;    /* magazine exchanges with the depot */
 	u64 n_failures;  /* requests refused */
 	u64 n_reclaims;  /* times other threads' magazines were taken back */
@@ -415,7 +456,8 @@ typedef struct {
 	u32 n_low_water; /* least depot + cached seen: at each refusal, each 16th exchange, each new
 			    minimum of the depot, and now */
 	u32 magazine_size;
-	uword start, size; /* 0 for the pool behind somebody else's mempool */
+	uword start, size; /* what create made; 0 for the pool behind somebody else's
+			      mempool */
 } pktpool_info_t;
 
 /** Live values without a lock: exact when quiesced. */

@@ -10,8 +10,9 @@
  * one: as it holds M of the n buffers itself, at most n / M - 1 of the depot's are full then, one
  * is the partial, and three are left.  So a put needs no memory, and cannot fail.
  *
- * Nothing here holds a function's address: the structure may lie in memory that several processes
- * map at one address. */
+ * The structure may lie in memory that several processes map at one address.  No process calls
+ * through it: low_water holds functions of the process that made the pool, and only that one, which
+ * alone comes by way of get and put here, looks at them. */
 #ifndef included_pool_pktpool_impl_h
 #define included_pool_pktpool_impl_h
 
@@ -54,6 +55,18 @@ struct pktpool_reservation {
 	void *objs[];
 };
 
+/* Pieces of an arena that a pool can lie in; the first is there from create to destroy. */
+#define PKTPOOL_N_EXTENTS 32
+
+typedef struct {
+	uword start, size;
+	u32 n_buffers, n_placed;
+	u8 is_registered; /* with rte_extmem_register() */
+	/* Shrinking: parked[0 .. n_parked) are free and kept back until all of the extent's are. */
+	void **parked; /* NULL: the extent is in use */
+	u32 n_parked;
+} pktpool_extent_t;
+
 struct pktpool {
 	pktpool_head_t head;
 
@@ -61,12 +74,12 @@ struct pktpool {
 	char name[26];
 	u8 index;
 	u8 log2_page_size;
-	u8 is_in_arena;   /* buffers lie in [start, start + size); else in chunks DPDK gave */
-	u8 is_registered; /* with rte_extmem_register() */
-	u8 is_asked;      /* foreign: DPDK asked how much memory, what comes next is the answer */
-	u8 is_private;    /* foreign: objects lie where no other process sees them */
+	u8 is_in_arena; /* buffers lie in extents; else in chunks DPDK gave */
+	u8 may_cross_pages;
+	u8 is_asked;   /* foreign: DPDK asked how much memory, what comes next is the answer */
+	u8 is_private; /* foreign: objects lie where no other process sees them */
 	int numa_node;
-	u32 n_buffers;
+	u32 n_max;        /* buffers, for ever */
 	u32 buffer_bytes; /* stride */
 	u32 data_bytes;
 	u32 magazine_size; /* M */
@@ -74,7 +87,6 @@ struct pktpool {
 	u32 n_per_page; /* buffers a page; 0: packed without regard to pages */
 	u32 n_colours;  /* page p's first buffer starts p % n_colours lines into it */
 	uword page_bytes;
-	uword start, size;
 	clib_arena_t *arena;
 	void *heap;
 	void *containers; /* one heap object */
@@ -85,8 +97,12 @@ struct pktpool {
 	u32 trace_flags, n_watched;
 	_Atomic u64 n_faults[PKTPOOL_N_FAULTS];
 
-	/* Create and destroy only. */
-	u32 n_placed;
+	/* Growing and shrinking, one at a time (resize.c); the numbers are read by any. */
+	_Atomic u32 n_buffers, n_extents;
+	_Atomic u32 n_parked;
+	pktpool_extent_t extents[PKTPOOL_N_EXTENTS];
+	pktpool_extent_t *placing; /* which one the mempool's populate fills */
+
 	_Atomic u8 is_closing; /* teardown: the mempool gets nothing and counts nothing */
 
 	/* Depot: written under lock; counts are also read without it, relaxed. */
@@ -278,10 +294,30 @@ u32 pktpool_table_limit(void);
 /** Whether obj is the address of a buffer of this pool; obj may be anything. */
 int pktpool_is_object(const pktpool_t *pool, const void *obj);
 
-/** Address of object i of an arena's pool: its rte_mempool_objhdr. */
-uword pktpool_object_address(const pktpool_t *pool, u32 i);
-/** The inverse; ~0 when the address is no object's. */
-u32 pktpool_object_number(const pktpool_t *pool, uword address);
+/** Address of object i of an extent: its rte_mempool_objhdr. */
+uword pktpool_object_address(const pktpool_t *pool, const pktpool_extent_t *e, u32 i);
+/** The inverse; ~0 when the address is no object's of that extent. */
+u32 pktpool_object_number(const pktpool_t *pool, const pktpool_extent_t *e, uword address);
+/** The extent that has an object at the address, NULL when none has. */
+const pktpool_extent_t *pktpool_extent_of(const pktpool_t *pool, uword address);
+/** Bytes of n buffers, whole pages; 0: one does not fit a page.  Sets the pool's layout. */
+uword pktpool_layout(pktpool_t *pool, u32 n);
+
+/* ---- resize.c ---- */
+
+/** Take memory for e->n_buffers from the arena, announce it, and fill it with buffers that go to
+ *  the depot; the mempool is made when the pool has none.  e is one of the pool's.  On error
+ *  whatever was taken is in e, for pktpool_extent_free(). */
+int pktpool_extent_fill(pktpool_t *pool, pktpool_extent_t *e);
+void pktpool_extent_free(pktpool_t *pool, pktpool_extent_t *e);
+/** Charge a node's budget.  @return 0 or -EDQUOT */
+int pktpool_budget_charge(int numa_node, uword n_bytes);
+void pktpool_budget_return(int numa_node, uword n_bytes);
+/** The mempool of an arena's pool, empty.  @return as pktpool_create() */
+int pktpool_mempool_create(pktpool_t *pool);
+/** Held by whoever creates, destroys, grows or shrinks pools. */
+void pktpool_table_lock(void);
+void pktpool_table_unlock(void);
 
 /* ---- foreign.c ---- */
 

@@ -48,45 +48,43 @@ pktpool_table_limit(void)
 
 /* ---- layout ---- */
 
-/* Bytes of `n` buffers, whole pages. */
-static uword
-layout_init(pktpool_t *pool, int may_cross_pages)
+uword
+pktpool_layout(pktpool_t *pool, u32 n)
 {
 	uword page = pool->page_bytes, rest, n_pages;
 
 	pool->n_colours = 1;
-	if (may_cross_pages && page < SMALL_PAGE_BYTES) {
+	if (pool->may_cross_pages && page < SMALL_PAGE_BYTES) {
 		pool->n_per_page = 0;
-		return round_pow2((uword)pool->n_buffers * pool->buffer_bytes, page);
+		return round_pow2((uword)n * pool->buffer_bytes, page);
 	}
 	pool->n_per_page = (u32)(page / pool->buffer_bytes);
 	if (!pool->n_per_page)
 		return 0;
 	rest = page - (uword)pool->n_per_page * pool->buffer_bytes;
 	pool->n_colours = (u32)(rest / CLIB_CACHE_LINE_BYTES) + 1;
-	n_pages = ((uword)pool->n_buffers + pool->n_per_page - 1) / pool->n_per_page;
+	n_pages = ((uword)n + pool->n_per_page - 1) / pool->n_per_page;
 	return n_pages * page;
 }
 
 uword
-pktpool_object_address(const pktpool_t *pool, u32 i)
+pktpool_object_address(const pktpool_t *pool, const pktpool_extent_t *e, u32 i)
 {
 	uword page;
 
 	if (!pool->n_per_page)
-		return pool->start + (uword)i * pool->buffer_bytes;
+		return e->start + (uword)i * pool->buffer_bytes;
 	page = i / pool->n_per_page;
-	return pool->start + page * pool->page_bytes +
-	       page % pool->n_colours * CLIB_CACHE_LINE_BYTES +
+	return e->start + page * pool->page_bytes + page % pool->n_colours * CLIB_CACHE_LINE_BYTES +
 	       (uword)(i % pool->n_per_page) * pool->buffer_bytes;
 }
 
 u32
-pktpool_object_number(const pktpool_t *pool, uword address)
+pktpool_object_number(const pktpool_t *pool, const pktpool_extent_t *e, uword address)
 {
-	uword offset = address - pool->start, page = 0, i;
+	uword offset = address - e->start, page = 0, i;
 
-	if (offset >= pool->size)
+	if (offset >= e->size)
 		return ~0u;
 	if (pool->n_per_page) {
 		uword colour;
@@ -102,7 +100,18 @@ pktpool_object_number(const pktpool_t *pool, uword address)
 	if (offset % pool->buffer_bytes || (pool->n_per_page && i >= pool->n_per_page))
 		return ~0u;
 	i += page * pool->n_per_page;
-	return i < pool->n_buffers ? (u32)i : ~0u;
+	return i < e->n_buffers ? (u32)i : ~0u;
+}
+
+const pktpool_extent_t *
+pktpool_extent_of(const pktpool_t *pool, uword address)
+{
+	u32 n = pktpool_load(&pool->n_extents);
+
+	for (u32 i = 0; i < n; i++)
+		if (pktpool_object_number(pool, &pool->extents[i], address) != ~0u)
+			return &pool->extents[i];
+	return NULL;
 }
 
 int
@@ -112,7 +121,7 @@ pktpool_is_object(const pktpool_t *pool, const void *obj)
 	struct rte_mempool_memhdr *chunk;
 
 	if (pool->is_in_arena)
-		return pktpool_object_number(pool, (uword)obj - PKTPOOL_OBJHDR_BYTES) != ~0u;
+		return pktpool_extent_of(pool, (uword)obj - PKTPOOL_OBJHDR_BYTES) != NULL;
 	STAILQ_FOREACH(chunk, &mp->mem_list, next)
 	if ((uword)obj - (uword)chunk->addr < chunk->len &&
 	    (uword)obj - (uword)chunk->addr >= mp->header_size)
@@ -137,6 +146,18 @@ table_add(pktpool_t *pool)
 		return 0;
 	}
 	return -ENOSPC;
+}
+
+void
+pktpool_table_lock(void)
+{
+	pthread_mutex_lock(&pktpool_main.lock);
+}
+
+void
+pktpool_table_unlock(void)
+{
+	pthread_mutex_unlock(&pktpool_main.lock);
 }
 
 static void
@@ -222,115 +243,13 @@ pktpool_flush_thread(void)
 		thread_exits(NULL, index);
 }
 
-/* ---- memory ---- */
-
-static rte_iova_t
-page_iova(uword va)
-{
-	u64 pa;
-
-	if (rte_eal_iova_mode() == RTE_IOVA_VA)
-		return va;
-	return vm_va_to_pa((void *)va, &pa) ? RTE_BAD_IOVA : pa;
-}
-
-/* Announce the piece once, so rte_mem_virt2iova() and drivers find it.  DPDK itself accepts
- * regions that overlap; whoever then looks an address up gets the wrong one. */
-static int
-register_with_dpdk(pktpool_t *pool, rte_iova_t *iovas, u32 n_pages)
-{
-	void *start = (void *)pool->start, *last = (void *)(pool->start + pool->size - 1);
-
-	if (rte_mem_virt2memseg_list(start) || rte_mem_virt2memseg_list(last))
-		return -EEXIST;
-	if (rte_extmem_register(start, pool->size, iovas, n_pages, pool->page_bytes))
-		return -rte_errno;
-	pool->is_registered = 1;
-	return 0;
-}
-
-/* One chunk of the mempool's mem_list for each run of physically contiguous pages. */
-static int
-populate(pktpool_t *pool, const rte_iova_t *iovas, u32 n_pages)
-{
-	u32 first = 0;
-
-	while (first < n_pages && pool->n_placed < pool->n_buffers) {
-		u32 end = first + 1;
-		int n;
-
-		while (end < n_pages &&
-		       (iovas[first] == RTE_BAD_IOVA
-				? iovas[end] == RTE_BAD_IOVA
-				: iovas[end] == iovas[first] + (end - first) * pool->page_bytes))
-			end++;
-		n = rte_mempool_populate_iova(
-			pool->head.mempool, (char *)pool->start + first * pool->page_bytes,
-			iovas[first], (end - first) * pool->page_bytes, NULL, NULL);
-		if (n < 0)
-			return n;
-		first = end;
-	}
-	return pool->n_placed == pool->n_buffers ? 0 : -ENOMEM;
-}
-
-static int
-create_mempool(pktpool_t *pool)
-{
-	struct rte_pktmbuf_pool_private priv = {
-		.mbuf_data_room_size = (u16)(RTE_PKTMBUF_HEADROOM + pool->data_bytes),
-		.mbuf_priv_size = PKTPOOL_PRIV_BYTES,
-	};
-	struct rte_mempool *mp = NULL;
-	/* Without memory of DPDK's own on that node its bookkeeping may lie elsewhere. */
-	int sockets[] = { pool->numa_node, SOCKET_ID_ANY };
-
-	for (u32 i = 0; i < ARRAY_LEN(sockets) && !mp; i++)
-		mp = rte_mempool_create_empty(pool->name, pool->n_buffers,
-					      pool->buffer_bytes - PKTPOOL_OBJHDR_BYTES, 0,
-					      sizeof(priv), sockets[i], RTE_MEMPOOL_F_NO_SPREAD);
-	if (!mp)
-		return -rte_errno;
-	pool->head.mempool = mp;
-	/* A DPDK built with mempool debugging has wider headers. */
-	if (mp->header_size != PKTPOOL_OBJHDR_BYTES ||
-	    mp->header_size + mp->elt_size + mp->trailer_size != pool->buffer_bytes)
-		return -ENOTSUP;
-	mp->socket_id = pool->numa_node;
-	if (rte_mempool_set_ops_byname(mp, PKTPOOL_OPS_NAME, pool))
-		return pktpool_ops_error ? pktpool_ops_error : -ENOTSUP;
-	rte_pktmbuf_pool_init(mp, &priv);
-	return 0;
-}
-
-static int
-fill(pktpool_t *pool)
-{
-	u32 n_pages = (u32)(pool->size / pool->page_bytes);
-	rte_iova_t *iovas = malloc(n_pages * sizeof(*iovas));
-	int error;
-
-	if (!iovas)
-		return -ENOMEM;
-	for (u32 i = 0; i < n_pages; i++)
-		iovas[i] = page_iova(pool->start + i * pool->page_bytes);
-	error = register_with_dpdk(pool, iovas, n_pages);
-	if (!error)
-		error = create_mempool(pool);
-	if (!error)
-		error = populate(pool, iovas, n_pages);
-	free(iovas);
-	if (!error)
-		rte_mempool_obj_iter(pool->head.mempool, rte_pktmbuf_init, NULL);
-	return error;
-}
-
 /* What alloc stores into each mbuf: an mbuf as DPDK's own reset leaves it, taken from the first. */
 static void
 template_init(pktpool_t *pool)
 {
 	struct rte_mbuf *first =
-		(struct rte_mbuf *)(pktpool_object_address(pool, 0) + PKTPOOL_OBJHDR_BYTES);
+		(struct rte_mbuf *)(pktpool_object_address(pool, pool->extents, 0) +
+				    PKTPOOL_OBJHDR_BYTES);
 
 	_Static_assert(offsetof(struct rte_mbuf, rearm_data) == 16 &&
 			       offsetof(struct rte_mbuf, ol_flags) == 24 &&
@@ -352,10 +271,8 @@ release(pktpool_t *pool)
 
 	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
 	rte_mempool_free(pool->head.mempool);
-	if (pool->is_registered)
-		rte_extmem_unregister((void *)pool->start, pool->size);
-	if (pool->start)
-		vmem_free(clib_arena_vmem(pool->arena), (void *)pool->start, pool->size);
+	for (u32 i = 0; i < pool->n_extents; i++)
+		pktpool_extent_free(pool, &pool->extents[i]);
 	pktpool_depot_free(pool);
 	clib_mem_heap_free(heap, pool);
 }
@@ -371,7 +288,7 @@ pktpool_magazine_size(u32 n_buffers)
 }
 
 static int
-struct_alloc(void *heap, const char *name, u32 n_buffers, pktpool_t **result)
+struct_alloc(void *heap, const char *name, u32 n_buffers, u32 n_max, pktpool_t **result)
 {
 	pktpool_t *pool = clib_mem_heap_alloc_aligned(heap, sizeof(*pool), CLIB_CACHE_LINE_BYTES);
 
@@ -380,6 +297,7 @@ struct_alloc(void *heap, const char *name, u32 n_buffers, pktpool_t **result)
 	memset(pool, 0, sizeof(*pool));
 	pool->heap = heap;
 	pool->n_buffers = n_buffers;
+	pool->n_max = n_max;
 	pool->magazine_size = pktpool_magazine_size(n_buffers);
 	snprintf(pool->name, sizeof(pool->name), "%s", name);
 	*result = pool;
@@ -407,12 +325,12 @@ pktpool_create(const pktpool_params_t *params, pktpool_t **result)
 {
 	vm_range_t *range;
 	uword base = (uword)vm_window_base();
+	u32 n_max = clib_max(params->n_max, params->n_buffers);
 	pktpool_t *pool;
 	int error;
 
 	if (!params->name || !params->name[0] || strlen(params->name) >= sizeof(pool->name) ||
-	    !params->n_buffers || !params->arena || !params->heap ||
-	    params->n_buffers > MAX_BUFFERS ||
+	    !params->n_buffers || !params->arena || !params->heap || n_max > MAX_BUFFERS ||
 	    params->data_bytes > UINT16_MAX - RTE_PKTMBUF_HEADROOM)
 		return -EINVAL;
 	if (pktpool_ops_error)
@@ -420,7 +338,7 @@ pktpool_create(const pktpool_params_t *params, pktpool_t **result)
 	range = clib_arena_range(params->arena);
 	if (!base || (uword)vm_range_base(range) - base >= VM_WINDOW_BYTES)
 		return -EINVAL;
-	error = struct_alloc(params->heap, params->name, params->n_buffers, &pool);
+	error = struct_alloc(params->heap, params->name, params->n_buffers, n_max, &pool);
 	if (error)
 		return error;
 	pool->is_in_arena = 1;
@@ -435,12 +353,12 @@ pktpool_create(const pktpool_params_t *params, pktpool_t **result)
 			     CLIB_CACHE_LINE_BYTES;
 	pool->page_bytes = vm_range_page_bytes(range);
 	pool->log2_page_size = (u8)min_log2(pool->page_bytes);
-	pool->size = layout_init(pool, rte_eal_iova_mode() == RTE_IOVA_VA);
-	error = pool->size ? pktpool_depot_init(pool) : -ENOTSUP;
+	pool->may_cross_pages = rte_eal_iova_mode() == RTE_IOVA_VA;
+	error = pktpool_layout(pool, 1) ? pktpool_depot_init(pool) : -ENOTSUP;
 	if (!error) {
-		pool->start =
-			(uword)vmem_alloc(clib_arena_vmem(pool->arena), pool->size, VM_NOSLEEP);
-		error = pool->start ? fill(pool) : -ENOMEM;
+		pool->n_extents = 1;
+		pool->extents[0].n_buffers = params->n_buffers;
+		error = pktpool_extent_fill(pool, pool->extents);
 	}
 	if (!error) {
 		pktpool_mem_start = (u8 *)base;
@@ -463,8 +381,9 @@ pktpool_destroy(pktpool_t *pool, u32 *n_in_flight)
 	if (!pool->is_in_arena)
 		return -EINVAL;
 	pthread_mutex_lock(&pktpool_main.lock);
-	n_free = pktpool_load(&pool->n_depot) + pktpool_n_cached(pool);
-	n_used = pool->n_buffers - clib_min(n_free, pool->n_buffers);
+	n_free = pktpool_load(&pool->n_depot) + pktpool_n_cached(pool) +
+		 pktpool_load(&pool->n_parked);
+	n_used = pool->n_buffers - clib_min(n_free, pktpool_load(&pool->n_buffers));
 	if (!n_used)
 		table_remove(pool);
 	pthread_mutex_unlock(&pktpool_main.lock);
@@ -556,7 +475,7 @@ pktpool_index_is_valid(u32 index)
 	for (u32 i = 0; i < PKTPOOL_MAX_POOLS; i++) {
 		pktpool_t *pool = pktpool_at(i);
 
-		if (pool && pool->is_in_arena && pktpool_object_number(pool, address) != ~0u)
+		if (pool && pool->is_in_arena && pktpool_extent_of(pool, address))
 			return 1;
 	}
 	return 0;
@@ -646,12 +565,16 @@ pktpool_get_info(pktpool_t *pool, pktpool_info_t *info)
 	info->n_cached = pktpool_n_cached(pool);
 	info->n_reserved = pktpool_load(&pool->n_reserved);
 	n_free = clib_min(info->n_depot + info->n_cached, info->n_total);
-	info->n_used = info->n_total - clib_min(n_free + info->n_reserved, info->n_total);
+	info->n_parked = pktpool_load(&pool->n_parked);
+	info->n_used =
+		info->n_total - clib_min(n_free + info->n_reserved + info->n_parked, info->n_total);
+	info->n_max = pool->n_max;
+	info->n_extents = pktpool_load(&pool->n_extents);
 	info->n_misses = atomic_load_explicit(&pool->n_misses, memory_order_relaxed);
 	info->n_failures = atomic_load_explicit(&pool->n_failures, memory_order_relaxed);
 	info->n_reclaims = atomic_load_explicit(&pool->n_reclaims, memory_order_relaxed);
 	info->n_bad_puts = atomic_load_explicit(&pool->n_bad_puts, memory_order_relaxed);
 	info->n_low_water = clib_min(pktpool_load(&pool->n_low_water), n_free);
-	info->start = pool->start;
-	info->size = pool->size;
+	info->start = pool->extents[0].start;
+	info->size = pool->extents[0].size;
 }
