@@ -5,6 +5,7 @@
  * two threads hold, or that is handed out twice, is seen at once; one that is lost, at the end. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 #include <plugins/pool/pktpool_impl.h>
 #include <vppinfra/mheap.h>
 #include <rte_mbuf.h>
@@ -19,6 +20,9 @@
 #define MAX_HELD (N_BUFFERS + MAX_BURST)
 /* Hand-over box between threads: enough for a burst. */
 #define BOX_SIZE 64
+
+/* What a pool may grow by. */
+#define N_MORE 600
 
 #define STAMP_FREE 0xf4eef4eeu
 #define STAMP_HELD 0x0e1d0000u
@@ -40,7 +44,7 @@ typedef struct {
 	u32 number;
 	u64 seed, n_to_move;
 	u32 n_held;
-	u8 is_generous;
+	u8 is_generous, has_stalls;
 	struct rte_mbuf *held[MAX_HELD];
 } walker_t;
 
@@ -96,7 +100,7 @@ give(walker_t *w)
 
 	if (!n)
 		return;
-	if (unit_random(&w->seed) & 1)
+	if (!(unit_random(&w->seed) & 7))
 		for (u32 i = 0; i < n; i++) {
 			u32 k = (u32)unit_random_below(&w->seed, w->n_held);
 			struct rte_mbuf *m = w->held[k];
@@ -138,6 +142,10 @@ walk(void *arg)
 	while (atomic_load_explicit(&n_moved, memory_order_relaxed) < w->n_to_move) {
 		u64 r = unit_random_below(&w->seed, 16);
 
+		/* A thread that stands still with what it holds and caches, as an lcore does whose
+		 * CPU was taken away: once in some 30000 moves, up to a millisecond. */
+		if (w->has_stalls && !unit_random_below(&w->seed, 30000))
+			usleep((useconds_t)unit_random_below(&w->seed, 1000));
 		/* Greedy until the pool is dry, then generous until little is held: a walker runs
 		 * it dry even if the others do not get to run meanwhile. */
 		if (w->n_held < MAX_BURST)
@@ -194,7 +202,10 @@ begin(void)
 					     .numa_node = VM_NODE_ANY,
 					     .page_size = CLIB_MEM_PAGE_SZ_4K,
 					     .vm_flags = VM_RANGE_WINDOW | VM_RANGE_SHARED };
-	pktpool_params_t params = { .name = "model", .n_buffers = N_BUFFERS, .data_bytes = 64 };
+	pktpool_params_t params = { .name = "model",
+				    .n_buffers = N_BUFFERS,
+				    .n_max = N_BUFFERS + N_MORE,
+				    .data_bytes = 64 };
 
 	CU_ASSERT_EQUAL_FATAL(clib_arena_create(&arena_params, &arena), 0);
 	heap = mheap_alloc_with_flags(0, MiB(32), MHEAP_FLAG_THREAD_SAFE);
@@ -225,7 +236,7 @@ static void
 threads_against_each_other(void)
 {
 	static walker_t walkers[N_THREADS];
-	u64 seed = unit_seed(), n_total = unit_n_ops(8000000);
+	u64 seed = unit_seed(), n_total = unit_n_ops(50000000);
 	pktpool_info_t info;
 
 	begin();
@@ -237,6 +248,7 @@ threads_against_each_other(void)
 		for (u32 i = 0; i < N_THREADS; i++) {
 			walkers[i].number = i;
 			walkers[i].seed = unit_random(&seed);
+			walkers[i].has_stalls = 1;
 			walkers[i].n_to_move = n_total * round / 16;
 			pthread_create(&t[i], NULL, walk, &walkers[i]);
 		}
@@ -253,6 +265,70 @@ threads_against_each_other(void)
 	CU_ASSERT(atomic_load(&n_refused) > 0);
 	CU_ASSERT_EQUAL(info.n_failures, atomic_load(&n_refused) + 16);
 	CU_ASSERT_EQUAL(info.n_bad_puts, 0);
+	end();
+}
+
+/* ---- growing and shrinking under threads ---- */
+
+static _Atomic int resizing_is_over;
+
+/* A new piece's buffers have no stamp yet: what is there first does not count, but a name that
+ * somebody else wrote and did not take back does. */
+static void *
+hold_and_give(void *arg)
+{
+	u32 mine = STAMP_HELD + (u32)(uword)arg, other = STAMP_HELD + 1 - (u32)(uword)arg;
+	u64 seed = (uword)arg + 1;
+	struct rte_mbuf *m[64];
+
+	while (!atomic_load(&resizing_is_over)) {
+		u32 n = 1 + (u32)unit_random_below(&seed, 64), n_wrong = 0;
+
+		if (pktpool_alloc(pool, m, n))
+			continue;
+		for (u32 i = 0; i < n; i++)
+			n_wrong += atomic_exchange(stamp_of(m[i]), mine) == other ||
+				   m[i]->pool != pktpool_mempool(pool);
+		for (u32 i = 0; i < n; i++)
+			n_wrong += atomic_exchange(stamp_of(m[i]), STAMP_FREE) != mine;
+		atomic_fetch_add(&n_faults, n_wrong);
+		atomic_fetch_add(&n_moved, n);
+		pktpool_free(m, n);
+	}
+	return NULL;
+}
+
+/* Pieces come and go while two threads take and give: no buffer is held by two, none is lost, and
+ * the memory of each piece that went is not touched any more (it is unmapped). */
+static void
+growing_and_shrinking_under_threads(void)
+{
+	u64 n_rounds = clib_min(unit_n_ops(300), 10000ull);
+	u32 n_again = 0, n_out;
+	pthread_t t[2];
+
+	begin();
+	resizing_is_over = 0;
+	for (uword i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, hold_and_give, (void *)i);
+	for (u64 round = 0; round < n_rounds; round++) {
+		int error;
+
+		CU_ASSERT_EQUAL(pktpool_grow(pool, N_MORE), 0);
+		sched_yield();
+		while ((error = pktpool_shrink(pool, N_MORE, &n_out)) == -EAGAIN) {
+			CU_ASSERT(n_out <= N_MORE);
+			n_again++;
+			sched_yield();
+		}
+		CU_ASSERT_EQUAL(error, 0);
+	}
+	resizing_is_over = 1;
+	for (u32 i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	printf("%llu pieces came and went, %u times one had to wait\n",
+	       (unsigned long long)n_rounds, n_again);
+	nothing_is_lost();
 	end();
 }
 
@@ -289,7 +365,7 @@ static void
 reclaim_against_a_busy_owner(void)
 {
 	static struct rte_mbuf *mbufs[N_BUFFERS];
-	u64 n_rounds = unit_n_ops(10000), n_taken = 0;
+	u64 n_rounds = clib_min(unit_n_ops(10000), 1000000ull), n_taken = 0;
 	pktpool_info_t info;
 	pthread_t t;
 
@@ -327,6 +403,7 @@ reclaim_against_a_busy_owner(void)
 
 static const unit_test_t tests[] = {
 	UNIT(threads_against_each_other),
+	UNIT(growing_and_shrinking_under_threads),
 	UNIT(reclaim_against_a_busy_owner),
 };
 
