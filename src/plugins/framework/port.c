@@ -121,9 +121,12 @@ vmheap_port_add_rx_edges(rte_node_t id, const char **missing)
 
 	port_main.is_frozen = 1;
 	for (u32 i = 0; i < port_main.n_offers; i++) {
-		names[n++] = *missing = port_main.offers[i];
-		if (rte_node_from_name(*missing) == RTE_NODE_ID_INVALID)
+		rte_node_t to = rte_node_from_name(*missing = port_main.offers[i]);
+
+		if (to == RTE_NODE_ID_INVALID)
 			return -ENOENT;
+		/* rte_graph has no edge from a node to itself. */
+		names[n++] = to == id ? VMHEAP_DROP_NODE : *missing;
 	}
 	return rte_node_edge_update(id, 0, names, n) == n ? 0 : -ENOMEM;
 }
