@@ -6,7 +6,8 @@ DPDK's own mempool drivers, with DPDK's per-lcore cache above them and without?
 
 Method: rounds, each with one run of every configuration, so that a noisy minute hits all; main on
 CPU 0, the forwarding core is the last CPU; packets counted by both programs' own counters over
-WINDOW_S, for the drop-in per second of the forwarding lcore's CPU time.  Unit: million packets a second over both ports; the ratio of medians to testpmd io.
+WINDOW_S, for the drop-in per second of the forwarding lcore's CPU time.  Unit: million packets a
+second over both ports; the ratios of medians to testpmd io and macswap.
 """
 import functools
 import json
@@ -128,13 +129,13 @@ def main():
             print(f"\rforward: round {round_ + 1}/{ROUNDS}: {name:20}", end="", file=sys.stderr, flush=True)
             rates[name].append(run())
     print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
-    yardstick = statistics.median(rates.get("testpmd io", [1])) or 1
+    io, macswap = (statistics.median(rates.get(f"testpmd {mode}", [1])) or 1 for mode in ("io", "macswap"))
     for name, values in rates.items():
         median = statistics.median(values)
         print(
             f"forward case={name.replace(' ', '_')} page={'2M' if HUGE else '4K'} rounds={ROUNDS} "
             f"mpps_min={min(values):.1f} mpps_median={median:.1f} mpps_max={max(values):.1f} "
-            f"ratio_to_testpmd_io={median / yardstick:.2f}"
+            f"ratio_to_testpmd_io={median / io:.2f} ratio_to_testpmd_macswap={median / macswap:.2f}"
         )
     for cache in (0, 250):
         best, ours = None, statistics.median(rates[f"testpmd io vmheap cache={cache}"])
