@@ -43,11 +43,14 @@ while [ "$(date +%s)" -lt "$end" ]; do
 		fi
 		[ "$(date +%s)" -ge "$end" ] && break
 	done
-	if ! tests/malloc/programs.sh "$build/src/malloc/libvmheap-malloc.so" all >"$log" 2>&1; then
-		tail -n 30 "$log"
-		echo "soak: tests/malloc/programs.sh failed in round $round"
-		exit 1
-	fi
+	for check in 0 1; do
+		if ! VMHEAP_MALLOC_CHECK=$check tests/malloc/programs.sh \
+			"$build/src/malloc/libvmheap-malloc.so" all >"$log" 2>&1; then
+			tail -n 30 "$log"
+			echo "soak: VMHEAP_MALLOC_CHECK=$check tests/malloc/programs.sh failed in round $round"
+			exit 1
+		fi
+	done
 	N_KILLS=100 dpdk test_secondary
 	for mode in veth pcap null; do
 		if ! scripts/run.sh --build "$build" --mode $mode --quiet --count 100000 >"$log" 2>&1; then

@@ -45,7 +45,8 @@ read_environment(void)
 static void *
 make_heap(void)
 {
-	uword flags = MHEAP_FLAG_FRONTS;
+	uword flags = is_set("VMHEAP_MALLOC_CHECK") ? MHEAP_FLAG_CHECKED | MHEAP_FLAG_THREAD_SAFE
+						    : MHEAP_FLAG_FRONTS;
 	void *v;
 
 	for (uword size = MAX_HEAP_BYTES; size >= MIN_HEAP_BYTES; size /= 2) {
@@ -140,8 +141,11 @@ static void __attribute__((constructor)) watch_forks(void)
 static void __attribute__((destructor)) print_at_exit(void)
 {
 	const char *s = getenv("VMHEAP_MALLOC_STATS");
+	char what[128];
 	int fd;
 
+	if (is_set("VMHEAP_MALLOC_CHECK") && mheap_check(malloc_main.v, what, sizeof(what)))
+		malloc_misuse(what, malloc_main.v);
 	if (!s || !s[0] || !strcmp(s, "0"))
 		return;
 	if (!strcmp(s, "1")) {

@@ -386,8 +386,9 @@ free_from(clib_mem_heap_t *heap, void *p, const void *caller)
 
 	if (PREDICT_FALSE(error)) {
 		atomic_fetch_add_explicit(&mem_main.n_bad_frees, 1, memory_order_relaxed);
-		mheap_report(error == -EALREADY ? "free of an object that is free already"
-						: "free of what is no object of this heap",
+		mheap_report(error == -EALREADY  ? "free of an object that is free already"
+			     : error == -EUCLEAN ? "free of an object that was written past its end"
+						 : "free of what is no object of this heap",
 			     heap, offset, caller);
 	}
 }

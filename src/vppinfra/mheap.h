@@ -192,6 +192,10 @@ typedef struct {
 
 	/** Free memory in one place from which on put gives pages back. */
 	uword give_back_bytes;
+	/** MHEAP_FLAG_CHECKED: objects that were put and are not used again yet, memory of the
+	 * creating process; and those that were written meanwhile, never used again. */
+	void *checked_queue;
+	u64 n_checked_lost;
 	/** Fronts that were ever used: [1, n_fronts]. */
 	u32 n_fronts;
 	u64 validate_serial;
@@ -214,6 +218,7 @@ typedef struct {
 #define MHEAP_FLAG_SMALL_OBJECT_CACHE (1 << 3) /* accepted for source compatibility */
 #define MHEAP_FLAG_VALIDATE (1 << 4)           /* mheap_validate() around each get and put */
 #define MHEAP_FLAG_FRONTS (1 << 5)             /* caches per thread: mheap_front.h */
+#define MHEAP_FLAG_CHECKED (1 << 6)            /* redzones, poison, delayed reuse; at creation */
 
 /* ---- address arithmetic (seed 001, section 1.1.3) ---- */
 
@@ -312,8 +317,9 @@ mheap_get(void *v, uword size, uword *offset_return)
  *  that got it.  Cost: constant; system calls where 1 MiB or more can be given back. */
 CLIB_EXPORT void mheap_put(void *v, uword offset);
 
-/** The same for callers that want to know.  @return 0; -EINVAL not an object of this heap;
- *  -EALREADY free already.  The heap is then as it was. */
+/** The same for callers that want to know.  @return 0; -EINVAL not an object of this heap, or its
+ *  header or its neighbour's was written over; -EALREADY free already; -EUCLEAN, in a checked heap,
+ *  it was written past its end.  The heap is then as it was. */
 CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
 
 /** Grow the object at `offset` to n bytes where it lies, taking from a free right neighbour or
@@ -400,7 +406,8 @@ mheap_prev_elt(const mheap_elt_t *e)
 
 /** Whether an offset names a live object: range, alignment, tag and neighbour's size agree. */
 CLIB_EXPORT int mheap_offset_is_valid(const void *v, uword uo);
-/** Data bytes of the live object at uo, read under the heap's lock; 0 when it names none. */
+/** Bytes of the live object at uo that may be used (of a checked heap: that were asked for), read
+ *  under the heap's lock; 0 when it names none. */
 CLIB_EXPORT uword mheap_object_bytes(const void *v, uword uo);
 
 /** Objects; capacity (~0 for NULL); header plus vector length. */
@@ -422,7 +429,8 @@ typedef struct {
 /** Constant time: counters, no walk. */
 CLIB_EXPORT void mheap_usage(const void *v, clib_mem_usage_t *usage);
 
-/** Walk and compare everything.  @return 0, or -EUCLEAN with the first fault described in
+/** Walk and compare everything; of a checked heap also what lies behind each object and in those
+ *  that were put.  @return 0, or -EUCLEAN with the first fault described in
  *  what (NUL terminated, may be NULL).  NULL is a heap without faults. */
 CLIB_EXPORT int mheap_check(const void *v, char *what, uword n_what);
 
@@ -430,7 +438,8 @@ CLIB_EXPORT int mheap_check(const void *v, char *what, uword n_what);
 CLIB_EXPORT void mheap_validate(void *v);
 
 /** Set or clear MHEAP_FLAG_VALIDATE and other flags under the heap's lock, while threads use it.
- *  MHEAP_FLAG_TRACE, _THREAD_SAFE and _FRONTS are not changed.  Threads: any for heaps with a lock.
+ *  MHEAP_FLAG_TRACE, _THREAD_SAFE, _FRONTS and _CHECKED are not changed.  Threads: any for heaps
+ * with a lock.
  */
 CLIB_EXPORT void mheap_set_flags(void *v, u32 set, u32 clear);
 

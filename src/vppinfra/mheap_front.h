@@ -301,7 +301,7 @@ typedef struct {
 	u32 n_fronts;
 } mheap_front_usage_t;
 
-/** Sums over the threads that ever used the heap: no walk over objects, no lock.  Zeros for a heap
+/** Sums over the threads that ever used the heap: no walk over objects.  Zeros for a heap
  *  without fronts and for one of another process. */
 CLIB_EXPORT void mheap_front_usage(const void *v, mheap_front_usage_t *usage);
 

@@ -4,6 +4,8 @@
 # that their objects were ours.  A program that is not installed is a skip with its reason.
 #
 #   programs.sh LIBRARY [quick|all]
+#
+# With VMHEAP_MALLOC_CHECK=1 in the environment they run under its checks.
 set -u
 library=$(realpath "$1") size=${2:-quick}
 root=${VMHEAP_SOURCE_ROOT:-$(cd "$(dirname "$0")/../.." && pwd)}

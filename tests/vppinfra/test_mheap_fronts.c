@@ -354,6 +354,7 @@ fill_and_idle(void *arg)
 	meet(); /* 4: trimmed by the other */
 	idle.offsets[0] = get(idle.v, 512);
 	meet(); /* 5: it goes on */
+	meet(); /* 6: counted by the other */
 	mheap_put(idle.v, idle.offsets[0]);
 	return NULL;
 }
@@ -394,6 +395,7 @@ an_idle_thread_is_no_leak(void)
 	meet(); /* 5 */
 	CU_ASSERT_EQUAL(mheap_elts(idle.v), 1);
 	CU_ASSERT(is_whole(idle.v));
+	meet(); /* 6 */
 	pthread_join(thread, NULL);
 	mheap_trim(idle.v);
 	CU_ASSERT_EQUAL(mheap_elts(idle.v), 0);

@@ -51,6 +51,19 @@ check_free_elt(walk_t *w, uword uo, uword n_bytes, const u64 *words)
 	return 0;
 }
 
+/* Of a checked heap: what lies behind a live object, and in one that was put. */
+static int
+check_bytes(const walk_t *w, uword uo, u64 word1)
+{
+	if (!(heap_flags(w->h) & MHEAP_FLAG_CHECKED) || !mheap_region_of(w->h))
+		return 0;
+	if ((word1 & HDR_FRONT_MASK) == HDR_CACHED && !mheap_checked_is_put(w->h, w->v, uo))
+		return fault(w, "object at 0x%lx was written after it was put", uo);
+	if (!(word1 & HDR_CACHED) && !mheap_checked_is_whole(w->h, w->v, uo))
+		return fault(w, "object at 0x%lx was written past its end", uo);
+	return 0;
+}
+
 static int
 check_tiling(walk_t *w)
 {
@@ -90,6 +103,9 @@ check_tiling(walk_t *w)
 				return fault(w, "element at 0x%lx: not aligned", uo);
 			w->n_used++;
 			w->n_cached += (words[1] & HDR_CACHED) != 0;
+			error = check_bytes(w, uo, words[1]);
+			if (error)
+				return error;
 			w->n_used_bytes += n_bytes;
 		}
 		prev = words[1] & (HDR_N_MASK | HDR_FREE);
@@ -159,7 +175,7 @@ check_fronts(const walk_t *w)
 {
 	mheap_front_usage_t fronts;
 
-	if (!(heap_flags(w->h) & MHEAP_FLAG_FRONTS) || !mheap_region_of(w->h))
+	if (!(heap_flags(w->h) & FLAGS_CACHING) || !mheap_region_of(w->h))
 		return 0;
 	mheap_front_usage(w->v, &fronts);
 	if (fronts.n_cached + w->n_inside < w->n_cached ||

@@ -111,6 +111,8 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	if (mheap_fronts_create(h))
 		h->flags &= ~(u32)MHEAP_FLAG_FRONTS;
 	mheap_fronts_update(h);
+	if (mheap_checked_create(h))
+		h->flags &= ~(u32)MHEAP_FLAG_CHECKED;
 	h->magic = MHEAP_MAGIC;
 	*v_return = v;
 	return 0;
@@ -161,6 +163,7 @@ mheap_destroy(void *v)
 	region = *ours;
 	mheap_trace_destroy(h);
 	mheap_fronts_destroy(h);
+	mheap_checked_destroy(h);
 	mheap_region_unregister(h);
 	h->magic = 0;
 	if (region.release)

@@ -76,8 +76,6 @@ extend_locked(mheap_t *h, void *v, uword uo, uword n_bytes)
 	u64 next_word;
 	int error;
 
-	if (mheap_object_check(h, v, uo))
-		return -EINVAL;
 	n_now = hdr_bytes(elt_words(v, uo)[1]);
 	if (n_bytes <= n_now)
 		return 0;
@@ -100,6 +98,24 @@ extend_locked(mheap_t *h, void *v, uword uo, uword n_bytes)
 	return error;
 }
 
+/* The redzone moves up.  One that was written over stays as it is, for put to find. */
+static int
+extend_checked(mheap_t *h, void *v, uword uo, uword n_bytes)
+{
+	int error = 0;
+
+	if (!mheap_checked_is_whole(h, v, uo))
+		return -EINVAL;
+	if (n_bytes <= mheap_checked_bytes(h, v, uo))
+		return 0;
+	if (n_bytes > h->max_size)
+		return -ENOMEM;
+	error = extend_locked(h, v, uo, mheap_checked_room(n_bytes));
+	if (!error)
+		mheap_checked_arm(h, v, uo, n_bytes);
+	return error;
+}
+
 int
 mheap_extend(void *v, uword offset, uword n_user_data_bytes)
 {
@@ -107,7 +123,12 @@ mheap_extend(void *v, uword offset, uword n_user_data_bytes)
 	int error;
 
 	mheap_maybe_lock(h);
-	error = extend_locked(h, v, offset, n_user_data_bytes);
+	if (mheap_object_check(h, v, offset))
+		error = -EINVAL;
+	else if (PREDICT_FALSE(heap_flags(h) & MHEAP_FLAG_CHECKED))
+		error = extend_checked(h, v, offset, n_user_data_bytes);
+	else
+		error = extend_locked(h, v, offset, n_user_data_bytes);
 	mheap_maybe_unlock(h);
 	return error;
 }

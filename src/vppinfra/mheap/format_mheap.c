@@ -131,6 +131,7 @@ format_flags(u8 *s, va_list *va)
 		{ MHEAP_FLAG_SMALL_OBJECT_CACHE, "small-object-cache" },
 		{ MHEAP_FLAG_VALIDATE, "validate" },
 		{ MHEAP_FLAG_FRONTS, "fronts" },
+		{ MHEAP_FLAG_CHECKED, "checked" },
 	};
 	u32 flags = va_arg(*va, u32), n = 0;
 

@@ -134,8 +134,7 @@ mheap_fronts_destroy(mheap_t *h)
 static int
 may_be_open(const mheap_t *h)
 {
-	return (heap_flags(h) & (MHEAP_FLAG_FRONTS | MHEAP_FLAG_TRACE | MHEAP_FLAG_VALIDATE)) ==
-		       MHEAP_FLAG_FRONTS &&
+	return (heap_flags(h) & (MHEAP_FLAG_FRONTS | FLAGS_WATCHED)) == MHEAP_FLAG_FRONTS &&
 	       !atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed);
 }
 

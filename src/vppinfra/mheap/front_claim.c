@@ -141,10 +141,12 @@ mheap_front_usage(const void *v, mheap_front_usage_t *u)
 {
 	const mheap_t *h = v ? mheap_header(v) : NULL;
 	u64 n_got = 0, n_in_stacks, n_in_blocks = 0;
+	int is_locked;
 
 	memset(u, 0, sizeof(*u));
-	if (!h || !(heap_flags(h) & MHEAP_FLAG_FRONTS) || !mheap_region_of(h))
+	if (!h || !(heap_flags(h) & FLAGS_CACHING) || !mheap_region_of(h))
 		return;
+	is_locked = mheap_lock_if_ours(h);
 	for (u32 id = 1; id <= clib_atomic_load_relax_n(&h->n_fronts); id++) {
 		const mheap_front_t *f = front_at(h, id);
 
@@ -157,4 +159,7 @@ mheap_front_usage(const void *v, mheap_front_usage_t *u)
 	/* What went in one way or another must have come out, or is there. */
 	u->n_puts = n_in_stacks + n_got + h->stats.n_front_drained + u->n_remote_puts -
 		    h->stats.n_front_filled - h->stats.n_front_mailed;
+	mheap_checked_usage(h, u);
+	if (is_locked)
+		mheap_unlock_slow((mheap_t *)h);
 }

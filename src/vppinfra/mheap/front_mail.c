@@ -51,7 +51,7 @@ outbox_for(mheap_t *h, mheap_front_t *f, u16 owner)
 		post(front_at(h, b->owner), b);
 	b = *place = free_block(f);
 	if (b) {
-		b->n_bytes = 0;
+		clib_atomic_store_relax_n(&b->n_bytes, 0);
 		clib_atomic_store_relax_n(&b->owner, owner);
 	}
 	return b;
@@ -70,7 +70,7 @@ send_object(mheap_t *h, mheap_front_t *f, u16 owner, uword c, uword p)
 	clib_atomic_store_relax_n(_mheap_front_word(p), owner | MHEAP_FRONT_CACHED);
 	clib_atomic_store_relax_n(&b->objects[n], p | c << CLASS_SHIFT);
 	clib_atomic_store_rel_n(&b->n, n + 1);
-	b->n_bytes += (u32)mheap_front_class_bytes(c);
+	clib_atomic_store_relax_n(&b->n_bytes, b->n_bytes + (u32)mheap_front_class_bytes(c));
 	clib_atomic_store_relax_n(&f->n_remote_puts, f->n_remote_puts + 1);
 	if (PREDICT_FALSE(n + 1 == MHEAP_N_BLOCK_OBJECTS || b->n_bytes >= MAX_BLOCK_BYTES)) {
 		f->outbox[owner % ARRAY_LEN(f->outbox)] = NULL;

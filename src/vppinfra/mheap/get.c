@@ -346,7 +346,23 @@ get_locked(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, 
 	h->n_elts++;
 }
 
-/* A heap that is validated or traced: off the way of all others. */
+static void
+get_checked(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, uword *offset)
+{
+	uword n_room = mheap_checked_room(clib_min(n_bytes, h->max_size));
+	int may_let_go = !atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed);
+
+	get_locked(h, v, n_room, align, align_offset, offset);
+	if (*offset == ~(uword)0 && may_let_go && mheap_checked_let_go(h, v)) {
+		h->stats.n_get_failures--;
+		h->stats.n_gets--;
+		get_locked(h, v, n_room, align, align_offset, offset);
+	}
+	if (*offset != ~(uword)0)
+		mheap_checked_arm(h, v, *offset, n_bytes);
+}
+
+/* A heap that is checked, validated or traced: off the way of all others. */
 static never_inline void
 get_watched(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, uword *offset,
 	    const void *frame)
@@ -357,7 +373,10 @@ get_watched(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset,
 	if (flags & MHEAP_FLAG_VALIDATE)
 		mheap_validate(v);
 	before = is_timed ? clib_cpu_time_now() : 0;
-	get_locked(h, v, n_bytes, align, align_offset, offset);
+	if (flags & MHEAP_FLAG_CHECKED)
+		get_checked(h, v, n_bytes, align, align_offset, offset);
+	else
+		get_locked(h, v, n_bytes, align, align_offset, offset);
 	if (is_timed) {
 		h->stats.n_clocks_get += clib_cpu_time_now() - before;
 		h->stats.n_timed_gets++;
@@ -418,7 +437,7 @@ get_slow(void *v, uword n_bytes, uword align, uword align_offset, uword *offset_
 	h = mheap_header(v);
 	mheap_maybe_lock(h);
 	n_corruptions = h->stats.n_corruptions;
-	if (PREDICT_FALSE(heap_flags(h) & (MHEAP_FLAG_VALIDATE | MHEAP_FLAG_TRACE)))
+	if (PREDICT_FALSE(heap_flags(h) & FLAGS_WATCHED))
 		get_watched(h, v, n_bytes, align, align_offset, offset_return, frame);
 	else if (heap_flags(h) & MHEAP_FLAG_FRONTS)
 		get_with_fronts(h, v, n_bytes, align, align_offset, offset_return);
@@ -427,7 +446,7 @@ get_slow(void *v, uword n_bytes, uword align, uword align_offset, uword *offset_
 	n_corruptions = h->stats.n_corruptions - n_corruptions;
 	mheap_maybe_unlock(h);
 	if (PREDICT_FALSE(n_corruptions))
-		mheap_report("header or links of a free element were overwritten", v,
+		mheap_report("a free element, or an object after it was put, was written over", v,
 			     *offset_return, caller_of(frame));
 	return v;
 }

@@ -424,6 +424,29 @@ front_depth(const mheap_front_t *f, uword c)
 	return (u32)(top - f->objects[c]);
 }
 
+/* ---- heaps that look harder (checked.c); under the lock ---- */
+
+int mheap_checked_create(mheap_t *h);
+void mheap_checked_destroy(mheap_t *h);
+/** What an element needs for n bytes and what follows them. */
+uword mheap_checked_room(uword n_bytes);
+/** The object at uo was got for n bytes, or has grown to as many. */
+void mheap_checked_arm(const mheap_t *h, void *v, uword uo, uword n_bytes);
+/** Bytes it was asked for, as far as that was not written over. */
+uword mheap_checked_bytes(const mheap_t *h, const void *v, uword uo);
+/** Whether nothing was written behind the live object at uo; into the one that was put. */
+int mheap_checked_is_whole(const mheap_t *h, const void *v, uword uo);
+int mheap_checked_is_put(const mheap_t *h, const void *v, uword uo);
+/** Put the object at uo, which is whole, after a while. */
+void mheap_checked_put(mheap_t *h, void *v, uword uo);
+/** All that wait go to the bins.  @return how many. */
+u64 mheap_checked_let_go(mheap_t *h, void *v);
+void mheap_checked_usage(const mheap_t *h, mheap_front_usage_t *u);
+
+/* Gets and puts take the long way; there may be objects that are neither a user's nor free. */
+#define FLAGS_WATCHED (MHEAP_FLAG_TRACE | MHEAP_FLAG_VALIDATE | MHEAP_FLAG_CHECKED)
+#define FLAGS_CACHING (MHEAP_FLAG_FRONTS | MHEAP_FLAG_CHECKED)
+
 /* ---- checks and faults ---- */
 
 /** 0 when uo names a live object; -EINVAL; -EALREADY.  The lock is held. */

@@ -234,7 +234,7 @@ mheap_put_object(mheap_t *h, void *v, uword uo)
 	put_object(h, v, uo);
 }
 
-/* A heap that is validated or traced: off the way of all others. */
+/* A heap that is checked, validated or traced: off the way of all others. */
 static never_inline int
 put_watched(mheap_t *h, void *v, uword offset, const void *frame)
 {
@@ -245,13 +245,18 @@ put_watched(mheap_t *h, void *v, uword offset, const void *frame)
 	if (flags & MHEAP_FLAG_VALIDATE)
 		mheap_validate(v);
 	error = object_check(h, v, offset);
+	if (!error && flags & MHEAP_FLAG_CHECKED && !mheap_checked_is_whole(h, v, offset))
+		error = -EUCLEAN;
 	if (error)
 		return error;
 	if (flags & MHEAP_FLAG_TRACE)
 		mheap_trace_put(h, v, offset, frame);
 	before = is_timed ? clib_cpu_time_now() : 0;
 	h->stats.n_puts++;
-	put_object(h, v, offset);
+	if (flags & MHEAP_FLAG_CHECKED)
+		mheap_checked_put(h, v, offset);
+	else
+		put_object(h, v, offset);
 	if (is_timed) {
 		h->stats.n_clocks_put += clib_cpu_time_now() - before;
 		h->stats.n_timed_puts++;
@@ -278,7 +283,7 @@ put_by_lock(mheap_t *h, void *v, uword offset, const void *caller, const void *f
 
 	mheap_maybe_lock(h);
 	n_corruptions = h->stats.n_corruptions;
-	if (PREDICT_FALSE(heap_flags(h) & (MHEAP_FLAG_VALIDATE | MHEAP_FLAG_TRACE))) {
+	if (PREDICT_FALSE(heap_flags(h) & FLAGS_WATCHED)) {
 		error = put_watched(h, v, offset, frame);
 	} else {
 		error = object_check(h, v, offset);
@@ -295,8 +300,8 @@ put_by_lock(mheap_t *h, void *v, uword offset, const void *caller, const void *f
 	n_corruptions = h->stats.n_corruptions - n_corruptions;
 	mheap_maybe_unlock(h);
 	if (PREDICT_FALSE(n_corruptions))
-		mheap_report("header or links of a free element were overwritten", v, offset,
-			     caller);
+		mheap_report("a free element, or an object after it was put, was written over", v,
+			     offset, caller);
 	return error;
 }
 
@@ -318,8 +323,9 @@ put_slow(void *v, uword offset, const void *caller, const void *frame)
 	int error = put_checked_slow(v, offset, caller, frame);
 
 	if (PREDICT_FALSE(error))
-		mheap_report(error == -EALREADY ? "put of an object that is free already"
-						: "put of what is no object of this heap",
+		mheap_report(error == -EALREADY  ? "put of an object that is free already"
+			     : error == -EUCLEAN ? "put of an object that was written past its end"
+						 : "put of what is no object of this heap",
 			     v, offset, caller);
 }
 

@@ -48,6 +48,7 @@ mheap_trim(void *v)
 	mheap_maybe_lock(h);
 	if (heap_flags(h) & MHEAP_FLAG_FRONTS)
 		mheap_front_claim_all(h, v);
+	mheap_checked_let_go(h, v);
 	n_released = mheap_reclaim_end(h, v, none, 1);
 	bin = bin_first_non_empty(h, bin_floor(h->page_bytes));
 	while (bin < MHEAP_N_BINS) {

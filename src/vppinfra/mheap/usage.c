@@ -10,7 +10,7 @@ cached_in(const void *v, mheap_front_usage_t *u)
 	const mheap_t *h = mheap_header(v);
 
 	mheap_front_usage(v, u);
-	if (!(heap_flags(h) & MHEAP_FLAG_FRONTS) || mheap_region_of(h))
+	if (!(heap_flags(h) & FLAGS_CACHING) || mheap_region_of(h))
 		return;
 	for (uword uo = MHEAP_ELT_OVERHEAD_BYTES; uo < vector_len(v);) {
 		u64 word = elt_words(v, uo)[1];
@@ -30,6 +30,8 @@ mheap_object_bytes(const void *v, uword uo)
 	int is_locked = mheap_lock_if_ours(h);
 	uword n_bytes = mheap_object_check(h, v, uo) ? 0 : hdr_bytes(elt_words(v, uo)[1]);
 
+	if (PREDICT_FALSE(heap_flags(h) & MHEAP_FLAG_CHECKED) && n_bytes)
+		n_bytes = clib_min(n_bytes, mheap_checked_bytes(h, v, uo));
 	if (is_locked)
 		mheap_unlock_slow((mheap_t *)h);
 	return n_bytes;
@@ -45,11 +47,17 @@ uword
 mheap_elts(const void *v)
 {
 	mheap_front_usage_t fronts;
+	int is_locked;
+	uword n;
 
 	if (!v)
 		return 0;
+	is_locked = mheap_lock_if_ours(mheap_header(v));
 	cached_in(v, &fronts);
-	return mheap_header(v)->n_elts - fronts.n_cached;
+	n = mheap_header(v)->n_elts - fronts.n_cached;
+	if (is_locked)
+		mheap_unlock_slow(mheap_header(v));
+	return n;
 }
 
 uword
