@@ -148,6 +148,13 @@ mheap_front(const mheap_t *h)
 					 clib_atomic_load_relax_n(&h->front_mask)));
 }
 
+/** Whether the heap has fronts that may be used; otherwise the closed one answers. */
+always_inline int
+mheap_fronts_are_open(const mheap_t *h)
+{
+	return clib_atomic_load_relax_n(&h->front_mask) != 0;
+}
+
 /* The half-word of a header that fronts write, apart from the rest. */
 always_inline u16 *
 _mheap_front_word(uword p)
@@ -165,7 +172,8 @@ mheap_front_pop(mheap_front_t *f, uword c)
 	if (PREDICT_FALSE(top <= clib_atomic_load_relax_n(&b->floor)))
 		return 0;
 	p = clib_atomic_load_relax_n(top - 1);
-	clib_atomic_store_relax_n(&b->top, top - 1);
+	/* Release: what lies below, as it was when it was pushed. */
+	clib_atomic_store_rel_n(&b->top, top - 1);
 	clib_atomic_store_relax_n(&b->n_gets, b->n_gets + 1);
 	clib_atomic_store_relax_n(_mheap_front_word(p), f->id);
 	/* The next call looks at floor again, see front_claim.c. */

@@ -111,6 +111,7 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	if (mheap_fronts_create(h))
 		h->flags &= ~(u32)MHEAP_FLAG_FRONTS;
 	mheap_fronts_update(h);
+	set_readable(h, v);
 	if (mheap_checked_create(h))
 		h->flags &= ~(u32)MHEAP_FLAG_CHECKED;
 	h->magic = MHEAP_MAGIC;

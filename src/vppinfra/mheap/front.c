@@ -394,7 +394,7 @@ pop_bulk(mheap_front_t *f, uword c, u32 n_wanted, void **objects)
 			set_front_word(p, id);
 			objects[i] = (void *)p;
 		}
-		clib_atomic_store_relax_n(&b->top, top);
+		clib_atomic_store_rel_n(&b->top, top);
 		clib_atomic_store_relax_n(&b->n_gets, b->n_gets + n_taken);
 	}
 	/* Release: pairs with the claimer's acquire. */

@@ -72,7 +72,7 @@ wait_until_away(const mheap_front_t *f)
 static u64
 claim_bin(mheap_t *h, void *v, mheap_front_t *f, uword c)
 {
-	u32 n = f->bins[c].top ? front_depth(f, c) : 0, k = f->n_claimed[c];
+	u32 n = front_depth(f, c), k = f->n_claimed[c];
 
 	if (n < k + 2)
 		return 0;

@@ -457,8 +457,8 @@ mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_off
 {
 	uword p;
 
-	if (PREDICT_TRUE(v && align <= MHEAP_MIN_ALIGN && align_offset % 16 == 0 &&
-			 n_user_data_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
+	if (PREDICT_TRUE(v && mheap_fronts_are_open(mheap_header(v)) && align <= MHEAP_MIN_ALIGN &&
+			 align_offset % 16 == 0 && n_user_data_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
 		p = mheap_front_pop(mheap_front(mheap_header(v)),
 				    mheap_front_class(n_user_data_bytes));
 		if (PREDICT_TRUE(p != 0)) {

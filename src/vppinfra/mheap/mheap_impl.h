@@ -112,14 +112,24 @@ vector_len(const void *v)
 	return __atomic_load_n(&_vec_find(v)->len, __ATOMIC_RELAXED);
 }
 
+/* Flags change while others look at them (tracing begins, pages are not given back after all), so
+ * they are read and written whole.  THREAD_SAFE never changes. */
+always_inline u32
+heap_flags(const mheap_t *h)
+{
+	return __atomic_load_n(&h->flags, __ATOMIC_RELAXED);
+}
+
 /* Called where either of what it is made from has changed. */
 always_inline void
 set_readable(mheap_t *h, const void *v)
 {
-	uword n = PREDICT_FALSE(h->pages_may_vanish && h->n_reclaimed_bytes)
-			  ? 0
-			  : vector_len(v) - MHEAP_ELT_OVERHEAD_BYTES;
+	uword n = vector_len(v) - MHEAP_ELT_OVERHEAD_BYTES;
 
+	if (PREDICT_TRUE(!(heap_flags(h) & MHEAP_FLAG_FRONTS)))
+		return;
+	if (PREDICT_FALSE(h->pages_may_vanish && h->n_reclaimed_bytes))
+		n = 0;
 	__atomic_store_n(&h->n_readable_bytes, n, __ATOMIC_RELAXED);
 }
 
@@ -303,14 +313,6 @@ int mheap_is_in_hole(const mheap_t *h, uword uo);
 void mheap_lock_slow(mheap_t *h);
 void mheap_unlock_slow(mheap_t *h);
 
-/* Flags change while others look at them (tracing begins, pages are not given back after all), so
- * they are read and written whole.  THREAD_SAFE never changes. */
-always_inline u32
-heap_flags(const mheap_t *h)
-{
-	return __atomic_load_n(&h->flags, __ATOMIC_RELAXED);
-}
-
 always_inline void
 heap_change_flags(mheap_t *h, u32 set, u32 clear)
 {
@@ -421,7 +423,7 @@ front_depth(const mheap_front_t *f, uword c)
 	/* Acquire: the objects as their users left them, pairs with the push's release. */
 	const uword *top = clib_atomic_load_acq_n(&f->bins[c].top);
 
-	return (u32)(top - f->objects[c]);
+	return top ? (u32)(top - f->objects[c]) : 0; /* never opened */
 }
 
 /* ---- heaps that look harder (checked.c); under the lock ---- */

@@ -275,7 +275,7 @@ put_with_fronts(mheap_t *h, void *v, uword uo)
 }
 
 /* Under the lock: check, put, and tell the handler of a heap that was written over. */
-static int
+always_inline int
 put_by_lock(mheap_t *h, void *v, uword offset, const void *caller, const void *frame)
 {
 	u64 n_corruptions;
@@ -306,21 +306,27 @@ put_by_lock(mheap_t *h, void *v, uword offset, const void *caller, const void *f
 }
 
 /* What the calling thread's front did not take: perhaps another's is to have it. */
+always_inline int
+send_or_put(void *v, uword offset, const void *caller, const void *frame)
+{
+	mheap_t *h = mheap_header(v);
+
+	if (mheap_fronts_are_open(h) && mheap_front(h)->id != MHEAP_FRONT_NOBODY &&
+	    mheap_front_send(h, v, mheap_front(h), offset))
+		return 0;
+	return put_by_lock(h, v, offset, caller, frame);
+}
+
 static never_inline int
 put_checked_slow(void *v, uword offset, const void *caller, const void *frame)
 {
-	mheap_t *h = mheap_header(v);
-	mheap_front_t *f = mheap_front(h);
-
-	if (f->id != MHEAP_FRONT_NOBODY && mheap_front_send(h, v, f, offset))
-		return 0;
-	return put_by_lock(h, v, offset, caller, frame);
+	return send_or_put(v, offset, caller, frame);
 }
 
 static never_inline void
 put_slow(void *v, uword offset, const void *caller, const void *frame)
 {
-	int error = put_checked_slow(v, offset, caller, frame);
+	int error = send_or_put(v, offset, caller, frame);
 
 	if (PREDICT_FALSE(error))
 		mheap_report(error == -EALREADY  ? "put of an object that is free already"
@@ -332,7 +338,7 @@ put_slow(void *v, uword offset, const void *caller, const void *frame)
 int
 mheap_put_checked(void *v, uword offset)
 {
-	if (PREDICT_TRUE(mheap_front_put(v, offset)))
+	if (PREDICT_TRUE(mheap_fronts_are_open(mheap_header(v)) && mheap_front_put(v, offset)))
 		return 0;
 	return put_checked_slow(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 }
@@ -340,6 +346,6 @@ mheap_put_checked(void *v, uword offset)
 void
 mheap_put(void *v, uword offset)
 {
-	if (PREDICT_FALSE(!mheap_front_put(v, offset)))
+	if (PREDICT_FALSE(!mheap_fronts_are_open(mheap_header(v)) || !mheap_front_put(v, offset)))
 		put_slow(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 }
