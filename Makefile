@@ -9,7 +9,7 @@ help:
 	@echo "make shell    the same set-up, left running, with the client open on it"
 	@echo "make test     everything that must hold, under 10 minutes; ends with 'N passed, N failed'"
 	@echo "make build    install what is missing, compile into $(BUILD)/"
-	@echo "make perf     benchmarks beside their peers, pinned and interleaved; CSV in $(BUILD)/perf"
+	@echo "make perf     benchmarks beside their peers, interleaved; $(BUILD)/perf/report.html, CSV, PNG"
 	@echo "make soak     long random tests and fault matrices (SOAK_MINUTES=30)"
 	@echo "make install  into PREFIX (default /usr/local), DESTDIR honoured"
 	@echo "make clean    remove build folders and what a killed run left behind"

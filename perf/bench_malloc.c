@@ -38,7 +38,7 @@
 
 #define N_ROUNDS 15
 /* A round of a slow allocator is made shorter, so that all rounds stay a matter of moments. */
-#define MAX_ROUND_NS 250000000ull
+#define MAX_ROUND_NS 250e6
 
 /* ---- who is compared ---- */
 
@@ -48,8 +48,10 @@ typedef struct {
 	const char *preload[2];
 	/* Takes part in these alone; 0: in all. */
 	uint32_t kinds;
-	/* Where the package has another name. */
+	/* Where the library comes from. */
 	const char *package;
+	/* More live objects than this are not tried; 0: any number is. */
+	uint64_t max_live;
 } peer_t;
 
 static const peer_t peers[] = {
@@ -78,7 +80,8 @@ static const peer_t peers[] = {
 	  .face = "malloc",
 	  .preload = { "libtcmalloc_minimal.so.4" },
 	  .package = "libtcmalloc-minimal4" },
-	{ .name = "rte_malloc", .face = "rte_malloc" },
+	/* Walks a free list: at a million objects a round would not end. */
+	{ .name = "rte_malloc", .face = "rte_malloc", .max_live = 100000 },
 };
 #define N_PEERS (sizeof(peers) / sizeof(peers[0]))
 
@@ -342,6 +345,11 @@ is_left_out(runner_t *r, const workload_t *w)
 		return 1;
 	if ((w->kind == BENCH_PAGES || w->kind == BENCH_SHIFT) && !strcmp(r->peer->name, "touch"))
 		return 1;
+	if (r->peer->max_live && !options.is_quick &&
+	    ((w->kind == BENCH_REPLACE && w->n > r->peer->max_live) || w->kind == BENCH_SHIFT)) {
+		snprintf(r->why, sizeof(r->why), "takes minutes for so many");
+		return 1;
+	}
 	if (w->kind != BENCH_PAGES || w->page == BENCH_PAGE_4K)
 		return 0;
 	if (strcmp(r->peer->face, "malloc") &&
@@ -352,6 +360,17 @@ is_left_out(runner_t *r, const workload_t *w)
 			return 0;
 	snprintf(r->why, sizeof(r->why), "cannot be asked for such pages");
 	return 1;
+}
+
+/* Not so many operations that a round takes longer than is right, given how long the latest took.
+ */
+static void
+limit_ops(runner_t *r, uint64_t n)
+{
+	double ns = r->reply.ns + r->reply.ns_of_two;
+
+	if (ns * (double)n > MAX_ROUND_NS && ns > 0)
+		r->n_ops = (uint64_t)(MAX_ROUND_NS / ns) / BENCH_BURST * BENCH_BURST + BENCH_BURST;
 }
 
 /* Prepared, and warm; rounds as long as is right for it. */
@@ -370,7 +389,6 @@ prepare(runner_t *r, const workload_t *w, const char *count_log)
 		.n = workload_n(w),
 		.n_ops = workload_n_ops(w),
 	};
-	uint64_t from, ns;
 	int error = start_worker(r, w->page, count_log);
 
 	r->n_rounds = 0;
@@ -386,23 +404,20 @@ prepare(runner_t *r, const workload_t *w, const char *count_log)
 		return error;
 	request.what = BENCH_ROUND;
 	request.is_warm_up = 1;
-	if (w->kind != BENCH_PUSH)
-		request.n_ops = r->n_ops / 64 / BENCH_BURST * BENCH_BURST + BENCH_BURST;
-	from = bench_ns();
-	error = ask(r, &request);
-	ns = bench_ns() - from;
-	if (error)
-		return error;
 	/* A vector's pushes are not cut short: its length is what is measured. */
-	if (w->kind != BENCH_PUSH) {
-		uint64_t n_max = MAX_ROUND_NS * request.n_ops / (ns + 1);
-
-		if (n_max < r->n_ops)
-			r->n_ops = n_max / BENCH_BURST * BENCH_BURST + BENCH_BURST;
-		request.n_ops = r->n_ops;
+	if (w->kind == BENCH_PUSH)
+		return ask(r, &request);
+	/* Warm up by ever longer rounds: some get slower the longer they run. */
+	for (request.n_ops = BENCH_BURST;; request.n_ops *= 4) {
+		if (request.n_ops > r->n_ops)
+			request.n_ops = r->n_ops;
 		error = ask(r, &request);
+		if (error)
+			return error;
+		limit_ops(r, 4 * request.n_ops);
+		if (request.n_ops >= r->n_ops)
+			return 0;
 	}
-	return error;
 }
 
 static void
@@ -631,10 +646,12 @@ run_workload(const workload_t *w)
 
 			round.n_ops = r->n_ops;
 			progress(w, "round", k + 1, n_rounds, r);
-			if (takes_part[i] && !ask(r, &round))
-				keep_round(r);
-			else
-				takes_part[i] = 0;
+			takes_part[i] = takes_part[i] && !ask(r, &round);
+			if (!takes_part[i])
+				continue;
+			keep_round(r);
+			if (w->kind != BENCH_PUSH && w->kind != BENCH_SHIFT)
+				limit_ops(r, round.n_ops);
 		}
 	for (uint32_t i = 0; i < n_runners; i++) {
 		if (takes_part[i] && counts(w)) {

@@ -125,7 +125,7 @@ static void *heap;
 
 #define HEAP_BYTES GiB(8)
 /* Of heaps on pages that are asked for; 100000 objects have 77 MB. */
-#define HEAP_PAGES_BYTES MiB(128)
+#define HEAP_PAGES_BYTES MiB(192)
 
 /* Memory of the wanted pages; NULL and errno. */
 static void *

@@ -256,12 +256,11 @@ timed(void (*fn)(bench_work_t *, uint64_t), bench_reply_t *reply)
 	bench_sample_t before, after;
 	double n = (double)r->n_ops;
 
-	if (r->is_warm_up) {
-		fn(&worker.work[0], r->n_ops);
-		return;
-	}
 	before = bench_sample();
-	bench_timed(fn, &worker.work[0], r->n_ops);
+	if (r->is_warm_up)
+		fn(&worker.work[0], r->n_ops);
+	else
+		bench_timed(fn, &worker.work[0], r->n_ops);
 	after = bench_sample();
 	reply->ns = (double)(after.ns - before.ns) / n;
 	reply->cycles = (double)(after.cycles - before.cycles) / n;
@@ -328,11 +327,14 @@ static void
 round_latency(bench_reply_t *reply)
 {
 	bench_work_t *w = &worker.work[0];
+	uint64_t from;
 
 	reply->ns_per_clock = calibrate();
 	w->histogram = &reply->histogram;
 	choose(w, worker.request.n_ops, &worker.seed);
+	from = bench_ns();
 	worker.loops->latency(w, worker.request.n_ops);
+	reply->ns = (double)(bench_ns() - from) / (double)worker.request.n_ops;
 	if (worker.request.is_warm_up)
 		memset(&reply->histogram, 0, sizeof(reply->histogram));
 	w->histogram = NULL;
