@@ -408,7 +408,7 @@ prepare(runner_t *r, const workload_t *w, const char *count_log)
 	if (w->kind == BENCH_PUSH)
 		return ask(r, &request);
 	/* Warm up by ever longer rounds: some get slower the longer they run. */
-	for (request.n_ops = BENCH_BURST;; request.n_ops *= 4) {
+	for (request.n_ops = options.is_quick ? r->n_ops : BENCH_BURST;; request.n_ops *= 4) {
 		if (request.n_ops > r->n_ops)
 			request.n_ops = r->n_ops;
 		error = ask(r, &request);
