@@ -214,7 +214,10 @@ typedef struct {
  * first whom it satisfies.  Cost: instant fit is constant; every other policy and every range is
  * logarithmic in the free segments, with one more descent for each of those in
  * [size, size + align) that has no place (vk_fit_tried).  The first request that needs an index
- * builds it, which is linear once.  Owner: the caller, until vmem_core_free().
+ * in an arena with many free segments begins it, and later operations add to it: until it is there
+ * a size alone is answered by instant fit where more than 512 are free (vk_fit_early), and a range
+ * or an alignment has it built to the end, which is linear once.  Owner: the caller, until
+ * vmem_core_free().
  */
 CLIB_EXPORT int vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
 

@@ -21,7 +21,7 @@ static struct {
 static bool
 is_static(const void *block)
 {
-	return (const u8 *)block >= static_blocks[0] && (const u8 *)block < static_blocks[N_STATIC];
+	return pointer_to_uword(block) - pointer_to_uword(static_blocks) < sizeof(static_blocks);
 }
 
 static void
