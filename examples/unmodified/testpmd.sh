@@ -5,15 +5,15 @@
 #
 #   testpmd.sh [seconds [EAL arguments ...]]
 #
-# VMHEAP_DRIVER is the path of librte_mempool_vmheap.so; otherwise it is where pkg-config says that
+# VMHEAP_DROPIN is the path of librte_mempool_vmheap.so; otherwise it is where pkg-config says that
 # the library is installed.  DPDK refuses drivers in folders that everybody may write to.
 set -eu
 
 seconds=${1:-3}
 [ $# -gt 0 ] && shift
-driver=${VMHEAP_DRIVER:-$(pkg-config --variable=libdir libvmheap-plugin)/librte_mempool_vmheap.so}
+driver=${VMHEAP_DROPIN:-$(pkg-config --variable=libdir libvmheap-plugin)/librte_mempool_vmheap.so}
 if [ ! -e "$driver" ]; then
-	echo "there is no $driver: install the library, or set VMHEAP_DRIVER" >&2
+	echo "there is no $driver: install the library, or set VMHEAP_DROPIN" >&2
 	exit 77
 fi
 [ $# -gt 0 ] || set -- --in-memory

@@ -139,6 +139,25 @@ def test_company():
         assert not os.path.exists(path), "the socket is still there"
 
 
+def test_accounting_names_the_owners():
+    """64 packets go round in a ring: who took them, where and when, in a program built without us."""
+    need_driver()
+    path = f"{RUN}/{prefix('o')}.sock"
+    with Testpmd("o", "in-memory", ("net_ring0", "net_ring1"), options=f"report=on,accounting=on,cli={path}") as t:
+        t.wait_up()
+        t.forward("io", 0.2, tx_first=True)
+        p = subprocess.run([CLIENT, "-s", path, "-j", "show", "buffers", "owners"], capture_output=True, text=True,
+                           timeout=30, check=False)
+        assert p.returncode == 0, p.stdout + p.stderr
+        owners = json.loads(p.stdout)["owners"]
+        assert sum(o["buffers"] for o in owners) == 64, owners
+        t.forward("rxonly", 0.2)
+        p = subprocess.run([CLIENT, "-s", path, "-j", "show", "buffers", "owners"], capture_output=True, text=True,
+                           timeout=30, check=False)
+        assert not json.loads(p.stdout).get("owners"), p.stdout
+        assert t.quit() == {"mb_pool_0": (4096, 0, 0)}
+
+
 def test_company_socket_in_use():
     """Somebody listens there: the message says so, and the program is told where it asks for a pool."""
     path = f"{RUN}/{prefix('u')}.sock"

@@ -81,7 +81,7 @@ def test_unmodified():
         raise Skip("the build has no librte_mempool_vmheap.so")
     if not shutil.which("dpdk-testpmd"):
         raise Skip("dpdk-testpmd is not installed: apt-get install dpdk-dev")
-    ENV["VMHEAP_DRIVER"] = driver
+    ENV["VMHEAP_DROPIN"] = driver
     memory = ["--in-memory"] if huge_pages_free() >= 100 else ["--no-huge", "-m", "256", "--no-shconf"]
     out = run(f"{SOURCE}/examples/unmodified/testpmd.sh", "3", f"--file-prefix=ex{os.getpid()}", *memory)
     assert "Failed" not in out, out

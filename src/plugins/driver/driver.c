@@ -8,6 +8,7 @@
  * the scan adds one if there is none. */
 #include "driver.h"
 #include "vdev.h"
+#include <plugins/pool/forensics.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,12 +34,19 @@ static struct {
 /* ---- leave ---- */
 
 static void
-pool_closing(enum rte_mempool_event event, struct rte_mempool *mp, void *arg)
+pool_event(enum rte_mempool_event event, struct rte_mempool *mp, void *arg)
 {
-	pktpool_t *pool = event == RTE_MEMPOOL_EVENT_DESTROY ? pktpool_of_mempool(mp) : NULL;
+	pktpool_t *pool = pktpool_of_mempool(mp);
 
 	if (!pool)
 		return;
+	if (event == RTE_MEMPOOL_EVENT_READY) {
+		/* Refused where object headers have no room for records: such objects are counted,
+		 * not named. */
+		if (driver_main.options.is_accounted)
+			pktpool_trace_on(pool, 1, 0);
+		return;
+	}
 	if (driver_main.options.reports)
 		driver_report_pool(mp);
 	pktpool_foreign_closing(pool);
@@ -53,7 +61,7 @@ leave(void)
 	driver_company_stop();
 	if (rte_eal_process_type() != RTE_PROC_SECONDARY && driver_main.options.reports)
 		driver_report_all();
-	rte_mempool_event_callback_unregister(pool_closing, NULL);
+	rte_mempool_event_callback_unregister(pool_event, NULL);
 	pktpool_share_exit();
 }
 
@@ -127,7 +135,7 @@ probe(struct rte_vdev_device *dev)
 		return -EEXIST;
 	}
 	driver_main.is_up = 1;
-	rte_mempool_event_callback_register(pool_closing, NULL);
+	rte_mempool_event_callback_register(pool_event, NULL);
 	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
 		error = join_secondary();
 	else

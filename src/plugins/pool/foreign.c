@@ -12,10 +12,11 @@
  *     what it is going to change.  The heir puts a copy that was not struck off back.
  *
  * What a dead secondary had in its hands is lost, as with every pool; the depot is whole. */
-#include <plugins/pool/pktpool_impl.h>
+#include <plugins/pool/forensics_impl.h>
 
 #include <stddef.h>
 #include <stdio.h>
+#include <rte_cycles.h>
 #include <rte_malloc.h>
 
 /* All that an edit of the depot changes in the pool itself. */
@@ -142,6 +143,34 @@ depot_get(pktpool_t *pool, void **objs, u32 n)
 	return 0;
 }
 
+/* Records of watched objects (forensics.h) say that a process held them, and no more: thread
+ * indices and addresses of code mean something else there.  Without this the primary would take a
+ * free of what a secondary got for the second one. */
+static void
+note_records(pktpool_t *pool, void *const *objs, u32 n, u32 state)
+{
+	pktpool_watch_t w = pktpool_watch(pool);
+
+	if (PREDICT_TRUE(!atomic_load_explicit(&pool->trace_is_on, memory_order_relaxed)))
+		return;
+	for (u32 i = 0; i < n; i++) {
+		pktpool_record_t *r = pktpool_record(objs[i]);
+
+		if (!pktpool_is_watched(w, objs[i]))
+			continue;
+		r->tsc = rte_rdtsc();
+		if (state == PKTPOOL_RECORD_HELD) {
+			r->taken_by = CLIB_THREAD_INDEX_NONE;
+			r->taken_at = NULL;
+			r->node = r->seen_node = 0;
+		} else {
+			r->freed_by = CLIB_THREAD_INDEX_NONE;
+			r->freed_at = NULL;
+		}
+		__atomic_store_n(&r->state, state, __ATOMIC_RELEASE);
+	}
+}
+
 int
 pktpool_secondary_get(pktpool_t *pool, void **objs, u32 n)
 {
@@ -155,9 +184,12 @@ pktpool_secondary_get(pktpool_t *pool, void **objs, u32 n)
 	if (error == -ENOBUFS && pktpool_load(&pool->n_depot) + pktpool_n_cached(pool) >= n &&
 	    !pktpool_share_ask_reclaim(pool, n))
 		error = depot_get(pool, objs, n);
-	if (PREDICT_FALSE(error))
+	if (PREDICT_FALSE(error)) {
 		atomic_fetch_add_explicit(&pool->n_failures, 1, memory_order_relaxed);
-	return error ? -ENOBUFS : 0;
+		return -ENOBUFS;
+	}
+	note_records(pool, objs, n, PKTPOOL_RECORD_HELD);
+	return 0;
 }
 
 void
@@ -165,6 +197,7 @@ pktpool_secondary_put(pktpool_t *pool, void *const *objs, u32 n)
 {
 	foreign_t *f = (foreign_t *)pool;
 
+	note_records(pool, objs, n, PKTPOOL_RECORD_FREE);
 	/* Without a primary nobody takes them again. */
 	if (!secondary_lock(pool))
 		return;
