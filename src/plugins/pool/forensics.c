@@ -65,11 +65,13 @@ fault_of(pktpool_fault_kind_t kind, void *obj, const void *site, const pktpool_r
 			      .freed_by = CLIB_THREAD_INDEX_NONE };
 
 	if (r) {
-		f.taken_at = r->taken_at;
-		f.freed_at = r->freed_at;
-		f.taken_by = r->taken_by;
-		f.freed_by = r->freed_by;
-		f.age_ns = r->tsc ? age_ns(r->tsc) : 0;
+		u64 tsc = record_get(r, tsc);
+
+		f.taken_at = record_get(r, taken_at);
+		f.freed_at = record_get(r, freed_at);
+		f.taken_by = record_get(r, taken_by);
+		f.freed_by = record_get(r, freed_by);
+		f.age_ns = tsc ? age_ns(tsc) : 0;
 	}
 	return f;
 }
@@ -168,10 +170,11 @@ trace_take_one(pktpool_t *pool, void *obj, const void *site)
 		check_header(pool, obj, site, r);
 	if (before == PKTPOOL_RECORD_POISONED)
 		check_poison(pool, obj, site, r);
-	r->tsc = rte_rdtsc();
-	r->taken_at = site;
-	r->taken_by = clib_thread_index();
-	r->node = r->seen_node = pktpool_trace_node;
+	record_set(r, tsc, rte_rdtsc());
+	record_set(r, taken_at, site);
+	record_set(r, taken_by, clib_thread_index());
+	record_set(r, node, pktpool_trace_node);
+	record_set(r, seen_node, pktpool_trace_node);
 	/* Release: the fields above, pairs with read_record(). */
 	__atomic_store_n(&r->state, PKTPOOL_RECORD_HELD, __ATOMIC_RELEASE);
 }
@@ -198,10 +201,10 @@ trace_give_one(pktpool_t *pool, void *obj, const void *site)
 		return 0;
 	}
 	check_header(pool, obj, site, r);
-	r->tsc = rte_rdtsc();
-	r->freed_at = site;
-	r->freed_by = clib_thread_index();
-	if (pool->trace_flags & PKTPOOL_TRACE_POISON) {
+	record_set(r, tsc, rte_rdtsc());
+	record_set(r, freed_at, site);
+	record_set(r, freed_by, clib_thread_index());
+	if (pktpool_load(&pool->trace_flags) & PKTPOOL_TRACE_POISON) {
 		memset(data_of(obj), PKTPOOL_POISON_BYTE, data_bytes(pool));
 		__atomic_store_n(&r->state, PKTPOOL_RECORD_POISONED, __ATOMIC_RELAXED);
 	}
@@ -263,8 +266,7 @@ pktpool_trace_seen(pktpool_t *pool, void *const *objs, u32 n, u16 node)
 	for (u32 i = 0; i < n; i++)
 		if (PREDICT_FALSE(pktpool_is_watched(w, objs[i])) &&
 		    pktpool_is_object(pool, objs[i]))
-			__atomic_store_n(&pktpool_record(objs[i])->seen_node, node,
-					 __ATOMIC_RELAXED);
+			record_set(pktpool_record(objs[i]), seen_node, node);
 }
 
 /* ---- on and off ---- */
@@ -314,10 +316,13 @@ record_reset(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
 
 	if (!pktpool_is_watched(pktpool_watch(arg), obj))
 		return;
-	r->tsc = 0;
-	r->taken_at = r->freed_at = NULL;
-	r->taken_by = r->freed_by = CLIB_THREAD_INDEX_NONE;
-	r->node = r->seen_node = 0;
+	record_set(r, tsc, 0);
+	record_set(r, taken_at, NULL);
+	record_set(r, freed_at, NULL);
+	record_set(r, taken_by, CLIB_THREAD_INDEX_NONE);
+	record_set(r, freed_by, CLIB_THREAD_INDEX_NONE);
+	record_set(r, node, 0);
+	record_set(r, seen_node, 0);
 	__atomic_store_n(&r->state, PKTPOOL_RECORD_UNKNOWN, __ATOMIC_RELEASE);
 }
 
@@ -371,10 +376,11 @@ pktpool_trace_on(pktpool_t *pool, u32 every, u32 flags)
 	pktpool_trace_off(pool);
 	pktpool_wait_until_outside(pool);
 	pthread_mutex_lock(&trace_main.lock);
-	pool->trace_mask = (every - 1) << CLIB_LOG2_CACHE_LINE_BYTES;
-	pool->trace_residue = residue;
-	pool->trace_flags = pool->head.has_fresh ? flags : flags & ~PKTPOOL_TRACE_POISON;
-	pool->n_watched = n_watched;
+	pktpool_store(&pool->trace_mask, (every - 1) << CLIB_LOG2_CACHE_LINE_BYTES);
+	pktpool_store(&pool->trace_residue, residue);
+	pktpool_store(&pool->trace_flags,
+		      pool->head.has_fresh ? flags : flags & ~PKTPOOL_TRACE_POISON);
+	pktpool_store(&pool->n_watched, n_watched);
 	rte_mempool_obj_iter(pool->head.mempool, record_reset, pool);
 	set_stop(pool, 1);
 	pthread_mutex_unlock(&trace_main.lock);
@@ -391,9 +397,9 @@ pktpool_trace_get_info(pktpool_t *pool, pktpool_trace_info_t *info)
 	info->is_on = (u8)pktpool_trace_is_on(pool);
 	if (!info->is_on)
 		return;
-	info->every = (pool->trace_mask >> CLIB_LOG2_CACHE_LINE_BYTES) + 1;
-	info->flags = pool->trace_flags;
-	info->n_watched = pool->n_watched;
+	info->every = (pktpool_load(&pool->trace_mask) >> CLIB_LOG2_CACHE_LINE_BYTES) + 1;
+	info->flags = pktpool_load(&pool->trace_flags);
+	info->n_watched = pktpool_load(&pool->n_watched);
 }
 
 /* ---- looking ---- */
@@ -414,11 +420,11 @@ read_record(const pktpool_record_t *r, const walk_t *w, pktpool_holding_t *h)
 	/* Acquire: the fields, pairs with trace_take_one(). */
 	if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != PKTPOOL_RECORD_HELD)
 		return 0;
-	h->thread_index = __atomic_load_n(&r->taken_by, __ATOMIC_RELAXED);
-	h->node = __atomic_load_n(&r->node, __ATOMIC_RELAXED);
-	h->seen_node = __atomic_load_n(&r->seen_node, __ATOMIC_RELAXED);
-	h->site = __atomic_load_n(&r->taken_at, __ATOMIC_RELAXED);
-	h->age_ns = __atomic_load_n(&r->tsc, __ATOMIC_RELAXED);
+	h->thread_index = record_get(r, taken_by);
+	h->node = record_get(r, node);
+	h->seen_node = record_get(r, seen_node);
+	h->site = record_get(r, taken_at);
+	h->age_ns = record_get(r, tsc);
 	h->age_ns = w->now > h->age_ns ? (u64)((f64)(w->now - h->age_ns) * w->ns_per_tick) : 0;
 	return 1;
 }

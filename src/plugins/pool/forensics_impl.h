@@ -13,7 +13,10 @@ enum {
 	PKTPOOL_RECORD_HELD,
 };
 
-/* 40 bytes: what rte_mempool_objhdr leaves of the line before an object. */
+/* Who holds the buffer writes; others read, and a trace that begins clears: all relaxed, see
+ * record_get() and record_set().
+ *
+ * 40 bytes: what rte_mempool_objhdr leaves of the line before an object. */
 typedef struct {
 	u64 tsc; /* of the last take or give */
 	const void *taken_at, *freed_at;
@@ -32,6 +35,9 @@ pktpool_record(void *obj)
 	return (pktpool_record_t *)((u8 *)obj - PKTPOOL_OBJHDR_BYTES);
 }
 
+#define record_get(r, field) __atomic_load_n(&(r)->field, __ATOMIC_RELAXED)
+#define record_set(r, field, x) __atomic_store_n(&(r)->field, (x), __ATOMIC_RELAXED)
+
 typedef struct {
 	u32 mask, residue;
 } pktpool_watch_t;
@@ -39,7 +45,8 @@ typedef struct {
 always_inline pktpool_watch_t
 pktpool_watch(const pktpool_t *pool)
 {
-	return (pktpool_watch_t){ pool->trace_mask, pool->trace_residue };
+	return (pktpool_watch_t){ pktpool_load(&pool->trace_mask),
+				  pktpool_load(&pool->trace_residue) };
 }
 
 always_inline int

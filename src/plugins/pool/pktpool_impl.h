@@ -91,10 +91,11 @@ struct pktpool {
 	void *heap;
 	void *containers; /* one heap object */
 
-	/* Forensics: written while no slot says PKTPOOL_STOP_TRACE, read while one does. */
+	/* Forensics: set before any slot says PKTPOOL_STOP_TRACE; a thread that was on its way
+	 * when the last trace ended may still read them, relaxed. */
 	_Atomic u8 trace_is_on;
-	u32 trace_mask, trace_residue; /* of an object's address */
-	u32 trace_flags, n_watched;
+	_Atomic u32 trace_mask, trace_residue; /* of an object's address */
+	_Atomic u32 trace_flags, n_watched;
 	_Atomic u64 n_faults[PKTPOOL_N_FAULTS];
 
 	/* Growing and shrinking, one at a time (resize.c); the numbers are read by any. */
