@@ -330,6 +330,12 @@ CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
  * that is not given back yet; 1 MiB at first.  ~0: never.  Threads: as put. */
 CLIB_EXPORT void mheap_set_give_back_bytes(void *v, uword n_bytes);
 
+/** Make the next n bytes of growth (or up to max_size) resident now, and keep from here on what is
+ *  freed until mheap_trim(): get and put then make no system call and meet no page fault while the
+ *  heap stays below that.  @return 0; -ENOMEM pages did not come; -EINVAL no heap of this process.
+ *  Threads: as put. */
+CLIB_EXPORT int mheap_prefault(void *v, uword n_bytes);
+
 /** Give the whole pages of all free elements, and those past the end, back to the system.
  *  Control threads only: walks the bins of large elements.  @return bytes released; 0 for
  *  NULL. */
