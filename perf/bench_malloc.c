@@ -362,14 +362,13 @@ is_left_out(runner_t *r, const workload_t *w)
 	return 1;
 }
 
-/* Not so many operations that a round takes longer than is right, given how long the latest took.
- */
+/* Fewer operations, when a round of so many would take longer than is right by the latest one. */
 static void
-limit_ops(runner_t *r, uint64_t n)
+limit_ops(runner_t *r)
 {
 	double ns = r->reply.ns + r->reply.ns_of_two;
 
-	if (ns * (double)n > MAX_ROUND_NS && ns > 0)
+	if (ns * (double)r->n_ops > MAX_ROUND_NS)
 		r->n_ops = (uint64_t)(MAX_ROUND_NS / ns) / BENCH_BURST * BENCH_BURST + BENCH_BURST;
 }
 
@@ -414,7 +413,7 @@ prepare(runner_t *r, const workload_t *w, const char *count_log)
 		error = ask(r, &request);
 		if (error)
 			return error;
-		limit_ops(r, 4 * request.n_ops);
+		limit_ops(r);
 		if (request.n_ops >= r->n_ops)
 			return 0;
 	}
@@ -651,7 +650,7 @@ run_workload(const workload_t *w)
 				continue;
 			keep_round(r);
 			if (w->kind != BENCH_PUSH && w->kind != BENCH_SHIFT)
-				limit_ops(r, round.n_ops);
+				limit_ops(r);
 		}
 	for (uint32_t i = 0; i < n_runners; i++) {
 		if (takes_part[i] && counts(w)) {

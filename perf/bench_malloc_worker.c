@@ -635,7 +635,10 @@ bench_worker(const char *face, int request_fd, int reply_fd)
 			reply.error = prepare(&request, &reply);
 		else if (request.what == BENCH_FINISH)
 			finish();
-		else {
+		else if (worker.work[0].n_choices && request.n_ops > worker.work[0].n_choices) {
+			reply.error = -EINVAL;
+			snprintf(reply.why, sizeof(reply.why), "more steps than were prepared");
+		} else {
 			worker.request.is_warm_up = request.is_warm_up;
 			worker.request.n_ops = request.n_ops;
 			do_round(&reply);
