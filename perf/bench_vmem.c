@@ -555,9 +555,10 @@ run_pauses(u32 n, const char *policy, int vmflag)
 #define N_FIRST_CALLS (1 << 17)
 
 /* A million segments, each second one freed, and instant fit until then: the first request that
- * names a policy, and those after it, while the index comes. */
+ * names a policy and those after it, unprepared; and pairs of instant fit after vmem_prepare(),
+ * while the index comes. */
 static int
-run_first_use(u32 n, const char *policy, int vmflag)
+run_first_use(u32 n, const char *policy, int vmflag, bool is_prepared)
 {
 	void **addr = calloc(n, sizeof(*addr));
 	char what[64];
@@ -574,6 +575,8 @@ run_first_use(u32 n, const char *policy, int vmflag)
 			addr[i] = vmem_alloc(arena, 256, VM_NOSLEEP);
 		for (u32 i = 0; i < n; i += 2)
 			vmem_free(arena, addr[i], 256);
+		if (is_prepared && vmem_prepare(arena))
+			return 1;
 		before = bench_ns();
 		for (u32 i = 0; i < N_FIRST_CALLS; i += 2) {
 			void *p = vmem_alloc(arena, 256, VM_NOSLEEP | vmflag);
@@ -591,8 +594,10 @@ run_first_use(u32 n, const char *policy, int vmflag)
 		vmem_destroy(arena);
 		vmem_reap();
 	}
-	printf("vmem_pause first_request policy=%s segments=%u ns=%u\n", policy, n, least_ns[0][0]);
-	snprintf(what, sizeof(what), "first_use policy=%s calls=%u", policy, N_FIRST_CALLS);
+	printf("vmem_pause first_request policy=%s prepared=%d segments=%u ns=%u\n", policy,
+	       is_prepared, n, least_ns[0][0]);
+	snprintf(what, sizeof(what), "first_use policy=%s prepared=%d calls=%u", policy,
+		 is_prepared, N_FIRST_CALLS);
 	print_pauses(what, least_ns[0], N_FIRST_CALLS);
 	free(addr);
 	free(least_ns[0]);
@@ -642,8 +647,8 @@ main(void)
 	n_errors += run_aligned(100000);
 	n_errors += run_ranges();
 	n_errors += run_machine_pauses(MAX_LIVE);
-	n_errors += run_first_use(MAX_LIVE, "best", VM_BESTFIT);
-	n_errors += run_first_use(MAX_LIVE, "first", VM_FIRSTFIT);
+	n_errors += run_first_use(MAX_LIVE, "best", VM_BESTFIT, false);
+	n_errors += run_first_use(MAX_LIVE, "instant", 0, true);
 	n_errors += run_pauses(MAX_LIVE, "instant", 0);
 	n_errors += run_pauses(MAX_LIVE, "best", VM_BESTFIT);
 	return n_errors != 0;

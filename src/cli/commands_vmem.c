@@ -175,7 +175,6 @@ show_kstat(cli_output_t *out, const vmem_kstat_t *k)
 	cli_show_u64(out, "vk_resize", k->vk_resize);
 	cli_show_u64(out, "vk_induced", k->vk_induced);
 	cli_show_u64(out, "vk_wait_ns_max", k->vk_wait_ns_max);
-	cli_show_u64(out, "vk_fit_early", k->vk_fit_early);
 	cli_end(out);
 }
 

@@ -136,10 +136,9 @@ CLIB_EXPORT void vmem_destroy(vmem_t *vmp);
  *         could hold it, nothing is allocated that could be freed, or there is no other thread
  *
  * Threads: any.  Cost: instant fit is constant, best, first and next are logarithmic in the
- * free segments; nothing depends on the number of allocated ones.  In an arena that has many free
- * segments and has never seen a policy, the first requests with one get instant fit's choice while
- * an index comes (vk_fit_early).  Owner: the caller,
- * until vmem_free().  Source: Bonwick and Adams, 4.4.
+ * free segments; nothing depends on the number of allocated ones.  The first request with a policy
+ * is linear in an arena that has many free segments by then, vmem_prepare() avoids that.  Owner:
+ * the caller, until vmem_free().  Source: Bonwick and Adams, 4.4.
  */
 CLIB_EXPORT void *vmem_alloc(vmem_t *vmp, size_t size, int vmflag);
 

@@ -80,8 +80,6 @@ typedef struct vmem_kstat {
 	u64 vk_resize;       /* segments resized in place */
 	u64 vk_induced;      /* of vk_fail, those that were induced */
 	u64 vk_wait_ns_max;  /* longest that a sleeper waited */
-	u64 vk_fit_early;    /* requests that came before the index for their policy was there, and
-				 were answered by instant fit */
 } vmem_kstat_t;
 
 /** Segments whose rounded size is in [2^n, 2^(n + 1)). */
@@ -213,11 +211,9 @@ typedef struct {
  * Threads: any.  Sleepers are served first come, first served: a free gives its segment to the
  * first whom it satisfies.  Cost: instant fit is constant; every other policy and every range is
  * logarithmic in the free segments, with one more descent for each of those in
- * [size, size + align) that has no place (vk_fit_tried).  The first request that needs an index
- * in an arena with many free segments begins it, and later operations add to it: until it is there
- * a size alone is answered by instant fit where more than 512 are free (vk_fit_early), and a range
- * or an alignment has it built to the end, which is linear once.  Owner: the caller, until
- * vmem_core_free().
+ * [size, size + align) that has no place (vk_fit_tried).  The first request with a policy or a
+ * range in an arena that has more than 512 free segments by then builds an index of them, which is
+ * linear, once: vmem_prepare() avoids that.  Owner: the caller, until vmem_core_free().
  */
 CLIB_EXPORT int vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
 
@@ -288,6 +284,16 @@ CLIB_EXPORT u32 vmem_sleepers(vmem_t *vmp, vmem_sleeper_t *sleepers, u32 n);
  *  could never end, since this is the only thread, or since no span is large enough and no source
  *  could give one.  size 0 asks for the thread alone.  @return 1, or 0 */
 CLIB_EXPORT int vmem_wait_is_futile(vmem_t *vmp, uword size, uword align);
+
+/**
+ * Have what best, first and next fit and every range need come bit by bit: each operation from now
+ * on enters 16 free segments, so that none has to enter all.  For arenas that grow large under
+ * instant fit alone before they see a policy; others have it from when they were small.
+ *
+ * @return 0; -ENOMEM there is no memory for it now.  vmem_vacate() and vmem_reap() drop it when it
+ *         was not used between two of them.  Threads: any.
+ */
+CLIB_EXPORT int vmem_prepare(vmem_t *vmp);
 
 /** The largest free segment: a request of that size succeeds. */
 CLIB_EXPORT uword vmem_max_free(vmem_t *vmp);

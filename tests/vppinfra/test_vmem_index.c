@@ -276,26 +276,51 @@ without_memory_requests_walk(void)
 	destroy(vmp);
 }
 
-/* An arena with thousands of free segments that has never seen a policy does not stand still when
- * it first does: the request gets a place at once, and so do those that follow, while segments come
- * and go on both sides of what the index has.  Then it is there, whole, and the choice is the
- * policy's.  A range is answered rightly from the first. */
+/* A hundred best fits take what a walk over all free segments finds. */
+static void
+choices_are_exact(vmem_t *vmp)
+{
+	vmem_request_t r = { .max = ~(uword)0,
+			     .policy = VMEM_POLICY_BEST,
+			     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+
+	for (u32 i = 0; i < 100; i++) {
+		vmem_search_t s = { .size = 64 * (1 + i % 33),
+				    .asked = 64 * (1 + i % 33),
+				    .certain = 64 * (1 + i % 33),
+				    .align = 64,
+				    .max = ~(uword)0,
+				    .policy = VMEM_POLICY_BEST };
+		uword expected = 0, addr = 0;
+
+		r.size = s.size;
+		if (vmem_walk_best(vmp, &s, &expected) == 0)
+			continue;
+		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+		CU_ASSERT_EQUAL(addr, expected);
+	}
+}
+
+/* Prepared, an arena with thousands of free segments gets its index a few segments at a time, while
+ * others come and go on both sides of what it has.  Then it is there, whole, and nothing has to be
+ * built when the first policy comes. */
 static void
 an_index_comes_bit_by_bit(void)
 {
-	u64 random = unit_seed(), n_bytes;
+	u64 random = unit_seed(), n_bytes, n_builds;
 	vmem_t *vmp = new_arena("late");
-	uword addrs[64] = { 0 }, others[256] = { 0 }, addr;
+	uword addrs[64] = { 0 }, others[256] = { 0 };
 	vmem_request_t r = { .size = 64,
 			     .max = ~(uword)0,
 			     .policy = VMEM_POLICY_BEST,
 			     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
-	u32 n_early;
 
 	make_holes(vmp, N_HOLES, &random);
 	vmem_vacate(vmp);
 	vmem_vacate(vmp);
 	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
+	n_builds = vmp->vm_kstat.vk_index_builds + 1;
+	CU_ASSERT_EQUAL(vmem_prepare(vmp), 0);
 	for (u32 i = 0; vmem_index_state(vmp, &n_bytes) != 3; i++) {
 		u32 k = (u32)unit_random_below(&random, ARRAY_LEN(addrs));
 
@@ -303,7 +328,7 @@ an_index_comes_bit_by_bit(void)
 		if (addrs[k])
 			vmem_core_free(vmp, addrs[k], 64 * (1 + k), VMEM_REQUEST_X, NULL);
 		r.size = 64 * (1 + k);
-		r.policy = i % 2 ? VMEM_POLICY_BEST : VMEM_POLICY_FIRST;
+		r.policy = VMEM_POLICY_INSTANT;
 		if (vmem_core_alloc(vmp, &r, &addrs[k]))
 			addrs[k] = 0;
 		/* Segments that split and merge on both sides of the place. */
@@ -316,7 +341,7 @@ an_index_comes_bit_by_bit(void)
 		if (i % 16 == 0)
 			CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 	}
-	CU_ASSERT(vmp->vm_kstat.vk_fit_early > 0);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_index_builds, n_builds);
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 	for (u32 k = 0; k < ARRAY_LEN(addrs); k++) {
 		if (addrs[k])
@@ -327,24 +352,25 @@ an_index_comes_bit_by_bit(void)
 			vmem_core_free(vmp, others[k], 64, VMEM_REQUEST_X, NULL);
 	}
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
-	n_early = (u32)vmp->vm_kstat.vk_fit_early;
-	for (u32 i = 0; i < 100; i++) {
-		vmem_search_t s = { .size = 64 * (1 + i % 33),
-				    .asked = 64 * (1 + i % 33),
-				    .certain = 64 * (1 + i % 33),
-				    .align = 64,
-				    .max = ~(uword)0,
-				    .policy = VMEM_POLICY_BEST };
-		uword expected = 0;
+	choices_are_exact(vmp);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_index_builds, n_builds);
+	destroy(vmp);
+}
 
-		r.size = s.size;
-		r.policy = VMEM_POLICY_BEST;
-		if (vmem_walk_best(vmp, &s, &expected) == 0)
-			continue;
-		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
-		CU_ASSERT_EQUAL(addr, expected);
-	}
-	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_fit_early, n_early);
+/* Nobody asked for an index, and then a policy comes among many holes: its choice, from the first.
+ */
+static void
+the_first_policy_is_obeyed(void)
+{
+	u64 random = unit_seed(), n_bytes;
+	vmem_t *vmp = new_arena("first");
+
+	make_holes(vmp, N_HOLES, &random);
+	vmem_vacate(vmp);
+	vmem_vacate(vmp);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
+	choices_are_exact(vmp);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 	destroy(vmp);
 }
 
@@ -392,7 +418,7 @@ static const unit_test_t tests[] = {
 	UNIT(choices_are_those_of_a_walk),   UNIT(ranges_are_not_walked),
 	UNIT(unsure_candidates_are_counted), UNIT(instant_fit_builds_none),
 	UNIT(without_memory_requests_walk),  UNIT(an_index_comes_bit_by_bit),
-	UNIT(check_finds_a_broken_index),
+	UNIT(the_first_policy_is_obeyed),    UNIT(check_finds_a_broken_index),
 };
 
 int

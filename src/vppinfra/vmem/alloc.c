@@ -161,29 +161,16 @@ is_induced(vmem_t *vmp, const vmem_search_t *s)
 
 /* ---- allocate ---- */
 
-/* An index is begun.  Until it is there a size alone is answered by instant fit, where there are
- * too many free segments to look at each: a place without a policy is better than a pause.  A range
- * or an alignment may have no other answer than the index: it is built to the end.
- * Value: whether *tag is the answer; else vmem_fit() has one now. */
-static bool
-find_without_index(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr)
+/* An index is begun, so that vmem_fit() has an answer: by walks while it comes, where there are few
+ * free segments; else it is built to the end, since a policy's choice is owed from the first. */
+static void
+begin_index(vmem_t *vmp, vmem_search_t *s)
 {
 	int error = vmem_index_begin(vmp, s->wants);
 
-	if (error == 0)
-		return false;
-	if (error == -EAGAIN && vmp->vm_n_free > VMEM_WALK_LONG) {
-		if (!s->is_constrained) {
-			*tag = vmem_fit_certain(vmp, s, addr);
-			if (*tag) {
-				VMEM_COUNT(vmp->vm_kstat.vk_fit_early, 1);
-				return true;
-			}
-		}
+	if (error == -EAGAIN && vmp->vm_n_free > VMEM_WALK_LONG)
 		error = vmem_index_build(vmp, s->wants);
-	}
 	s->may_walk = error != 0;
-	return false;
 }
 
 /* The policy's choice, once there are tags and, where it takes one, an index.  Arena locked, the
@@ -198,8 +185,7 @@ find(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr)
 		*tag = vmem_fit(vmp, s, addr);
 		if (PREDICT_TRUE(*tag != VMEM_FIT_WANTS_INDEX))
 			break;
-		if (find_without_index(vmp, s, tag, addr))
-			break;
+		begin_index(vmp, s);
 	}
 	/* Without tags there is still what needs none or few, such as a hole of this size. */
 	if (PREDICT_FALSE(error && *tag) &&

@@ -105,8 +105,8 @@ lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
 /* ---- instant ---- */
 
 /* The head of the smallest list whose members are all certain to fit.  No bounds. */
-u32
-vmem_fit_certain(vmem_t *vmp, const vmem_search_t *s, uword *addr)
+static u32
+fit_certain(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 {
 	u64 lists = s->certain == ~(uword)0 ? 0 : vmem_lists_certain(vmp, s->certain);
 	u32 tag;
@@ -147,7 +147,7 @@ try_lists(vmem_t *vmp, const vmem_search_t *s, u32 *tag, uword *addr)
 static u32
 fit_instant(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
-	u32 tag = s->has_bounds ? 0 : vmem_fit_certain(vmp, s, addr);
+	u32 tag = s->has_bounds ? 0 : fit_certain(vmp, s, addr);
 
 	if (PREDICT_TRUE(tag != 0))
 		return tag;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the trees' memory comes from, and how a tree comes to be beside a million segments without
- * anybody waiting for it: an operation enters a few, in address order, and what is behind the place
- * reached is kept up like a tree that is whole. */
+/* Where the trees' memory comes from, and how a tree comes to be beside a million segments.  An
+ * operation enters a few, in address order, and what is behind the place reached is kept up like a
+ * tree that is whole; whoever needs the tree meanwhile enters the rest. */
 #include "vmem_impl.h"
 
 /* A chunk of nodes is a block; its first 64 bytes hold the link. */
@@ -311,6 +311,19 @@ vmem_index_begin(vmem_t *vmp, u32 orders)
 	start_building(vmp, orders);
 	vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);
 	return vmp->vm_index->is_building ? -EAGAIN : 0;
+}
+
+int
+vmem_prepare(vmem_t *vmp)
+{
+	int error;
+
+	vmem_lock(&vmp->vm_lock);
+	error = vmem_index_begin(vmp, 1u << VMEM_INDEX_BY_ADDR | 1u << VMEM_INDEX_BY_SIZE);
+	if (vmp->vm_index)
+		vmp->vm_index->is_used = 1;
+	vmem_unlock(&vmp->vm_lock);
+	return error == -EAGAIN ? 0 : error;
 }
 
 int

@@ -547,9 +547,6 @@ bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
  *          only an index named in s->wants or a long walk could tell. */
 u32 vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr);
 
-/** A segment that is certain to fit whatever the policy, in constant time.  The search has no
- *  bounds.  @return 0 for none */
-u32 vmem_fit_certain(vmem_t *vmp, const vmem_search_t *s, uword *addr);
 /** vmem_fit() for a size alone.  @return 0 as well where an index would have to be made */
 u32 vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy);
 
