@@ -60,12 +60,31 @@ pktpool_foreign_n_in_caches(const struct rte_mempool *mp)
 
 /* ---- get and put ---- */
 
+/* Out of line, so that the usual way saves no registers: watched pools, and all that the loaded
+ * magazine does not serve. */
+static never_inline int
+enqueue_slow(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+{
+	if (!pktpool_try_put_traced(pool, objs, n))
+		pktpool_put_at(pool, objs, n, site);
+	return 0;
+}
+
+static never_inline int
+dequeue_slow(pktpool_t *pool, void **objs, u32 n, const void *site)
+{
+	return pktpool_try_get_traced(pool, objs, n) ? 0 : pktpool_get_at(pool, objs, n, site);
+}
+
+/* One at a time is how many PMDs free. */
 static int
 ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
-	if (PREDICT_FALSE(!pktpool_try_put_traced(mp->pool_data, objs, n)))
-		pktpool_put_at(mp->pool_data, objs, n, __builtin_return_address(0));
-	return 0;
+	pktpool_t *pool = mp->pool_data;
+
+	if (PREDICT_TRUE(n == 1 ? pktpool_try_put(pool, objs, 1) : pktpool_try_put(pool, objs, n)))
+		return 0;
+	return enqueue_slow(pool, objs, n, __builtin_return_address(0));
 }
 
 static int
@@ -76,9 +95,9 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	/* rte_mempool_free() takes each object out and forgets it, whatever we answer. */
 	if (PREDICT_FALSE(atomic_load_explicit(&pool->is_closing, memory_order_relaxed)))
 		return -ENOBUFS;
-	return PREDICT_TRUE(pktpool_try_get_traced(pool, objs, n))
-		       ? 0
-		       : pktpool_get_at(pool, objs, n, __builtin_return_address(0));
+	if (PREDICT_TRUE(n == 1 ? pktpool_try_get(pool, objs, 1) : pktpool_try_get(pool, objs, n)))
+		return 0;
+	return dequeue_slow(pool, objs, n, __builtin_return_address(0));
 }
 
 static int
