@@ -27,7 +27,7 @@
 
 #include <plugins/pool/pktpool.h>
 
-/** One buffer in 256: below 2 % of forwarding, see docs/pool.md. */
+/** One buffer in 256; what that costs is in docs/pool.md. */
 #define PKTPOOL_TRACE_DEFAULT_EVERY 256
 
 /** Free buffers are filled with a pattern, and looked at when they are taken again. */
