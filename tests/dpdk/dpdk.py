@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +18,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from harness import BUILD, CLIENT, Skip, huge_pages_free, main  # noqa: E402,F401
+
+# Told to end, a test still gives back its mounts, pages and processes.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 DRIVER = f"{BUILD}/src/plugins/driver/librte_mempool_vmheap.so"
 OPS = "vmheap"
@@ -132,7 +136,15 @@ class Program:
         self.process.stdin.close()
 
     def wait_for(self, pattern, start=0, seconds=40):
-        """Position behind the pattern, from `start` on; fails when the program ends without it."""
+        """Position behind the pattern, from `start` on; fails, and ends the program, without it."""
+        try:
+            return self._wait_for(pattern, start, seconds)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def _wait_for(self, pattern, start, seconds):
         end = time.monotonic() + seconds
         with self.lock:
             while True:
