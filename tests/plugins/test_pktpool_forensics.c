@@ -113,12 +113,6 @@ n_faults(pktpool_t *p)
 	return n;
 }
 
-static int
-is_in(const void *site, void *function)
-{
-	return (uword)site - (uword)function < 2048;
-}
-
 /* Two takers and two givers, so that sites can be told apart. */
 static never_inline void
 take_here(struct rte_mbuf **mbufs, u32 n)
@@ -145,6 +139,18 @@ give_there(struct rte_mbuf **mbufs, u32 n)
 {
 	rte_pktmbuf_free_bulk(mbufs, n);
 	__asm__ volatile("");
+}
+
+/* Whether a site is in a function: behind its beginning, no other one's between, and not far. */
+static int
+is_in(const void *site, void *function)
+{
+	void *all[] = { take_here, take_there, give_here, give_there };
+
+	for (u32 i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i] > function && all[i] <= site)
+			return 0;
+	return (uword)site - (uword)function < KiB(32);
 }
 
 /* Each buffer that is out is told, with its thread, its call site and an age; what came back is
@@ -618,7 +624,7 @@ take_and_give(void *arg)
 static void
 a_trace_while_threads_work(void)
 {
-	u64 n = unit_n_ops(400);
+	u64 n = 1 + unit_n_ops(16000000) / 40000;
 	pthread_t t[3];
 
 	begin();
