@@ -249,14 +249,25 @@ static struct {
 } ring;
 static u64 n_to_put;
 
+/* The other may not be running at all. */
+static void
+wait_a_little(u32 *n_waits)
+{
+	if (++*n_waits % 256)
+		CLIB_PAUSE();
+	else
+		sched_yield();
+}
+
 static void *
 put_what_comes(void *arg)
 {
 	allocator_t *a = arg;
+	u32 n_waits = 0;
 
 	for (u64 i = 0; i < n_to_put; i++) {
 		while (clib_atomic_load_acq_n(&ring.head) == i)
-			CLIB_PAUSE();
+			wait_a_little(&n_waits);
 		a->put(ring.p[i % RING_SIZE]);
 		clib_atomic_store_rel_n(&ring.tail, i + 1);
 	}
@@ -270,6 +281,7 @@ handovers(void *arg, u64 n_ops)
 	allocator_t *a = arg;
 	pthread_t thread;
 	cpu_set_t all;
+	u32 n_waits = 0;
 
 	ring.head = ring.tail = 0;
 	n_to_put = n_ops;
@@ -281,7 +293,7 @@ handovers(void *arg, u64 n_ops)
 
 		*p = i;
 		while (i - clib_atomic_load_acq_n(&ring.tail) >= RING_SIZE)
-			CLIB_PAUSE();
+			wait_a_little(&n_waits);
 		ring.p[i % RING_SIZE] = p;
 		clib_atomic_store_rel_n(&ring.head, i + 1);
 	}

@@ -14,8 +14,9 @@
  *   - get pops; an empty stack first takes in its mail, then fills by half its depth under the
  *     lock.  The depth starts at MHEAP_FRONT_FIRST_DEPTH and doubles while a stack runs dry or
  *     over, up to 128 objects or 128 KiB;
- *   - put checks the header (tag, owner, size, the right neighbour's copy of the size) and pushes;
- *     a stack that is full gives its older half to the bins under the lock;
+ *   - put checks the header (tag, owner, size; up to 256 bytes also the right neighbour's copy of
+ *     the size, beyond when the object goes to the bins) and pushes; a stack that is full gives its
+ *     older half to the bins under the lock;
  *   - an object of another thread's goes into a block for that thread; a full block is handed over
  *     with one compare-and-swap, so each object goes back to where, and to the node on which, it
  *     was got.  Blocks are the sender's and come back when they were read.
@@ -37,6 +38,8 @@
 #define MHEAP_FRONT_MAX_DEPTH 128
 /** Depth of a stack that was never used. */
 #define MHEAP_FRONT_FIRST_DEPTH 8
+/** Up to so many words an object's right neighbour is looked at whenever it is put. */
+#define MHEAP_FRONT_NEAR_WORDS 32
 /** Address space of one front. */
 #define MHEAP_LOG2_FRONT_BYTES 17
 
@@ -220,7 +223,7 @@ _mheap_front_tag_and_size(uword p)
 always_inline int
 mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c)
 {
-	uword p = (uword)v + offset, n_words;
+	uword p = (uword)v + offset, n_words, next;
 	u64 tag_and_size, next_word0;
 
 	if (PREDICT_FALSE((offset & 15) || offset - MHEAP_ELT_OVERHEAD_BYTES >=
@@ -233,7 +236,11 @@ mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c
 	if (PREDICT_FALSE((u16)tag_and_size != ((offset ^ h->cookie) * MHEAP_TAG_FACTOR) >> 48 ||
 			  n_words - 2 >= MHEAP_FRONT_MAX_BYTES / MHEAP_USER_DATA_WORD_BYTES + 64))
 		return 0;
-	next_word0 = clib_atomic_load_relax_n((u64 *)(p + n_words * MHEAP_USER_DATA_WORD_BYTES));
+	/* Of a larger object the neighbour's line would be one more to wait for: there the own word
+	 * is compared with itself, without a branch, and the neighbour's when it goes to the bins.
+	 */
+	next = n_words <= MHEAP_FRONT_NEAR_WORDS ? p + n_words * MHEAP_USER_DATA_WORD_BYTES : p - 8;
+	next_word0 = clib_atomic_load_relax_n((u64 *)next);
 	/* Size and state as the right neighbour has them. */
 	if (PREDICT_FALSE((next_word0 ^ n_words) << 23))
 		return 0;
