@@ -101,7 +101,7 @@ typedef struct {
 		u64 n_search_attempts, n_objects_searched, n_objects_found;
 	} free_list;
 	u64 n_vector_expands;
-	/** 0: there is no small object cache; for those who print VPP's fields. */
+	/** 0 here, for those who print VPP's fields: format_mheap() has the fronts' there. */
 	u64 n_small_object_cache_hits, n_small_object_cache_attempts;
 	u64 n_gets, n_puts;
 	/** Clocks of the calls that were timed, and how many were: one in 16 of those made while

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fronts: what a thread keeps of a heap is counted, checked and comes back. */
 #include <pthread.h>
+#include <vppinfra/format.h>
 #include <vppinfra/mheap_front.h>
 #include "heap_helpers.h"
 
@@ -79,6 +80,24 @@ a_put_object_comes_back(void)
 	CU_ASSERT_EQUAL(usage_of(v).n_gets, 2);
 	CU_ASSERT_EQUAL(usage_of(v).n_puts, 1);
 	mheap_put(v, b);
+	mheap_free(v);
+}
+
+/* In words, fronts stand where VPP has its small object cache. */
+static void
+the_text_counts_fronts(void)
+{
+	void *v = fronted_heap(MiB(16));
+	u8 *s;
+
+	for (u32 i = 0; i < 9; i++)
+		mheap_put(v, get(v, 64));
+	s = format(0, "%U%c", format_mheap, v, 1, 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "0 objects, "));
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "small object cache: 9 hits 10 attempts"));
+	CU_ASSERT_PTR_NOT_NULL(strstr((char *)s, "fronts"));
+	vec_free(s);
 	mheap_free(v);
 }
 
@@ -410,6 +429,7 @@ an_idle_thread_is_no_leak(void)
 static const unit_test_t tests[] = {
 	UNIT(each_size_has_its_class),
 	UNIT(a_put_object_comes_back),
+	UNIT(the_text_counts_fronts),
 	UNIT(a_walk_passes_cached_objects_by),
 	UNIT(wrong_puts_are_told),
 	UNIT(trim_empties_fronts),

@@ -38,9 +38,16 @@ take_snapshot(const void *v, snapshot_t *s)
 {
 	const mheap_t *h = mheap_header(v);
 	int is_locked = mheap_lock_if_ours(h);
+	mheap_front_usage_t fronts;
 
 	mheap_usage(v, &s->usage);
 	s->stats = h->stats;
+	/* Fronts are what VPP calls its cache; their gets and puts are the heap's. */
+	mheap_front_usage(v, &fronts);
+	s->stats.n_small_object_cache_hits = fronts.n_gets;
+	s->stats.n_small_object_cache_attempts = fronts.n_gets + s->stats.n_front_fills;
+	s->stats.n_gets += fronts.n_gets;
+	s->stats.n_puts += fronts.n_puts;
 	memcpy(s->name, h->name, sizeof(s->name));
 	s->name[sizeof(s->name) - 1] = 0;
 	memcpy(s->non_empty, h->non_empty_free_elt_heads, sizeof(s->non_empty));
@@ -141,8 +148,7 @@ format_flags(u8 *s, va_list *va)
 	return n ? s : format(s, "none");
 }
 
-/* VPP's five lines, of which the first is about a cache that bins of exact sizes make needless,
- * then ours. */
+/* VPP's five lines, of which the first is about fronts here, then ours. */
 static u8 *
 format_counters(u8 *s, const snapshot_t *n, u32 indent)
 {
@@ -152,7 +158,10 @@ format_counters(u8 *s, const snapshot_t *n, u32 indent)
 		s,
 		"\n%Ualloc. from small object cache: %Lu hits %Lu attempts (%.2f%%) replacements "
 		"%Lu",
-		format_white_space, indent, 0ll, 0ll, 0., 0ll);
+		format_white_space, indent, st->n_small_object_cache_hits,
+		st->n_small_object_cache_attempts,
+		100. * ratio(st->n_small_object_cache_hits, st->n_small_object_cache_attempts),
+		st->n_front_drains);
 	s = format(s,
 		   "\n%Ualloc. from free-list: %Lu attempts, %Lu hits (%.2f%%), %Lu considered "
 		   "(per-attempt %.2f)",
