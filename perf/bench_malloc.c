@@ -9,7 +9,9 @@
  * hands out a round to one after the other, so that a noisy minute hits all alike: in each round
  * only one of them runs, pinned; a round lasts milliseconds.  Each workload has fresh processes.
  *
- * What is measured, per operation (ns; medians of the rounds):
+ * What is measured, per operation (medians of the rounds; ns of the thread's own time, so that
+ * being preempted does not count, by the clock on the wall for malloc_cross and each call of
+ * malloc_latency):
  *   malloc_pair      an object of 64 bytes, got, written, put
  *   malloc_burst     32 objects of 256 bytes, put in the order they were got; per object
  *   malloc_replace   n live objects of 16 to 4096 bytes, log-uniform; a random one is put, another
@@ -39,6 +41,8 @@
 #define N_ROUNDS 15
 /* A round of a slow allocator is made shorter, so that all rounds stay a matter of moments. */
 #define MAX_ROUND_NS 250e6
+/* Two threads have to find each other first. */
+#define N_CROSS_LEAST 16384
 
 /* ---- who is compared ---- */
 
@@ -364,12 +368,17 @@ is_left_out(runner_t *r, const workload_t *w)
 
 /* Fewer operations, when a round of so many would take longer than is right by the latest one. */
 static void
-limit_ops(runner_t *r)
+limit_ops(runner_t *r, uint64_t n_least)
 {
 	double ns = r->reply.ns + r->reply.ns_of_two;
+	uint64_t n = r->n_ops;
 
-	if (ns * (double)r->n_ops > MAX_ROUND_NS)
-		r->n_ops = (uint64_t)(MAX_ROUND_NS / ns) / BENCH_BURST * BENCH_BURST + BENCH_BURST;
+	if (ns * (double)n > MAX_ROUND_NS)
+		n = (uint64_t)(MAX_ROUND_NS / ns) / BENCH_BURST * BENCH_BURST + BENCH_BURST;
+	if (n < n_least)
+		n = n_least;
+	if (n < r->n_ops)
+		r->n_ops = n;
 }
 
 /* Prepared, and warm; rounds as long as is right for it. */
@@ -413,7 +422,7 @@ prepare(runner_t *r, const workload_t *w, const char *count_log)
 		error = ask(r, &request);
 		if (error)
 			return error;
-		limit_ops(r);
+		limit_ops(r, w->kind == BENCH_CROSS ? N_CROSS_LEAST : 0);
 		if (request.n_ops >= r->n_ops)
 			return 0;
 	}
@@ -650,7 +659,7 @@ run_workload(const workload_t *w)
 				continue;
 			keep_round(r);
 			if (w->kind != BENCH_PUSH && w->kind != BENCH_SHIFT)
-				limit_ops(r);
+				limit_ops(r, w->kind == BENCH_CROSS ? N_CROSS_LEAST : 0);
 		}
 	for (uint32_t i = 0; i < n_runners; i++) {
 		if (takes_part[i] && counts(w)) {
