@@ -348,9 +348,9 @@ round_latency(bench_reply_t *reply)
 	reply->ns_per_clock = calibrate();
 	w->histogram = &reply->histogram;
 	choose(w, worker.request.n_ops, &worker.seed);
-	from = bench_ns();
+	from = thread_ns();
 	worker.loops->latency(w, worker.request.n_ops);
-	reply->ns = (double)(bench_ns() - from) / (double)worker.request.n_ops;
+	reply->ns = (double)(thread_ns() - from) / (double)worker.request.n_ops;
 	if (worker.request.is_warm_up)
 		memset(&reply->histogram, 0, sizeof(reply->histogram));
 	w->histogram = NULL;
