@@ -64,7 +64,7 @@ def bars(title, rows, unit, better="less"):
     if is_log:
         floor = 10 ** math.floor(math.log10(lo))
         floor = floor / 2 if lo / floor < 1.2 else floor
-    left = 12 + 7.2 * max(len(name) for name, _, _ in rows)
+    left = 14 + 8.6 * max(len(name) for name, _, _ in rows)
     width, height, bar = 760, 22 * len(rows) + 40, 16
     room = width - left - 190
 
