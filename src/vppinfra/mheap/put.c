@@ -23,10 +23,11 @@ check_past_end(const mheap_t *h, const void *v, uword uo)
 static int
 left_agrees(const void *v, uword uo)
 {
-	uword n_prev = hdr_bytes(elt_words(v, uo)[0]);
+	uword n_prev = hdr_bytes(hdr_load(&elt_words(v, uo)[0]));
 
 	return n_prev + 2 * MHEAP_ELT_OVERHEAD_BYTES <= uo &&
-	       hdr_bytes(elt_words(v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev)[1]) == n_prev;
+	       hdr_bytes(hdr_load(&elt_words(v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev)[1])) ==
+		       n_prev;
 }
 
 always_inline int
