@@ -273,7 +273,7 @@ requests_are_answered_in_order(void)
 	ask(fd, "ecko");
 	expect_answer(fd, CLI_STATUS_ERROR,
 		      "ecko\n^\nunknown word 'ecko', expected one of: clear, echo, exec, flood, "
-		      "help, quit, show\n");
+		      "help, quit, show, trace\n");
 	close(fd);
 }
 
@@ -615,7 +615,7 @@ the_client_has_exit_codes(void)
 		      "vmheapctl: /nonexistent: No such file or directory\n");
 	expect_client("", "echo one\\nnonsense\\necho three\\n", 1,
 		      "one\nnonsense\n^\nunknown word 'nonsense', expected one of: clear, echo, "
-		      "exec, flood, help, quit, show\n"
+		      "exec, flood, help, quit, show, trace\n"
 		      "vmheapctl: stdin:2: stopped here\n");
 }
 

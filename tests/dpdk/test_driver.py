@@ -76,7 +76,7 @@ def test_a_second_copy_stays_out_of_the_way():
     try:
         # The archive holds all of it, so a library made of it needs none of ours.
         copy = f"{folder}/librte_mempool_copy.so"
-        libraries = ["-lnuma", "-lm"]
+        libraries = ["-lrte_graph", "-lnuma", "-lm"]
         subprocess.run(["gcc", "-shared", "-o", copy, "-Wl,--whole-archive",
                         f"{BUILD}/src/plugins/driver/librte_mempool_vmheap.a", "-Wl,--no-whole-archive", *libraries],
                        check=True)
