@@ -18,6 +18,8 @@ if [ ! -f "$build/build.ninja" ]; then
 fi
 targets=
 if [ -n "${SUITES:-}" ]; then
+	# What meson knows may be older than its files.
+	ninja -C "$build" build.ninja >"$log" 2>&1 || { tail -n 20 "$log" >&2; exit 1; }
 	# shellcheck disable=SC2086
 	targets=$(scripts/targets.py "$build" $SUITES) || exit 1
 fi
