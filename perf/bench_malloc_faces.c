@@ -6,10 +6,7 @@
 #include <sys/mman.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/vec.h>
-#if __has_include(<vppinfra/mheap_front.h>)
-#	include <vppinfra/mheap_front.h>
-#	define HAVE_FRONTS 1
-#endif
+#include <vppinfra/mheap_front.h>
 #include "bench_malloc.h"
 #include "bench_malloc_clock.h"
 
@@ -219,7 +216,6 @@ heap_resize(void *p, uword n_old, uword n)
 #define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
 #include "bench_malloc_loops.h"
 
-#ifdef HAVE_FRONTS
 static int
 fronts_start(bench_page_t page, int CLIB_UNUSED(n_threads))
 {
@@ -251,7 +247,6 @@ fronts_start(bench_page_t page, int CLIB_UNUSED(n_threads))
 #	define ALLOC_BURST(n_bytes, n, p) mheap_get_bulk(heap, (n_bytes), (n), (p))
 #	define FREE_BURST(n, p) mheap_put_bulk(heap, (n), (p))
 #	include "bench_malloc_loops.h"
-#endif
 
 /* ---- vectors of this project, for the loop that pushes; in the main heap ---- */
 
@@ -289,7 +284,7 @@ static const bench_loops_t vec_loops = {
 static const bench_loops_t *
 rte_loops(void)
 {
-	char path[4096];
+	static char path[4096];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
 	const bench_loops_t *(*loops)(void);
 	void *module;
@@ -316,10 +311,8 @@ bench_loops(const char *face)
 	} all[] = {
 		{ "malloc", &libc_loops },   { "touch", &touch_loops },
 		{ "mheap", &plain_loops },
-#ifdef HAVE_FRONTS
 		{ "fronts", &fronts_loops }, { "inlined", &inlined_loops },
 		{ "bulk", &bulk_loops },
-#endif
 		{ "vec", &vec_loops },
 	};
 
