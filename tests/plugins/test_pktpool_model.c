@@ -236,7 +236,7 @@ static void
 threads_against_each_other(void)
 {
 	static walker_t walkers[N_THREADS];
-	u64 seed = unit_seed(), n_total = unit_n_ops(16000000);
+	u64 seed = unit_seed(), n_total = unit_n_ops(50000000);
 	pktpool_info_t info;
 
 	begin();
@@ -303,7 +303,7 @@ hold_and_give(void *arg)
 static void
 growing_and_shrinking_under_threads(void)
 {
-	u64 n_rounds = 1 + unit_n_ops(16000000) / 100000;
+	u64 n_rounds = 1 + unit_n_ops(50000000) / 100000;
 	u32 n_again = 0, n_out;
 	pthread_t t[2];
 
@@ -365,7 +365,7 @@ static void
 reclaim_against_a_busy_owner(void)
 {
 	static struct rte_mbuf *mbufs[N_BUFFERS];
-	u64 n_rounds = 1 + unit_n_ops(16000000) / 2000, n_taken = 0;
+	u64 n_rounds = 1 + unit_n_ops(50000000) / 2000, n_taken = 0;
 	pktpool_info_t info;
 	pthread_t t;
 

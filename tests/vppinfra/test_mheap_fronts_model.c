@@ -63,7 +63,7 @@ check_and_put(object_t *o)
 static void *
 work(void *arg)
 {
-	u64 seed = base_seed + (uword)arg, n_ops = unit_n_ops(2000000) / N_THREADS;
+	u64 seed = base_seed + (uword)arg, n_ops = unit_n_ops(20000000) / N_THREADS;
 	object_t *held[N_HELD] = { 0 };
 	u64 n_gets = 0, n_puts = 0;
 
