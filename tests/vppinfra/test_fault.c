@@ -6,90 +6,48 @@
 #include <sys/mman.h>
 #include <vppinfra/arena.h>
 #include <vppinfra/mem.h>
-#include "child.h"
+#include "fault_child.h"
 #include "vm_test.h"
-
-/* What the child wrote to stderr, and the signal that ended it. */
-static char said[4096];
-static int died_of;
-
-static void
-run_faulting_child(void (*fn)(void))
-{
-	int fds[2], status = 0;
-	ssize_t n;
-	uword n_said = 0;
-	pid_t pid;
-
-	said[0] = 0;
-	fflush(stdout);
-	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		/* The sanitizers' own handlers would print theirs and exit. */
-		signal(SIGSEGV, SIG_DFL);
-		signal(SIGBUS, SIG_DFL);
-		dup2(fds[1], STDERR_FILENO);
-		close(fds[0]);
-		clib_fault_install();
-		fn();
-		_exit(0);
-	}
-	close(fds[1]);
-	while ((n = read(fds[0], said + n_said, sizeof(said) - 1 - n_said)) > 0)
-		n_said += (uword)n;
-	said[n_said] = 0;
-	close(fds[0]);
-	waitpid(pid, &status, 0);
-	died_of = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	printf("%s", said);
-}
-
-/* The sanitizers would look at the address first, and fault where it is not ours to say why. */
-static void __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
-write_to(void *p)
-{
-	__asm__ volatile("" : "+r"(p));
-	*(volatile u8 *)p = 1;
-}
 
 /* ---- 1: no mapping ---- */
 
-static void
+static int
 touch_nothing(void)
 {
 	void *p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	munmap(p, PAGE);
 	write_to(p);
+	return 0;
 }
 
 /* The handler says it and the signal still ends the process, so that there is a core file. */
 static void
 an_address_in_no_mapping_is_outside(void)
 {
-	run_faulting_child(touch_nothing);
+	run_child(touch_nothing);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "SIGSEGV: write to 0x"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": outside: no mapping of this process"));
 }
 
-static void
+static int
 touch_null(void)
 {
 	write_to((void *)24);
+	return 0;
 }
 
 static void
 a_small_address_is_called_a_null_pointer(void)
 {
-	run_faulting_child(touch_null);
+	run_child(touch_null);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "a NULL pointer and an offset?"));
 }
 
 /* ---- 2: rights ---- */
 
-static void
+static int
 write_to_read_only(void)
 {
 	vm_range_t *r = range_of_4k("rights", MiB(1), 0);
@@ -97,12 +55,13 @@ write_to_read_only(void)
 	vm_commit(r, 0, PAGE);
 	mprotect(vm_range_base(r), PAGE, PROT_READ);
 	write_to(vm_range_base(r));
+	return 0;
 }
 
 static void
 a_write_to_a_read_only_page_is_rights(void)
 {
-	run_faulting_child(write_to_read_only);
+	run_child(write_to_read_only);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": rights: it is mapped"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "range 'rights', offset 0x0 of 0x100000"));
@@ -110,7 +69,7 @@ a_write_to_a_read_only_page_is_rights(void)
 
 /* ---- 3: reserved only ---- */
 
-static void
+static int
 write_past_a_heap(void)
 {
 	clib_arena_params_t params = { .name = "faulty",
@@ -125,12 +84,13 @@ write_past_a_heap(void)
 	clib_arena_create_heap(arena, "tiny heap", MiB(8), 0, &v);
 	mheap_get(v, 48, &offset);
 	write_to((u8 *)v + MiB(4));
+	return 0;
 }
 
 static void
 a_heap_that_has_not_grown_there_is_not_committed_and_named(void)
 {
-	run_faulting_child(write_past_a_heap);
+	run_child(write_past_a_heap);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": not committed: address space only"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "range 'faulty'"));
@@ -140,7 +100,7 @@ a_heap_that_has_not_grown_there_is_not_committed_and_named(void)
 
 /* ---- 4: a page that cannot be had ---- */
 
-static void
+static int
 read_past_the_end_of_a_file(void)
 {
 	int fd = memfd_create("short", 0);
@@ -150,12 +110,13 @@ read_past_the_end_of_a_file(void)
 		_exit(1);
 	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	write_to(p + PAGE);
+	return 0;
 }
 
 static void
 a_file_that_is_shorter_has_no_page(void)
 {
-	run_faulting_child(read_past_the_end_of_a_file);
+	run_child(read_past_the_end_of_a_file);
 	CU_ASSERT_EQUAL(died_of, SIGBUS);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "SIGBUS: write to"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": no page: the mapping promises"));
@@ -173,7 +134,7 @@ open_one_huge_page(void)
 }
 
 /* mmap() grants more huge pages than there are; the one too many is a signal. */
-static void
+static int
 touch_more_huge_pages_than_there_are(void)
 {
 	int fd = open_one_huge_page();
@@ -183,6 +144,7 @@ touch_more_huge_pages_than_there_are(void)
 		_exit(CHILD_CANNOT);
 	write_to(p);
 	write_to(p + MiB(2));
+	return 0;
 }
 
 static int
@@ -200,14 +162,14 @@ a_huge_page_that_was_never_populated_has_no_page(void)
 		printf("not shown here: needs root and a free 2M page\n");
 		return;
 	}
-	run_faulting_child(touch_more_huge_pages_than_there_are);
+	run_child(touch_more_huge_pages_than_there_are);
 	CU_ASSERT_EQUAL(died_of, SIGBUS);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": no page: "));
 }
 
 /* ---- 5: copy on write ---- */
 
-static void
+static int
 write_to_the_parents_huge_page(void)
 {
 	int fd = open_one_huge_page();
@@ -221,6 +183,7 @@ write_to_the_parents_huge_page(void)
 		write_to(p);
 	else
 		wait(NULL);
+	return 0;
 }
 
 static void
@@ -230,7 +193,7 @@ a_forked_childs_write_to_a_huge_page_is_copy_on_write(void)
 		printf("not shown here: needs root and a free 2M page\n");
 		return;
 	}
-	run_faulting_child(write_to_the_parents_huge_page);
+	run_child(write_to_the_parents_huge_page);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "SIGBUS: write to"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": copy on write: the page is shared"));
 }
@@ -245,17 +208,18 @@ describe_as_not_attached(clib_fault_t *fault)
 			 7u);
 }
 
-static void
+static int
 touch_what_another_process_grew(void)
 {
 	clib_fault_add_describer(describe_as_not_attached);
 	write_to((void *)GiB(18));
+	return 0;
 }
 
 static void
 a_describer_names_its_own_cause(void)
 {
-	run_faulting_child(touch_what_another_process_grew);
+	run_child(touch_what_another_process_grew);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": not attached: another process grew it"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "zone 'z9', page 7"));
@@ -263,7 +227,7 @@ a_describer_names_its_own_cause(void)
 
 /* ---- protection keys ---- */
 
-static void
+static int
 write_against_a_key(void)
 {
 	vm_range_t *r = range_of_4k("keyed", MiB(1), 0);
@@ -274,6 +238,7 @@ write_against_a_key(void)
 	vm_commit(r, 0, PAGE);
 	pkey_mprotect(vm_range_base(r), PAGE, PROT_READ | PROT_WRITE, key);
 	write_to(vm_range_base(r));
+	return 0;
 }
 
 static void
@@ -286,7 +251,7 @@ a_protection_key_is_told_apart_from_rights(void)
 		return;
 	}
 	pkey_free(key);
-	run_faulting_child(write_against_a_key);
+	run_child(write_against_a_key);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": key: protection key "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "range 'keyed'"));
@@ -294,7 +259,7 @@ a_protection_key_is_told_apart_from_rights(void)
 
 /* ---- the handler ---- */
 
-static void
+static int
 overwrite_a_heap_and_fault_in_it(void)
 {
 	void *v = mheap_alloc(NULL, MiB(1));
@@ -306,29 +271,31 @@ overwrite_a_heap_and_fault_in_it(void)
 	memset(v, 0x5a, 300);
 	mprotect((void *)round_down_pow2((uword)v, PAGE), PAGE, PROT_READ);
 	write_to((u8 *)v + 64);
+	return 0;
 }
 
 static void
 a_damaged_heap_does_not_end_the_report(void)
 {
-	run_faulting_child(overwrite_a_heap_and_fault_in_it);
+	run_child(overwrite_a_heap_and_fault_in_it);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, ": rights: "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "its elements cannot be read"));
 }
 
-static void
+static int
 kill_oneself(void)
 {
 	kill(getpid(), SIGSEGV);
 	pause();
+	return 0;
 }
 
 /* A signal that somebody sent has no address to tell about, and still does what it did. */
 static void
 a_sent_signal_is_passed_on_in_silence(void)
 {
-	run_faulting_child(kill_oneself);
+	run_child(kill_oneself);
 	CU_ASSERT_EQUAL(died_of, SIGSEGV);
 	CU_ASSERT_STRING_EQUAL(said, "");
 }
