@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run programs on a machine with two NUMA nodes, emulated by QEMU without KVM.
 
-    run.py WORK-DIR OUTB [NAME N0,N1 PROGRAM]...
+    run.py WORK-DIR OUTB [NAME N0,N1 PROGRAM]... [--with FOLDER FILE...]...
 
-N0 and N1 are the 2 MiB pages that node 0 and node 1 have while PROGRAM runs.  The machine is an initial ram disk (busybox, the programs and the libraries that they are linked with),
-a cloud kernel and a serial line; nothing is installed.  Ends as skipped (77), saying what is
+N0 and N1 are the 2 MiB pages that node 0 and node 1 have while PROGRAM runs.  FILEs are put into a
+FOLDER of the machine for the programs to use; they may be patterns, and a FOLDER of = is the one that
+they are in here.  The machine is an initial ram disk (busybox, the
+programs and files, and the libraries that they are linked with), a cloud kernel and a serial line;
+nothing is installed.  Ends as skipped (77), saying what is
 missing, where there is no emulator or no kernel; scripts/setup.sh gets both.
 """
 
 import glob
 import gzip
+import itertools
 import os
 import re
 import shutil
@@ -84,7 +88,8 @@ def machine(vmlinuz, initrd):
             "-serial", "stdio", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
 
 
-def main(work, outb, programs):
+def main(work, outb, *arguments):
+    programs, *groups = (list(g) for is_with, g in itertools.groupby(arguments, lambda a: a == "--with") if not is_with)
     for command, package in (("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static"),
                              ("cpio", "cpio")):
         if not shutil.which(command):
@@ -105,6 +110,9 @@ def main(work, outb, programs):
             disk.program(path, "/bin/" + os.path.basename(path))
             tests.write(f"{name} {pages.replace(',', ' ')} {os.path.basename(path)}\n")
             names.append(name)
+    for folder, *patterns in groups:
+        for path in (path for pattern in patterns for path in glob.glob(pattern)):
+            disk.program(path, path if folder == "=" else os.path.join(folder, os.path.basename(path)))
     initrd = os.path.join(work, "initrd.gz")
     disk.pack(initrd)
     packed = time.time()
@@ -130,4 +138,4 @@ def main(work, outb, programs):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    main(*sys.argv[1:])
