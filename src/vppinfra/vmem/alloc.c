@@ -330,13 +330,16 @@ vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, 
 		return vmem_core_alloc(vmp, &request, addr);
 	vmem_lock(&vmp->vm_lock);
 	if (PREDICT_FALSE(vmp->vm_nsegfree < VMEM_TAGS_PER_OP || vmp->vm_fail_at ||
-			  (tag = vmem_fit_plain(vmp, rounded, policy)) == 0)) {
+			  (tag = vmem_fit_plain(vmp, rounded, policy, &start)) == 0)) {
 		vmem_unlock(&vmp->vm_lock);
 		return vmem_core_alloc(vmp, &request, addr);
 	}
 	t = vmem_tag(tag);
-	*addr = start = t->vs_start;
-	tag = seg_take_low(vmp, t, tag, rounded, size, flags & VMEM_REQUEST_X);
+	*addr = start;
+	if (PREDICT_TRUE(start == t->vs_start))
+		tag = seg_take_low(vmp, t, tag, rounded, size, flags & VMEM_REQUEST_X);
+	else
+		tag = vmem_seg_take(vmp, tag, start, rounded, size, flags & VMEM_REQUEST_X);
 	if (policy == VMEM_POLICY_NEXT)
 		vmem_rotor_set(vmp, tag, start + rounded);
 	vmem_settle_alloc(vmp);

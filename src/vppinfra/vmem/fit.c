@@ -82,21 +82,24 @@ may_walk(const vmem_t *vmp, vmem_search_t *s, u32 orders)
 static u32
 lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
 {
+	vmem_index_tree_t *by_addr = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR);
 	vmem_index_cursor_t c;
 
 	vmp->vm_index->is_used = 1;
 	/* The one before min may reach beyond it. */
 	if (s->min)
-		vmem_index_seek_before(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), s->min, 0, &c);
+		vmem_index_seek_before(by_addr, s->min, 0, &c);
 	else
-		vmem_index_seek(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), 0, 0, &c);
+		vmem_index_seek(by_addr, 0, 0, &c);
 	while (vmem_index_advance(&c, need)) {
 		uword start = vmem_index_key(&c);
 
 		if (start > s->max)
 			break;
-		if (vmem_place(s, start, start + vmem_index_aux(&c) - 1, addr))
+		if (vmem_place(s, start, start + vmem_index_aux(&c) - 1, addr)) {
+			vmem_index_remember(by_addr, &c);
 			return vmem_index_tag(&c);
+		}
 		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 	}
 	return 0;
@@ -171,15 +174,18 @@ fit_instant(vmem_t *vmp, vmem_search_t *s, uword *addr)
 static u32
 best_anywhere(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 {
+	vmem_index_tree_t *by_size = vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE);
 	vmem_index_cursor_t c;
 
 	vmp->vm_index->is_used = 1;
-	vmem_index_seek(vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE), s->size, 0, &c);
+	vmem_index_seek(by_size, s->size, 0, &c);
 	while (vmem_index_advance(&c, 0)) {
 		uword start = vmem_index_aux(&c);
 
-		if (vmem_place(s, start, start + vmem_index_key(&c) - 1, addr))
+		if (vmem_place(s, start, start + vmem_index_key(&c) - 1, addr)) {
+			vmem_index_remember(by_size, &c);
 			return vmem_index_tag(&c);
+		}
 		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 	}
 	return 0;
@@ -191,41 +197,18 @@ best_anywhere(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 static u32
 best_in_range(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 {
-	const vmem_index_tree_t *by_size = vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE);
+	vmem_index_tree_t *by_size = vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE);
+	vmem_index_tree_t *by_addr = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR);
 	vmem_index_cursor_t sizes, starts;
-	uword low = 0, size = s->size, best_size = ~(uword)0, x;
+	uword size = s->size, best_size = ~(uword)0, x;
 	u32 best = 0;
 
 	vmp->vm_index->is_used = 1;
-	/* The first segment that is not wholly below min. */
-	vmem_index_seek_before(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), s->min, 0, &starts);
-	if (vmem_index_advance(&starts, 0) && vmem_index_key(&starts) < s->min &&
-	    vmem_index_key(&starts) + vmem_index_aux(&starts) - 1 >= s->min)
-		low = vmem_index_key(&starts);
-	else
-		low = s->min;
-	vmem_index_seek_before(vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR), s->min, 0, &starts);
-	vmem_index_seek(by_size, size, low, &sizes);
-	for (;;) {
+	/* The one astride min, if any, is the first by address; by size, those that begin at min or
+	 * after it are looked for. */
+	vmem_index_seek_before(by_addr, s->min, 0, &starts);
+	for (bool has_begun = false;; has_begun = true) {
 		uword start;
-
-		if (!vmem_index_advance(&sizes, 0))
-			return best;
-		size = vmem_index_key(&sizes);
-		start = vmem_index_aux(&sizes);
-		if (best && size >= best_size)
-			return best;
-		if (start < low) {
-			vmem_index_seek(by_size, size, low, &sizes);
-		} else if (start > s->max) {
-			if (size == ~(uword)0)
-				return best;
-			vmem_index_seek(by_size, size + 1, low, &sizes);
-		} else if (vmem_place(s, start, start + size - 1, addr)) {
-			return vmem_index_tag(&sizes);
-		} else {
-			VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
-		}
 
 		if (!vmem_index_advance(&starts, s->size) || vmem_index_key(&starts) > s->max)
 			return best;
@@ -235,6 +218,29 @@ best_in_range(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 			best = vmem_index_tag(&starts);
 			best_size = vmem_index_aux(&starts);
 			*addr = x;
+			if (best_size == s->size)
+				return best;
+		}
+
+		if (!has_begun)
+			vmem_index_seek(by_size, size, s->min, &sizes);
+		if (!vmem_index_advance(&sizes, 0))
+			return best;
+		size = vmem_index_key(&sizes);
+		start = vmem_index_aux(&sizes);
+		if (best && size >= best_size)
+			return best;
+		if (start < s->min) {
+			vmem_index_seek(by_size, size, s->min, &sizes);
+		} else if (start > s->max) {
+			if (size == ~(uword)0)
+				return best;
+			vmem_index_seek(by_size, size + 1, s->min, &sizes);
+		} else if (vmem_place(s, start, start + size - 1, addr)) {
+			vmem_index_remember(by_size, &sizes);
+			return vmem_index_tag(&sizes);
+		} else {
+			VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 		}
 	}
 }
@@ -261,35 +267,61 @@ fit_first(vmem_t *vmp, vmem_search_t *s, uword *addr)
 							 : VMEM_FIT_WANTS_INDEX;
 }
 
-/* The rotor's tag begins at or below the rotor's address, so walking on from it meets every
- * segment behind that address in order: the first that fits is the answer. */
+/* The first of some neighbours of the rotor, at or behind its address.  Value: whether that is an
+ * answer: *tag, or 0 when none within max is left. */
+static bool
+next_by_steps(vmem_t *vmp, const vmem_search_t *behind, u32 *tag, uword *addr)
+{
+	u32 index = vmp->vm_rotor_seg->vs_anext;
+
+	*tag = 0;
+	/* The rotor's tag begins at or below the rotor's address, so walking on from it meets every
+	 * segment behind that address in order: the first that fits is the answer. */
+	if (index == vmp->vm_seg0)
+		index = vmem_tag(index)->vs_anext;
+	for (u32 i = 0; i < N_NEXT_STEPS; i++) {
+		vmem_seg_t *t = vmem_tag(index);
+
+		if (index == vmp->vm_seg0 || t->vs_start > behind->max)
+			return true;
+		if (vmem_tag_type(t) == VMEM_TAG_FREE &&
+		    vmem_place_in_tag(behind, t, vmem_seg_bytes(t), addr)) {
+			*tag = index;
+			return true;
+		}
+		index = t->vs_anext;
+	}
+	return false;
+}
+
+/* Behind the rotor, and then from min on.  Where the rotor is outside the range the two are one
+ * search; where it is before it, its neighbours are not those looked for. */
 static u32
 fit_next(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
-	vmem_seg_t *rotor = vmp->vm_rotor_seg;
-	vmem_search_t behind = *s;
-	u32 index = rotor->vs_anext, tag;
+	uword rotor = vmp->vm_rotor_seg->vs_start;
+	vmem_search_t behind;
+	bool has_index = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR) != NULL;
+	u32 tag;
 
 	if (vmem_lists_from(vmp, s->size) == 0)
 		return 0;
-	behind.min = clib_max(s->min, rotor->vs_start);
-	if (index == vmp->vm_seg0)
-		index = vmem_tag(index)->vs_anext;
-	for (u32 i = 0; i < N_NEXT_STEPS && index != vmp->vm_seg0; i++) {
-		vmem_seg_t *t = vmem_tag(index);
-
-		if (vmem_tag_type(t) == VMEM_TAG_FREE &&
-		    vmem_place_in_tag(&behind, t, vmem_seg_bytes(t), addr))
-			return index;
-		index = t->vs_anext;
+	if (rotor <= s->max && (rotor > s->min || s->min == 0)) {
+		behind = *s;
+		behind.min = clib_max(s->min, rotor);
+		if (next_by_steps(vmp, &behind, &tag, addr)) {
+			if (tag)
+				return tag;
+		} else if (has_index) {
+			tag = lowest(vmp, &behind, s->size, addr);
+			if (tag)
+				return tag;
+		}
 	}
-	if (vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR)) {
-		tag = lowest(vmp, &behind, s->size, addr);
-		return tag ? tag : lowest(vmp, s, s->size, addr);
-	}
-	return may_walk(vmp, s, 1 << VMEM_INDEX_BY_ADDR)
-		       ? vmem_walk_lowest(vmp, s, rotor->vs_start, addr)
-		       : VMEM_FIT_WANTS_INDEX;
+	if (has_index)
+		return lowest(vmp, s, s->size, addr);
+	return may_walk(vmp, s, 1 << VMEM_INDEX_BY_ADDR) ? vmem_walk_lowest(vmp, s, rotor, addr)
+							 : VMEM_FIT_WANTS_INDEX;
 }
 
 u32
@@ -309,10 +341,10 @@ vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr)
 
 /* ---- a size alone ---- */
 
-/* The first FREE tag at or behind the rotor of so many that are looked at, which is not before the
- * rotor's address.  Value: 0 for none. */
+/* The first FREE tag at or behind the rotor of so many that are looked at, and where in it: the
+ * part behind the rotor where it is astride.  Value: 0 for none. */
 static u32
-next_plain(vmem_t *vmp, uword size)
+next_plain(vmem_t *vmp, uword size, uword *addr)
 {
 	vmem_seg_t *rotor = vmp->vm_rotor_seg;
 	u32 index = rotor->vs_anext;
@@ -322,11 +354,15 @@ next_plain(vmem_t *vmp, uword size)
 	for (u32 i = 0; i < N_NEXT_STEPS && index != vmp->vm_seg0; i++) {
 		vmem_seg_t *t = vmem_tag(index);
 
-		if (vmem_tag_type(t) == VMEM_TAG_FREE && vmem_seg_bytes(t) >= size) {
-			/* Astride the rotor: a part of it counts, which is not the low end. */
-			if (PREDICT_TRUE(t->vs_start >= rotor->vs_start))
+		if (vmem_tag_type(t) == VMEM_TAG_FREE) {
+			uword bytes = vmem_seg_bytes(t), start = t->vs_start;
+			uword before = rotor->vs_start > start ? rotor->vs_start - start : 0;
+
+			if (bytes >= size &&
+			    (before == 0 || (before < bytes && bytes - before >= size))) {
+				*addr = start + before;
 				return index;
-			return 0;
+			}
 		}
 		index = t->vs_anext;
 	}
@@ -334,21 +370,26 @@ next_plain(vmem_t *vmp, uword size)
 }
 
 u32
-vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy)
+vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy, uword *addr)
 {
-	const vmem_index_tree_t *tree;
+	vmem_index_tree_t *tree;
+	u32 tag;
 
 	if (policy == VMEM_POLICY_NEXT)
-		return next_plain(vmp, size);
+		return next_plain(vmp, size, addr);
 	tree = vmem_index_tree(vmp, policy == VMEM_POLICY_BEST ? VMEM_INDEX_BY_SIZE
 							       : VMEM_INDEX_BY_ADDR);
-	if (PREDICT_FALSE(tree == NULL)) {
-		if (vmp->vm_n_free > VMEM_WALK_MAX)
-			return 0;
-		return policy == VMEM_POLICY_BEST ? vmem_walk_best_plain(vmp, size)
-						  : vmem_walk_lowest_plain(vmp, size);
+	if (PREDICT_TRUE(tree != NULL)) {
+		vmp->vm_index->is_used = 1;
+		tag = policy == VMEM_POLICY_BEST ? vmem_index_smallest(tree, size)
+						 : vmem_index_lowest(tree, size);
+	} else if (vmp->vm_n_free > VMEM_WALK_MAX) {
+		return 0;
+	} else {
+		tag = policy == VMEM_POLICY_BEST ? vmem_walk_best_plain(vmp, size)
+						 : vmem_walk_lowest_plain(vmp, size);
 	}
-	vmp->vm_index->is_used = 1;
-	return policy == VMEM_POLICY_BEST ? vmem_index_smallest(tree, size)
-					  : vmem_index_lowest(tree, size);
+	if (tag)
+		*addr = vmem_tag(tag)->vs_start;
+	return tag;
 }

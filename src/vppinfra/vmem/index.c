@@ -12,12 +12,7 @@
 typedef unsigned __int128 pair_t;
 typedef vmem_index_node_t node_t;
 typedef vmem_index_tree_t tree_t;
-
-/* The way from the root to a leaf. */
-typedef struct {
-	node_t *node[VMEM_INDEX_MAX_LEVEL];
-	u32 at[VMEM_INDEX_MAX_LEVEL];
-} path_t;
+typedef vmem_index_path_t path_t;
 
 /* ---- nodes ---- */
 
@@ -129,6 +124,75 @@ child_of(const node_t *node, vmem_index_order_t order, u64 key, u64 aux)
 	return n_below(node, order, 1, key, aux, true);
 }
 
+/* ---- the way to a leaf ---- */
+
+always_inline bool
+is_less(u64 key, u64 aux, u64 key2, u64 aux2)
+{
+	return key < key2 || (key == key2 && aux < aux2);
+}
+
+/* Whether (key, aux) is one of a leaf's entries or would stand between two of them. */
+always_inline bool
+is_within(const node_t *leaf, vmem_index_order_t order, u64 key, u64 aux)
+{
+	u32 last = leaf->n - 1u;
+
+	if (order == VMEM_INDEX_BY_ADDR)
+		return key >= leaf->key[0] && key <= leaf->key[last];
+	return !is_less(key, aux, leaf->key[0], leaf->aux[0]) &&
+	       !is_less(leaf->key[last], leaf->aux[last], key, aux);
+}
+
+always_inline void
+go_to(tree_t *tree, vmem_index_order_t order, u64 key, u64 aux)
+{
+	path_t *path = &tree->path;
+	node_t *node = path->node[0];
+
+	if (!tree->has_path || !is_within(node, order, key, aux)) {
+		node = tree->root;
+		for (u32 l = node->level; l > 0; l--) {
+			u32 at = child_of(node, order, key, aux);
+
+			path->node[l] = node;
+			path->at[l] = (i32)at;
+			node = node->child[at];
+		}
+		path->node[0] = node;
+		tree->has_path = 1;
+	}
+	path->at[0] = (i32)n_below(node, order, 0, key, aux, false);
+}
+
+/* Set the tree's path to the entry, or to where it would be. */
+static void
+go_to_addr(tree_t *tree, u64 start)
+{
+	go_to(tree, VMEM_INDEX_BY_ADDR, start, 0);
+}
+
+static void
+go_to_size(tree_t *tree, u64 size, u64 start)
+{
+	go_to(tree, VMEM_INDEX_BY_SIZE, size, start);
+}
+
+/* An entry at the path's end has this aux, which may be the greatest. */
+always_inline void
+raise_aux(const tree_t *tree, u64 aux)
+{
+	const path_t *path = &tree->path;
+
+	for (u32 l = 1; l <= tree->root->level; l++) {
+		u64 *greatest = &path->node[l]->aux[path->at[l]];
+
+		if (*greatest >= aux)
+			return;
+		*greatest = aux;
+	}
+}
+
 /* ---- insert ---- */
 
 static void
@@ -150,13 +214,23 @@ split_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at, bool is_a
 	}
 }
 
+always_inline void
+leaf_insert(node_t *leaf, u32 at, u64 key, u64 aux, u32 tag)
+{
+	open_gap(leaf, at);
+	leaf->key[at] = key;
+	leaf->aux[at] = aux;
+	leaf->tag[at] = tag;
+}
+
+/* Into a full leaf, or an empty tree. */
 static void
-tree_insert(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
+insert_and_split(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
 {
 	node_t *node = tree->root;
 	u32 at;
 
-	tree->n++;
+	tree->has_path = 0;
 	if (node == NULL)
 		node = tree->root = node_get(index, 0);
 	if (node->n == VMEM_INDEX_N) {
@@ -185,32 +259,32 @@ tree_insert(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
 			node->aux[at] = aux;
 		node = child;
 	}
-	at = n_below(node, tree->order, 0, key, aux, false);
-	open_gap(node, at);
-	node->key[at] = key;
-	node->aux[at] = aux;
-	node->tag[at] = tag;
+	leaf_insert(node, n_below(node, tree->order, 0, key, aux, false), key, aux, tag);
+}
+
+static void
+tree_insert(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
+{
+	tree->n++;
+	if (PREDICT_TRUE(tree->root != NULL)) {
+		node_t *leaf;
+
+		if (tree->order == VMEM_INDEX_BY_ADDR)
+			go_to_addr(tree, key);
+		else
+			go_to_size(tree, key, aux);
+		leaf = tree->path.node[0];
+		if (PREDICT_TRUE(leaf->n < VMEM_INDEX_N)) {
+			leaf_insert(leaf, (u32)tree->path.at[0], key, aux, tag);
+			if (tree->order == VMEM_INDEX_BY_ADDR)
+				raise_aux(tree, aux);
+			return;
+		}
+	}
+	insert_and_split(index, tree, key, aux, tag);
 }
 
 /* ---- delete and change ---- */
-
-/* To the entry, which is there. */
-static u32
-descend(const tree_t *tree, u64 key, u64 aux, path_t *path)
-{
-	node_t *node = tree->root;
-	u32 level = node->level;
-
-	for (u32 l = level; l > 0; l--) {
-		path->node[l] = node;
-		path->at[l] = child_of(node, tree->order, key, aux);
-		node = node->child[path->at[l]];
-	}
-	path->node[0] = node;
-	path->at[0] = n_below(node, tree->order, 0, key, aux, false);
-	ASSERT(path->at[0] < node->n && node->key[path->at[0]] == key);
-	return level;
-}
 
 /* Hang child at + 1 behind child at. */
 static void
@@ -261,7 +335,7 @@ lower_aux(const path_t *path, u32 level, u32 n_levels, u64 was)
 {
 	for (; level <= n_levels; level++) {
 		node_t *parent = path->node[level];
-		u32 at = path->at[level];
+		u32 at = (u32)path->at[level];
 		u64 greatest;
 
 		if (parent->aux[at] != was)
@@ -273,19 +347,24 @@ lower_aux(const path_t *path, u32 level, u32 n_levels, u64 was)
 	}
 }
 
-/* The entry that path leads to, whose aux that is. */
+/* The entry that the tree's path leads to, whose aux that is. */
 static void
-tree_delete_at(vmem_index_t *index, tree_t *tree, const path_t *path, u32 n_levels, u64 aux)
+tree_delete_at(vmem_index_t *index, tree_t *tree, u64 aux)
 {
-	u32 level = 1;
+	const path_t *path = &tree->path;
+	u32 level = 1, n_levels = tree->root->level;
 
 	tree->n--;
-	close_gap(path->node[0], path->at[0]);
-	while (level <= n_levels && mend_child(index, tree, path->node[level], path->at[level]))
+	close_gap(path->node[0], (u32)path->at[0]);
+	while (level <= n_levels &&
+	       mend_child(index, tree, path->node[level], (u32)path->at[level]))
 		level++;
 	/* Where nodes were joined their greatest was counted anew; their ancestors' may be less. */
 	if (tree->order == VMEM_INDEX_BY_ADDR)
 		lower_aux(path, level, n_levels, aux);
+	if (PREDICT_TRUE(level == 1 && tree->root->n))
+		return;
+	tree->has_path = 0;
 	while (tree->root->level && tree->root->n == 1) {
 		node_t *root = tree->root;
 
@@ -301,46 +380,65 @@ tree_delete_at(vmem_index_t *index, tree_t *tree, const path_t *path, u32 n_leve
 static void
 tree_delete(vmem_index_t *index, tree_t *tree, u64 key, u64 aux)
 {
-	path_t path;
-	u32 n_levels = descend(tree, key, aux, &path);
+	if (tree->order == VMEM_INDEX_BY_ADDR)
+		go_to_addr(tree, key);
+	else
+		go_to_size(tree, key, aux);
+	tree_delete_at(index, tree, aux);
+}
 
-	tree_delete_at(index, tree, &path, n_levels, aux);
+/* The first entry of the leaf begins elsewhere: no bound to its left may be above it. */
+static void
+lower_bounds(const tree_t *tree, u64 start)
+{
+	const path_t *path = &tree->path;
+
+	for (u32 l = 1; l <= tree->root->level && path->at[l - 1] == 0; l++) {
+		u64 *bound = &path->node[l]->key[path->at[l]];
+
+		*bound = clib_min(*bound, start);
+	}
+}
+
+/* The last entry of the leaf begins elsewhere: the bound nearest to its right is above it.  Bounds
+ * may lie anywhere between what they part, so also inside a segment. */
+static void
+raise_bound(const tree_t *tree, u64 start)
+{
+	const path_t *path = &tree->path;
+
+	for (u32 l = 1; l <= tree->root->level; l++) {
+		u64 *bound = &path->node[l]->key[path->at[l] + 1];
+
+		if (path->at[l] + 1 < path->node[l]->n) {
+			*bound = clib_max(*bound, start + 1);
+			return;
+		}
+	}
 }
 
 /* The order of the entries stays, so only bounds and greatests on its way may have to follow. */
 static void
 change_by_addr(tree_t *tree, u64 start, u64 size, u64 new_start, u64 new_size, u32 tag)
 {
-	path_t path;
-	u32 n_levels = descend(tree, start, size, &path);
-	node_t *leaf = path.node[0];
+	node_t *leaf;
+	u32 at;
 
-	leaf->key[path.at[0]] = new_start;
-	leaf->aux[path.at[0]] = new_size;
-	leaf->tag[path.at[0]] = tag;
-	/* Bounds may lie anywhere between what they part, so also inside a segment. */
-	for (u32 l = 1; l <= n_levels && new_start < start; l++)
-		path.node[l]->key[path.at[l]] = clib_min(path.node[l]->key[path.at[l]], new_start);
-	for (u32 l = 1; l <= n_levels && new_start > start; l++) {
-		u64 *bound = &path.node[l]->key[path.at[l] + 1];
-
-		if (path.at[l] + 1u < path.node[l]->n) {
-			*bound = clib_max(*bound, new_start + 1);
-			break;
-		}
-	}
-	if (new_size < size) {
-		lower_aux(&path, 1, n_levels, size);
-		return;
-	}
-	for (u32 l = 1; l <= n_levels && path.node[l]->aux[path.at[l]] < new_size; l++)
-		path.node[l]->aux[path.at[l]] = new_size;
-}
-
-static bool
-is_less(u64 key, u64 aux, u64 key2, u64 aux2)
-{
-	return key < key2 || (key == key2 && aux < aux2);
+	go_to_addr(tree, start);
+	leaf = tree->path.node[0];
+	at = (u32)tree->path.at[0];
+	ASSERT(at < leaf->n && leaf->key[at] == start);
+	leaf->key[at] = new_start;
+	leaf->aux[at] = new_size;
+	leaf->tag[at] = tag;
+	if (PREDICT_FALSE(at == 0 && new_start < start))
+		lower_bounds(tree, new_start);
+	if (PREDICT_FALSE(at + 1u == leaf->n && new_start > start))
+		raise_bound(tree, new_start);
+	if (new_size < size)
+		lower_aux(&tree->path, 1, tree->root->level, size);
+	else
+		raise_aux(tree, new_size);
 }
 
 /* In place where it stays between its neighbours in the leaf, else out and in again. */
@@ -348,13 +446,14 @@ static void
 change_by_size(vmem_index_t *index, tree_t *tree, u64 size, u64 start, u64 new_size, u64 new_start,
 	       u32 tag)
 {
-	path_t path;
 	node_t *leaf;
-	u32 at, n_levels = descend(tree, size, start, &path);
+	u32 at;
 	bool is_in_place;
 
-	leaf = path.node[0];
-	at = path.at[0];
+	go_to_size(tree, size, start);
+	leaf = tree->path.node[0];
+	at = (u32)tree->path.at[0];
+	ASSERT(at < leaf->n && leaf->key[at] == size && leaf->aux[at] == start);
 	if (is_less(new_size, new_start, size, start))
 		is_in_place = at > 0 &&
 			      is_less(leaf->key[at - 1], leaf->aux[at - 1], new_size, new_start);
@@ -367,7 +466,7 @@ change_by_size(vmem_index_t *index, tree_t *tree, u64 size, u64 start, u64 new_s
 		leaf->tag[at] = tag;
 		return;
 	}
-	tree_delete_at(index, tree, &path, n_levels, start);
+	tree_delete_at(index, tree, start);
 	tree_insert(index, tree, new_size, new_start, tag);
 }
 
@@ -376,19 +475,19 @@ change_by_size(vmem_index_t *index, tree_t *tree, u64 size, u64 start, u64 new_s
 static void
 seek(const tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c)
 {
-	const node_t *node = tree->root;
+	node_t *node = tree->root;
 
 	c->is_end = node == NULL;
 	if (node == NULL)
 		return;
 	c->level = node->level;
 	for (u32 l = c->level; l > 0; l--) {
-		c->node[l] = node;
-		c->at[l] = (i32)child_of(node, tree->order, key, aux);
-		node = node->child[c->at[l]];
+		c->path.node[l] = node;
+		c->path.at[l] = (i32)child_of(node, tree->order, key, aux);
+		node = node->child[c->path.at[l]];
 	}
-	c->node[0] = node;
-	c->at[0] = (i32)n_below(node, tree->order, 0, key, aux, false) - 1;
+	c->path.node[0] = node;
+	c->path.at[0] = (i32)n_below(node, tree->order, 0, key, aux, false) - 1;
 }
 
 void
@@ -401,27 +500,27 @@ vmem_index_seek(const tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c)
 void
 vmem_index_seek_before(const tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c)
 {
-	const node_t *node;
+	node_t *node;
 	u32 l;
 
 	seek(tree, key, aux, c);
 	if (c->is_end)
 		return;
-	if (c->at[0] >= 0) {
-		c->at[0]--;
+	if (c->path.at[0] >= 0) {
+		c->path.at[0]--;
 		return;
 	}
-	for (l = 1; l <= c->level && c->at[l] == 0; l++)
+	for (l = 1; l <= c->level && c->path.at[l] == 0; l++)
 		;
 	if (l > c->level)
 		return;
-	c->at[l]--;
+	c->path.at[l]--;
 	for (; l > 0; l--) {
-		node = c->node[l]->child[c->at[l]];
-		c->node[l - 1] = node;
-		c->at[l - 1] = node->n - 1;
+		node = c->path.node[l]->child[c->path.at[l]];
+		c->path.node[l - 1] = node;
+		c->path.at[l - 1] = node->n - 1;
 	}
-	c->at[0]--;
+	c->path.at[0]--;
 }
 
 bool
@@ -430,28 +529,29 @@ vmem_index_advance(vmem_index_cursor_t *c, u64 need)
 	u32 l = 0;
 
 	while (!c->is_end) {
-		const node_t *node = c->node[l];
-		i32 at = c->at[l] + 1;
+		node_t *node = c->path.node[l];
+		i32 at = c->path.at[l] + 1;
 
 		while (at < node->n && node->aux[at] < need)
 			at++;
-		c->at[l] = at;
+		c->path.at[l] = at;
 		if (at == node->n) {
 			c->is_end = l++ == c->level;
 		} else if (l == 0) {
 			return true;
 		} else {
-			c->node[l - 1] = node->child[at];
-			c->at[--l] = -1;
+			c->path.node[l - 1] = node->child[at];
+			c->path.at[--l] = -1;
 		}
 	}
 	return false;
 }
 
 u32
-vmem_index_lowest(const tree_t *tree, u64 size)
+vmem_index_lowest(tree_t *tree, u64 size)
 {
-	const node_t *node = tree->root;
+	path_t *path = &tree->path;
+	node_t *node = tree->root;
 	u32 at, level;
 
 	if (node == NULL)
@@ -462,36 +562,44 @@ vmem_index_lowest(const tree_t *tree, u64 size)
 			;
 		if (at == node->n)
 			return 0; /* in the root only */
+		path->node[level] = node;
+		path->at[level] = (i32)at;
 		if (level == 0)
-			return (u32)node->tag[at];
+			break;
 		node = node->child[at];
 	}
+	tree->has_path = 1;
+	return (u32)node->tag[at];
+}
+
+/* The leaf right of the path's.  Value: whether there is one. */
+static bool
+step_right(tree_t *tree)
+{
+	path_t *path = &tree->path;
+	u32 l = 1;
+
+	while (l <= tree->root->level && path->at[l] + 1 == path->node[l]->n)
+		l++;
+	if (l > tree->root->level)
+		return false;
+	path->at[l]++;
+	for (; l > 0; l--) {
+		path->node[l - 1] = path->node[l]->child[path->at[l]];
+		path->at[l - 1] = 0;
+	}
+	return true;
 }
 
 u32
-vmem_index_smallest(const tree_t *tree, u64 size)
+vmem_index_smallest(tree_t *tree, u64 size)
 {
-	const node_t *node = tree->root, *right = NULL;
-	u32 at;
-
-	if (node == NULL)
+	if (tree->root == NULL)
 		return 0;
-	while (node->level) {
-		at = child_of(node, VMEM_INDEX_BY_SIZE, size, 0);
-		/* Where this child has none as large, the first of its right neighbour is next. */
-		if (at + 1u < node->n)
-			right = node->child[at + 1];
-		node = node->child[at];
-	}
-	at = n_below(node, VMEM_INDEX_BY_SIZE, 0, size, 0, false);
-	if (at == node->n) {
-		if (right == NULL)
-			return 0;
-		for (node = right; node->level;)
-			node = node->child[0];
-		at = 0;
-	}
-	return (u32)node->tag[at];
+	go_to_size(tree, size, 0);
+	if (tree->path.at[0] == tree->path.node[0]->n && !step_right(tree))
+		return 0;
+	return (u32)tree->path.node[0]->tag[tree->path.at[0]];
 }
 
 /* ---- what happens to free segments ---- */
@@ -576,13 +684,12 @@ vmem_index_delete(vmem_t *vmp, u64 start, u64 size)
 	delete_from(index, &index->tree[VMEM_INDEX_BY_SIZE], start, size);
 }
 
-/* It may come into or out of the part that a tree being built has. */
+/* In a tree that is being built it may come into or out of the part that is there. */
 static void
 change_in(vmem_index_t *index, tree_t *tree, u64 start, u64 size, u64 new_start, u64 new_size,
 	  u32 tag)
 {
-	if (PREDICT_FALSE(!tree->is_kept &&
-			  !(has_start(index, tree, start) && has_start(index, tree, new_start)))) {
+	if (!(has_start(index, tree, start) && has_start(index, tree, new_start))) {
 		delete_from(index, tree, start, size);
 		vmem_index_enter(index, tree, new_start, new_size, tag);
 	} else if (tree->order == VMEM_INDEX_BY_ADDR) {
@@ -596,13 +703,47 @@ void
 vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size, u32 tag)
 {
 	vmem_index_t *index = vmp->vm_index;
+	tree_t *by_addr, *by_size;
 
 	if (PREDICT_FALSE(lacks_nodes(index))) {
 		give_up(vmp);
 		return;
 	}
-	change_in(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size, new_start, new_size, tag);
-	change_in(index, &index->tree[VMEM_INDEX_BY_SIZE], start, size, new_start, new_size, tag);
+	by_addr = &index->tree[VMEM_INDEX_BY_ADDR];
+	by_size = &index->tree[VMEM_INDEX_BY_SIZE];
+	if (by_addr->is_kept)
+		change_by_addr(by_addr, start, size, new_start, new_size, tag);
+	else if (by_addr->is_partial)
+		change_in(index, by_addr, start, size, new_start, new_size, tag);
+	if (by_size->is_kept)
+		change_by_size(index, by_size, size, start, new_size, new_start, tag);
+	else if (by_size->is_partial)
+		change_in(index, by_size, start, size, new_start, new_size, tag);
+}
+
+void
+vmem_index_merge(vmem_t *vmp, u64 start, u64 size, u64 new_size, u64 next_start, u64 next_size,
+		 u32 tag)
+{
+	vmem_index_t *index = vmp->vm_index;
+
+	if (PREDICT_FALSE(lacks_nodes(index))) {
+		give_up(vmp);
+		return;
+	}
+	for (u32 order = 0; order < 2; order++) {
+		tree_t *tree = &index->tree[order];
+
+		/* By address they are neighbours; and once the first is the greater, no greatest
+		 * above them depends on the other. */
+		if (tree->is_kept && order == VMEM_INDEX_BY_ADDR) {
+			change_by_addr(tree, start, size, start, new_size, tag);
+			tree_delete(index, tree, next_start, next_size);
+		} else if (tree->is_kept || tree->is_partial) {
+			delete_from(index, tree, next_start, next_size);
+			change_in(index, tree, start, size, start, new_size, tag);
+		}
+	}
 }
 
 /* ---- check ---- */
@@ -628,13 +769,13 @@ check_bound(const tree_t *tree, const vmem_index_cursor_t *c, u64 key_before, u6
 	u64 key, aux;
 	u32 l = 1;
 
-	while (l <= c->level && c->at[l] == 0)
+	while (l <= c->level && c->path.at[l] == 0)
 		l++;
-	if (l > c->level || c->at[0] != 0)
+	if (l > c->level || c->path.at[0] != 0)
 		return NULL;
-	node = c->node[l];
-	key = node->key[c->at[l]];
-	aux = tree->order == VMEM_INDEX_BY_ADDR ? 0 : node->aux[c->at[l]];
+	node = c->path.node[l];
+	key = node->key[c->path.at[l]];
+	aux = tree->order == VMEM_INDEX_BY_ADDR ? 0 : node->aux[c->path.at[l]];
 	if (is_less(vmem_index_key(c), vmem_index_aux(c), key, aux))
 		return "has a bound above what it bounds";
 	if (tree->order == VMEM_INDEX_BY_ADDR ? key_before >= key
@@ -660,6 +801,28 @@ n_begun(vmem_t *vmp)
 	return n;
 }
 
+/* Where the tree was searched last is still there. */
+static const char *
+check_path(const tree_t *tree)
+{
+	const path_t *path = &tree->path;
+	u32 level;
+
+	if (!tree->has_path)
+		return NULL;
+	if (tree->root == NULL)
+		return "remembers a way in an empty tree";
+	level = tree->root->level;
+	if (path->node[level] != tree->root)
+		return "remembers a way from another root";
+	for (; level > 0; level--) {
+		if (path->at[level] >= path->node[level]->n ||
+		    path->node[level]->child[path->at[level]] != path->node[level - 1])
+			return "remembers a way that is none";
+	}
+	return NULL;
+}
+
 static const char *
 check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
 {
@@ -683,8 +846,8 @@ check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
 		if (n > n_free || vmem_tag_type(t) != VMEM_TAG_FREE || t->vs_start != start ||
 		    vmem_seg_bytes(t) != size)
 			return "names what is no such free segment";
-		for (u32 l = 1; l <= c.level && c.at[l - 1] == 0; l++) {
-			what = check_child(tree, c.node[l], (u32)c.at[l]);
+		for (u32 l = 1; l <= c.level && c.path.at[l - 1] == 0; l++) {
+			what = check_child(tree, c.path.node[l], (u32)c.path.at[l]);
 			if (what)
 				return what;
 		}
@@ -694,7 +857,7 @@ check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
 		key = new_key;
 		aux = new_aux;
 	}
-	return n == n_free ? NULL : "lacks a free segment";
+	return n == n_free ? check_path(tree) : "lacks a free segment";
 }
 
 const char *

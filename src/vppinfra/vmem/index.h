@@ -50,12 +50,22 @@ typedef enum {
 	VMEM_INDEX_BY_SIZE = 1, /* key size, aux start */
 } vmem_index_order_t;
 
+/** The way from the root to a leaf and an entry of it. */
+typedef struct {
+	vmem_index_node_t *node[VMEM_INDEX_MAX_LEVEL];
+	i32 at[VMEM_INDEX_MAX_LEVEL];
+} vmem_index_path_t;
+
 typedef struct {
 	vmem_index_node_t *root; /* NULL: empty */
 	u64 n;
 	u8 is_kept;    /* built, and kept up since */
 	u8 is_partial; /* being built: has the segments that begin at or before built_last */
+	u8 has_path;   /* path leads to a leaf: until a node comes or goes */
 	vmem_index_order_t order;
+	/* To where the tree was searched or changed last, which is where it most often is changed
+	 * next: the segment that was found is cut, two neighbours become one. */
+	vmem_index_path_t path;
 } vmem_index_tree_t;
 
 typedef struct vmem_index {
@@ -74,10 +84,12 @@ typedef struct vmem_index {
 	u8 is_used; /* since vmem_vacate() looked */
 } vmem_index_t;
 
+/* Nodes that it takes the place of in its first chunk. */
+#define VMEM_INDEX_N_OWN 2
+
 /** A place in a tree. */
 typedef struct {
-	const vmem_index_node_t *node[VMEM_INDEX_MAX_LEVEL];
-	i32 at[VMEM_INDEX_MAX_LEVEL];
+	vmem_index_path_t path;
 	u32 level; /* of root */
 	u8 is_end;
 } vmem_index_cursor_t;
@@ -94,25 +106,36 @@ bool vmem_index_advance(vmem_index_cursor_t *c, u64 need);
 
 /** The lowest of at least this size, of the tree by address; the smallest and of its size the
  *  lowest, of the tree by size.  @return a FREE tag or 0 */
-u32 vmem_index_lowest(const vmem_index_tree_t *tree, u64 size);
-u32 vmem_index_smallest(const vmem_index_tree_t *tree, u64 size);
+u32 vmem_index_lowest(vmem_index_tree_t *tree, u64 size);
+u32 vmem_index_smallest(vmem_index_tree_t *tree, u64 size);
+
+/** The entry at the cursor is about to be changed. */
+always_inline void
+vmem_index_remember(vmem_index_tree_t *tree, const vmem_index_cursor_t *c)
+{
+	for (u32 l = 0; l <= c->level; l++) {
+		tree->path.node[l] = c->path.node[l];
+		tree->path.at[l] = c->path.at[l];
+	}
+	tree->has_path = 1;
+}
 
 always_inline u64
 vmem_index_key(const vmem_index_cursor_t *c)
 {
-	return c->node[0]->key[c->at[0]];
+	return c->path.node[0]->key[c->path.at[0]];
 }
 
 always_inline u64
 vmem_index_aux(const vmem_index_cursor_t *c)
 {
-	return c->node[0]->aux[c->at[0]];
+	return c->path.node[0]->aux[c->path.at[0]];
 }
 
 always_inline u32
 vmem_index_tag(const vmem_index_cursor_t *c)
 {
-	return (u32)c->node[0]->tag[c->at[0]];
+	return (u32)c->path.node[0]->tag[c->path.at[0]];
 }
 
 always_inline void
@@ -131,7 +154,11 @@ void vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag);
 void vmem_index_delete(vmem_t *vmp, u64 start, u64 size);
 void vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size, u32 tag);
 
-always_inline const vmem_index_tree_t *
+/** Two free segments with nothing free between them became one, which keeps the first's tag. */
+void vmem_index_merge(vmem_t *vmp, u64 start, u64 size, u64 new_size, u64 next_start, u64 next_size,
+		      u32 tag);
+
+always_inline vmem_index_tree_t *
 vmem_index_tree(const vmem_t *vmp, vmem_index_order_t order)
 {
 	return vmp->vm_index && vmp->vm_index->tree[order].is_kept ? &vmp->vm_index->tree[order]

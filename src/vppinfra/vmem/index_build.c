@@ -175,21 +175,21 @@ vmem_index_detach(vmem_t *vmp)
 	return index;
 }
 
-/* Arena locked.  The index lives in its first chunk's first node. */
+/* Arena locked.  The index lives where its first chunk's first nodes would be. */
 static void
 start_index(vmem_t *vmp, void *chunk)
 {
 	vmem_index_t *index = (vmem_index_t *)((u8 *)chunk + CLIB_CACHE_LINE_BYTES);
 	node_t *node = (node_t *)index;
 
-	STATIC_ASSERT(sizeof(vmem_index_t) <= sizeof(node_t), "fits a node");
+	STATIC_ASSERT(sizeof(vmem_index_t) <= VMEM_INDEX_N_OWN * sizeof(node_t), "fits");
 	memset(index, 0, sizeof(*index));
 	index->tree[VMEM_INDEX_BY_SIZE].order = VMEM_INDEX_BY_SIZE;
 	index->chunks = chunk;
 	*(void **)chunk = NULL;
-	for (u32 i = 1; i < N_NODES_PER_CHUNK; i++)
+	for (u32 i = VMEM_INDEX_N_OWN; i < N_NODES_PER_CHUNK; i++)
 		vmem_index_node_put(index, &node[i]);
-	index->n_nodes = N_NODES_PER_CHUNK - 1;
+	index->n_nodes = N_NODES_PER_CHUNK - VMEM_INDEX_N_OWN;
 	vmp->vm_index = index;
 }
 
@@ -217,6 +217,7 @@ start_building(vmem_t *vmp, u32 orders)
 		if (tree->is_partial && tree->root) {
 			free_nodes_below(index, tree->root);
 			tree->root = NULL;
+			tree->has_path = 0;
 			tree->n = 0;
 		}
 	}

@@ -104,7 +104,7 @@ vmem_index_state(vmem_t *vmp, u64 *n_bytes)
 	for (u32 order = 0; order < 2; order++)
 		state |= (u32)(vmem_index_tree(vmp, (vmem_index_order_t)order) != NULL) << order;
 	if (vmp->vm_index)
-		*n_bytes = (vmp->vm_index->n_nodes + 1) * sizeof(vmem_index_node_t);
+		*n_bytes = (vmp->vm_index->n_nodes + VMEM_INDEX_N_OWN) * sizeof(vmem_index_node_t);
 	vmem_unlock(&vmp->vm_lock);
 	return state;
 }

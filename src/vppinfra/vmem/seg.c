@@ -60,20 +60,20 @@ vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size)
 		vmem_index_insert(vmp, start, size, index);
 }
 
-void
-vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size)
+/* Out of its list. */
+always_inline void
+unlist(vmem_t *vmp, u32 index, uword size)
 {
 	u32 n = vmem_freelist_of(size);
 
 	VMEM_COUNT(vmp->vm_n_free, -1);
 	freelist_delete(vmp, vmem_tag(index), n);
 	count_free(vmp, n, size, -(uword)1);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_index_delete(vmp, start, size);
 }
 
-void
-vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
+/* From the list of one size into that of another. */
+always_inline void
+relist(vmem_t *vmp, u32 index, uword size, uword new_size)
 {
 	u32 n = vmem_freelist_of(new_size);
 
@@ -88,8 +88,32 @@ vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
 		count_free(vmp, old_n, size, -(uword)1);
 		count_free(vmp, n, new_size, 1);
 	}
+}
+
+void
+vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size)
+{
+	unlist(vmp, index, size);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_delete(vmp, start, size);
+}
+
+void
+vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
+{
+	relist(vmp, index, size, new_size);
 	if (vmp->vm_index != NULL)
 		vmem_index_change(vmp, start, size, new_start, new_size, index);
+}
+
+void
+vmem_free_merge(vmem_t *vmp, u32 index, uword start, uword size, uword new_size, u32 next,
+		uword next_start, uword next_size)
+{
+	unlist(vmp, next, next_size);
+	relist(vmp, index, size, new_size);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_merge(vmp, start, size, new_size, next_start, next_size, index);
 }
 
 /* ---- spans ---- */
@@ -189,27 +213,34 @@ vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 
 /* ---- allocated segments ---- */
 
+u32
+vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword asked, bool is_x)
+{
+	uword start = vmem_tag(free_tag)->vs_start, bytes = vmem_seg_bytes(vmem_tag(free_tag));
+	uword left = addr - start, right = bytes - left - size;
+	u32 index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
+
+	free_change(vmp, free_tag, start, bytes, start, left);
+	if (right) {
+		u32 rest = seg_insert_after(vmp, index, addr + size, VMEM_TAG_FREE);
+
+		vmem_free_insert(vmp, rest, addr + size, right);
+	}
+	hash_insert(vmp, vmem_tag(index), index, addr, size, asked, is_x);
+	return index;
+}
+
 void
 vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 {
 	vmem_seg_t *t = vmem_tag(free_tag);
-	uword start = t->vs_start, size = vmem_seg_bytes(t);
-	uword left = addr - start, right = size - left - s->size;
 	bool is_x = s->flags & VMEM_REQUEST_X;
 	u32 index;
 
-	if (left == 0) {
+	if (addr == t->vs_start)
 		index = seg_take_low(vmp, t, free_tag, s->size, s->asked, is_x);
-	} else {
-		index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
-		free_change(vmp, free_tag, start, size, start, left);
-		if (right) {
-			u32 rest = seg_insert_after(vmp, index, addr + s->size, VMEM_TAG_FREE);
-
-			vmem_free_insert(vmp, rest, addr + s->size, right);
-		}
-		hash_insert(vmp, vmem_tag(index), index, addr, s->size, s->asked, is_x);
-	}
+	else
+		index = vmem_seg_take(vmp, free_tag, addr, s->size, s->asked, is_x);
 	if (s->policy == VMEM_POLICY_NEXT)
 		vmem_rotor_set(vmp, index, addr + s->size);
 }

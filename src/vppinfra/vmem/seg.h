@@ -17,6 +17,10 @@ void vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size);
 void vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
 		    uword new_size);
 
+/** What is between two FREE tags is free, too: the first grows, the other one goes. */
+void vmem_free_merge(vmem_t *vmp, u32 index, uword start, uword size, uword new_size, u32 next,
+		     uword next_start, uword next_size);
+
 /* It begins or ends elsewhere, between the same neighbours: it moves only when its power of two
  * did. */
 always_inline void
@@ -133,6 +137,9 @@ seg_take_low(vmem_t *vmp, vmem_seg_t *t, u32 free_tag, uword size, uword asked, 
 	return index;
 }
 
+/** The same from a place that is not the low end. */
+u32 vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword asked, bool is_x);
+
 /* Next fit goes on at `end`, where the allocated segment `tag` ends. */
 always_inline void
 vmem_rotor_set(vmem_t *vmp, u32 tag, uword end)
@@ -174,10 +181,12 @@ seg_free(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size, vmem_seg_t *next)
 			vmem_seg_t *behind = vmem_tag(next->vs_anext);
 			uword next_size = behind->vs_start - next->vs_start;
 
-			vmem_free_delete(vmp, next_index, next->vs_start, next_size);
+			vmem_free_merge(vmp, prev_index, prev->vs_start, other,
+					other + size + next_size, next_index, next->vs_start,
+					next_size);
 			seg_unlink_between(vmp, next, next_index, t, behind);
-			next = behind;
-			size += next_size;
+			seg_unlink_between(vmp, t, index, prev, behind);
+			return prev_index;
 		}
 		seg_unlink_between(vmp, t, index, prev, next);
 		free_change(vmp, prev_index, prev->vs_start, other, prev->vs_start, other + size);

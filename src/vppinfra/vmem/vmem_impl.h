@@ -548,7 +548,7 @@ bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
 u32 vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr);
 
 /** vmem_fit() for a size alone.  @return 0 as well where an index would have to be made */
-u32 vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy);
+u32 vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy, uword *addr);
 
 /** By walking all the lists that may have it (fit_walk.c). */
 u32 vmem_walk_best(vmem_t *vmp, const vmem_search_t *s, uword *addr);
