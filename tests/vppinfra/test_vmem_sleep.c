@@ -268,6 +268,60 @@ what_nobody_could_bring_is_refused(void)
 	vmem_destroy(source);
 }
 
+/* gcc's thread sanitizer keeps a thread of its own: with it nobody is ever alone. */
+#ifdef __SANITIZE_THREAD__
+#	define ALONE -ETIMEDOUT
+#else
+#	define ALONE -EDEADLK
+#endif
+
+static void *
+leave_when_somebody_sleeps(void *arg)
+{
+	await_sleepers(arg, 1);
+	return NULL;
+}
+
+/* Who could have freed may end without doing so: then the last sleeper is refused, whether it has
+ * come alone or the others' time ran out, in a plain arena and in one that imports. */
+static void
+the_last_one_is_told(void)
+{
+	u64 timeout_ns = ALONE == -EDEADLK ? 0 : SECOND / 10;
+	sleeper_t impatient = { .size = 64, .timeout_ns = SECOND / 50 };
+	pthread_t thread;
+	void *p;
+
+	vmem_set_error_handler(be_silent);
+	for (u32 imports = 0; imports < 2; imports++) {
+		vmem_t *source =
+			vmem_create("source", ADDR(4096), 256, 64, NULL, NULL, NULL, 0, VM_NOSLEEP);
+		vmem_t *vmp = imports ? vmem_create("importer", NULL, 0, 64, vmem_alloc, vmem_free,
+						    source, 0, VM_NOSLEEP)
+				      : source;
+		void *all = vmem_alloc(vmp, 256, VM_NOSLEEP);
+
+		pthread_create(&thread, NULL, leave_when_somebody_sleeps, vmp);
+		CU_ASSERT_EQUAL(vmem_alloc_timed(vmp, 64, VM_SLEEP, timeout_ns, &p), ALONE);
+		pthread_join(thread, NULL);
+
+		/* Behind another, which comes first in the queue and leaves it by itself. */
+		impatient.vmp = vmp;
+		pthread_create(&impatient.thread, NULL, sleep_for_room, &impatient);
+		await_sleepers(vmp, 1);
+		CU_ASSERT_EQUAL(vmem_alloc_timed(vmp, 64, VM_SLEEP, timeout_ns, &p), ALONE);
+		pthread_join(impatient.thread, NULL);
+		CU_ASSERT_EQUAL(impatient.error, -ETIMEDOUT);
+
+		CU_ASSERT_EQUAL(vmem_sleepers(vmp, NULL, 0), 0);
+		vmem_free(vmp, all, 256);
+		if (imports)
+			vmem_destroy(vmp);
+		vmem_destroy(source);
+	}
+	vmem_set_error_handler(NULL);
+}
+
 /* ---- a crowd ---- */
 
 typedef struct {
@@ -332,7 +386,7 @@ static const unit_test_t tests[] = {
 	UNIT(first_come_first_served),     UNIT(the_large_do_not_block_the_small),
 	UNIT(whatever_brings_room_serves), UNIT(a_sleep_ends_in_time),
 	UNIT(importers_are_woken),         UNIT(what_nobody_could_bring_is_refused),
-	UNIT(a_crowd_is_served),
+	UNIT(the_last_one_is_told),        UNIT(a_crowd_is_served),
 };
 
 int

@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* How long a sleeper trusts that a source has no room: not every source tells. */
-#define IMPORT_RETRY_NS (5 * 1000 * 1000)
+/* How long a sleeper trusts that a source has no room, since not every source tells, and the first
+ * in the queue that there is somebody who could free: threads end without a word. */
+#define LOOK_NS (5 * 1000 * 1000)
 
 u64
 vmem_now_ns(void)
@@ -123,11 +124,47 @@ dequeue(vmem_t *vmp, vmem_waiter_t *w)
 		atomic_fetch_sub_explicit(&vmem_hints, VMEM_HINT_SLEEPER, memory_order_relaxed);
 }
 
+/* The last of the process is the first in the queue: if it were not, there were another. */
+static bool
+is_left_alone(const vmem_t *vmp, const vmem_waiter_t *w)
+{
+	return vmp->vm_waiters == w && is_only_thread();
+}
+
+static bool
+is_too_late(const vmem_waiter_t *w)
+{
+	return w->deadline_ns && vmem_now_ns() >= w->deadline_ns;
+}
+
+/* Until it is served, or to look for itself, or it is too late.  Value: 0; -EDEADLK: those who
+ * could have woken it have ended. */
+static int
+sleep_until_awake(vmem_t *vmp, const vmem_waiter_t *w)
+{
+	u64 look_ns = vmem_now_ns() + LOOK_NS;
+
+	while (!w->is_awake) {
+		bool has_to_look = vmp->vm_source_alloc || vmp->vm_waiters == w;
+		u64 until = has_to_look ? look_ns : ~0ull;
+
+		if (w->deadline_ns)
+			until = clib_min(until, w->deadline_ns);
+		if (vmem_condition_wait(&vmp->vm_cv, &vmp->vm_lock, until) == 0 || w->is_awake)
+			continue;
+		if (vmp->vm_source_alloc || is_too_late(w))
+			break;
+		if (is_left_alone(vmp, w))
+			return -EDEADLK;
+		look_ns = vmem_now_ns() + LOOK_NS;
+	}
+	return 0;
+}
+
 int
 vmem_wait(vmem_t *vmp, vmem_waiter_t *w)
 {
 	const vmem_search_t *s = w->search;
-	u64 until, now;
 
 	if (s->flags & (VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_NO_RETRY))
 		return -ENOMEM;
@@ -140,20 +177,16 @@ vmem_wait(vmem_t *vmp, vmem_waiter_t *w)
 		w->began_ns = vmem_now_ns();
 		if (vmp->vm_source_alloc)
 			return 0;
+	} else if (is_left_alone(vmp, w)) {
+		return -EDEADLK; /* and it has just tried once more */
 	}
 	VMEM_COUNT(vmp->vm_kstat.vk_wait, 1);
-	until = vmp->vm_source_alloc ? vmem_now_ns() + IMPORT_RETRY_NS : ~0ull;
-	if (w->deadline_ns)
-		until = clib_min(until, w->deadline_ns);
-	while (!w->is_awake) {
-		if (vmem_condition_wait(&vmp->vm_cv, &vmp->vm_lock, until))
-			break;
-	}
+	if (sleep_until_awake(vmp, w))
+		return -EDEADLK;
 	w->is_awake = 0;
 	if (w->is_served)
 		return 0;
-	now = w->deadline_ns ? vmem_now_ns() : 0;
-	if (w->deadline_ns && now >= w->deadline_ns) {
+	if (is_too_late(w)) {
 		VMEM_COUNT(vmp->vm_kstat.vk_timeout, 1);
 		return -ETIMEDOUT;
 	}
@@ -165,8 +198,12 @@ vmem_wait_end(vmem_t *vmp, vmem_waiter_t *w)
 {
 	u64 ns;
 
-	if (w->is_queued)
+	if (w->is_queued) {
 		dequeue(vmp, w);
+		/* There may be a new first one, which has to look from now on. */
+		if (vmp->vm_waiters)
+			vmem_condition_broadcast(&vmp->vm_cv);
+	}
 	if (w->began_ns == 0)
 		return;
 	ns = vmem_now_ns() - w->began_ns;
