@@ -59,6 +59,51 @@ segments_cost_28_bytes(void)
 	}
 }
 
+/* Memory from the system is what an operation waits longest for: one that had to fetch a chunk of
+ * tags leaves the block that the hash wants to the next. */
+static void
+one_fetch_an_operation(void)
+{
+	u32 n = VMEM_HASH_BLOCK_BUCKETS;
+	vmem_t *vmp = ids_of(2 * n), *other = ids_of(4 * VMEM_TAGS_PER_CHUNK);
+	u64 n_free, n_stop = 0, n_chunks, n_before;
+	uword hash_bytes;
+	u32 n_other = 0;
+
+	vmem_reap();
+	for (u32 id = 0; id < n; id++)
+		vmem_alloc(vmp, 1, VM_NOSLEEP);
+	/* The next one wants a block; see that it wants tags, too, of which the other arena takes
+	 * all there are, to the end of a chunk. */
+	vmem_lock(&vmp->vm_lock);
+	vmem_tags_give(vmp, 0);
+	vmem_unlock(&vmp->vm_lock);
+	vmem_tags_counts(&n_free, &n_before);
+	do {
+		vmem_alloc(other, 1, VM_NOSLEEP);
+		n_other++;
+		vmem_tags_counts(&n_free, &n_chunks);
+		if (n_stop == 0 && n_chunks > n_before)
+			n_stop = n_free - (VMEM_TAGS_PER_CHUNK - VMEM_TAGS_BATCH);
+	} while (n_stop == 0 || n_free >= n_stop + VMEM_TAGS_PER_OP);
+
+	vmem_tags_counts(&n_free, &n_before);
+	hash_bytes = vmem_hash_bytes(vmp);
+	CU_ASSERT_PTR_NOT_NULL(vmem_alloc(vmp, 1, VM_NOSLEEP));
+	vmem_tags_counts(&n_free, &n_chunks);
+	CU_ASSERT_EQUAL(n_chunks, n_before + 1);
+	CU_ASSERT_EQUAL(vmem_hash_bytes(vmp), hash_bytes);
+	CU_ASSERT_PTR_NOT_NULL(vmem_alloc(vmp, 1, VM_NOSLEEP));
+	CU_ASSERT(vmem_hash_bytes(vmp) > hash_bytes);
+
+	for (u32 id = 1; id <= n + 2; id++)
+		vmem_free(vmp, ADDR(id), 1);
+	for (u32 id = 1; id <= n_other; id++)
+		vmem_free(other, ADDR(id), 1);
+	vmem_destroy(vmp);
+	vmem_destroy(other);
+}
+
 typedef struct {
 	u64 moved, worst;
 } moves_t;
@@ -288,9 +333,13 @@ check_finds_what_is_broken(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(segments_cost_28_bytes),       UNIT(the_hash_is_rescaled_with_the_work),
-	UNIT(strides_do_not_collide),       UNIT(free_needs_no_tags),
-	UNIT(the_hash_does_without_memory), UNIT(tags_lie_on_the_arenas_node),
+	UNIT(segments_cost_28_bytes),
+	UNIT(one_fetch_an_operation),
+	UNIT(the_hash_is_rescaled_with_the_work),
+	UNIT(strides_do_not_collide),
+	UNIT(free_needs_no_tags),
+	UNIT(the_hash_does_without_memory),
+	UNIT(tags_lie_on_the_arenas_node),
 	UNIT(check_finds_what_is_broken),
 };
 

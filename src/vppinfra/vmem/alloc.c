@@ -24,7 +24,9 @@ after_hash_change(vmem_t *vmp, vmem_after_t *after)
 	if (PREDICT_TRUE(!vmem_hash_is_out_of_range(vmp)))
 		return;
 	after->hash_block = vmem_hash_step(vmp, &after->wants_part);
-	if (after->wants_part) {
+	if (after->wants_part && vmem_has_fetched) {
+		after->wants_part = 0;
+	} else if (after->wants_part) {
 		n_ops = vmp->vm_kstat.vk_alloc + vmp->vm_kstat.vk_free;
 		after->wants_part = n_ops >= vmp->vm_hash_retry;
 		if (after->wants_part)
@@ -39,7 +41,10 @@ vmem_after_unlock(vmem_t *vmp, vmem_after_t *after)
 	after_hash_change(vmp, after);
 	if (PREDICT_FALSE(vmem_index_is_building(vmp)))
 		vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);
-	after->wants_nodes = vmem_index_is_short(vmp);
+	/* What is put off is found wanting again by the next. */
+	after->wants_nodes = !vmem_has_fetched && vmem_index_is_short(vmp);
+	if (vmem_n_nested == 0)
+		vmem_has_fetched = 0;
 	after->dead_chunk = vmem_index_dead_chunk(vmp);
 	vmem_unlock(&vmp->vm_lock);
 }
@@ -52,8 +57,7 @@ vmem_after_run(vmem_t *vmp, const vmem_after_t *after)
 		vmem_source_export(vmp, after->addr, after->size);
 	if (PREDICT_FALSE(after->hash_block != NULL))
 		vmem_block_keep(VMEM_BLOCK_HASH, after->hash_block);
-	/* One kind of memory an operation: each may be a call to the system.  What is put off is
-	 * found wanting again by the next. */
+	/* One kind of memory an operation: each may be a call to the system. */
 	if (PREDICT_FALSE(after->wants_part))
 		vmem_hash_add_part(vmp);
 	else if (PREDICT_FALSE(after->wants_nodes))

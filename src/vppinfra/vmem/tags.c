@@ -16,6 +16,7 @@
 uword vmem_chunks[VMEM_N_CHUNKS];
 __thread u32 vmem_n_nested __attribute__((tls_model("initial-exec")));
 __thread u32 vmem_is_populating __attribute__((tls_model("initial-exec")));
+__thread u32 vmem_has_fetched __attribute__((tls_model("initial-exec")));
 
 /* Number 0 is nobody, so the first of them is never handed out. */
 static vmem_seg_t vmem_seg0[VMEM_SEG_INITIAL];
@@ -300,6 +301,7 @@ fetch_chunk(vmem_t *vmp)
 	}
 	vmem_n_nested--;
 	vmem_is_populating = 0;
+	vmem_has_fetched = 1;
 	pthread_mutex_unlock(&populate_lock);
 	return error ? -ENOMEM : 0;
 }

@@ -206,6 +206,10 @@ extern __thread u32 vmem_n_nested __attribute__((visibility("hidden"), tls_model
 extern __thread u32 vmem_is_populating
 	__attribute__((visibility("hidden"), tls_model("initial-exec")));
 
+/** The calling thread's operation has fetched a chunk of tags: enough memory for one operation. */
+extern __thread u32 vmem_has_fetched
+	__attribute__((visibility("hidden"), tls_model("initial-exec")));
+
 /* ---- requests ---- */
 
 /* Besides VMEM_REQUEST_*: align above nocross is refused, as illumos does, though it never crosses.
