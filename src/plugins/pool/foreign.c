@@ -237,6 +237,7 @@ pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **result)
 	pool->numa_node = mp->socket_id;
 	pool->n_buffers = pool->n_max = mp->size;
 	pool->magazine_size = pktpool_magazine_size(mp->size);
+	pktpool_slots_init(pool);
 	pool->buffer_bytes = mp->header_size + mp->elt_size + mp->trailer_size;
 	pool->data_bytes = mp->elt_size;
 	pool->head.mempool = mp;

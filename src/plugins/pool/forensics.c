@@ -329,18 +329,9 @@ record_reset(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
 static void
 set_stop(pktpool_t *pool, int is_on)
 {
-	u32 limit = clib_thread_index_limit();
-
 	pktpool_lock(pool);
 	atomic_store_explicit(&pool->trace_is_on, is_on != 0, memory_order_release);
-	for (u32 i = 0; i < limit; i++) {
-		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
-		u32 stop = t ? slot_load(&t->stop) & ~PKTPOOL_STOP_TRACE : 0;
-
-		if (t)
-			__atomic_store_n(&t->stop, stop | (is_on ? PKTPOOL_STOP_TRACE : 0),
-					 __ATOMIC_RELEASE);
-	}
+	pktpool_stop_all(pool, PKTPOOL_STOP_TRACE, is_on);
 	pktpool_unlock(pool);
 }
 

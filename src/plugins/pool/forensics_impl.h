@@ -88,9 +88,9 @@ pktpool_try_get_traced(pktpool_t *pool, void **objs, u32 n)
 	pktpool_thread_t *t = pktpool_slot(pool);
 	u32 stop, n_loaded;
 
-	if (PREDICT_FALSE(!t))
-		return 0;
-	stop = pktpool_enter(t);
+	pktpool_enter(t);
+	/* Acquire: as in pktpool_try_get(). */
+	stop = __atomic_load_n(&t->stop, __ATOMIC_ACQUIRE);
 	n_loaded = slot_load(&t->n_loaded);
 	if (PREDICT_FALSE(stop & PKTPOOL_STOP_RECLAIM) || PREDICT_FALSE(n > n_loaded) ||
 	    (stop && pktpool_watch_any(pktpool_watch(pool), t->loaded + n_loaded - n, n))) {
@@ -110,9 +110,10 @@ pktpool_try_put_traced(pktpool_t *pool, void *const *objs, u32 n)
 	pktpool_thread_t *t = pktpool_slot(pool);
 	u32 stop, n_loaded;
 
-	if (PREDICT_FALSE(!t) || CLIB_DEBUG > 0)
+	if (CLIB_DEBUG > 0)
 		return 0;
-	stop = pktpool_enter(t);
+	pktpool_enter(t);
+	stop = __atomic_load_n(&t->stop, __ATOMIC_ACQUIRE);
 	n_loaded = slot_load(&t->n_loaded);
 	if (PREDICT_FALSE(stop & PKTPOOL_STOP_RECLAIM) ||
 	    PREDICT_FALSE(n > t->magazine_size - n_loaded) ||

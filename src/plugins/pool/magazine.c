@@ -27,7 +27,9 @@ magazine_of(void **objs)
 always_inline int
 thread_enter(pktpool_thread_t *t)
 {
-	if (PREDICT_TRUE(!(pktpool_enter(t) & PKTPOOL_STOP_RECLAIM)))
+	pktpool_enter(t);
+	/* Acquire: the magazines as a reclaimer left them, pairs with slot_set_stop(). */
+	if (PREDICT_TRUE(!(__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE) & PKTPOOL_STOP_RECLAIM)))
 		return 1;
 	pktpool_leave(t);
 	return 0;
@@ -50,6 +52,43 @@ magazine_bytes(const pktpool_t *pool)
 	       CLIB_CACHE_LINE_BYTES;
 }
 
+void
+pktpool_slots_init(pktpool_t *pool)
+{
+	slot_set_stop(&pool->head.nobody, PKTPOOL_STOP_RECLAIM);
+	for (u32 i = 0; i < ARRAY_LEN(pool->head.threads); i++)
+		pool->head.threads[i] = &pool->head.nobody;
+}
+
+void
+pktpool_stop_all(pktpool_t *pool, u32 bit, int is_on)
+{
+	u32 limit = clib_thread_index_limit();
+
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		if (t)
+			slot_set_stop(t, is_on ? slot_load(&t->stop) | bit
+					       : slot_load(&t->stop) & ~bit);
+	}
+}
+
+static int
+is_closing(pktpool_t *pool)
+{
+	return atomic_load_explicit(&pool->is_closing, memory_order_relaxed);
+}
+
+void
+pktpool_close(pktpool_t *pool)
+{
+	pktpool_lock(pool);
+	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
+	pktpool_stop_all(pool, PKTPOOL_STOP_CLOSING, 1);
+	pktpool_unlock(pool);
+}
+
 static never_inline pktpool_thread_t *
 thread_create(pktpool_t *pool, u16 index)
 {
@@ -65,16 +104,18 @@ thread_create(pktpool_t *pool, u16 index)
 	t->loaded = ((pktpool_magazine_t *)(t + 1))->objs;
 	t->previous = (void **)((u8 *)t->loaded + n_magazine);
 	t->magazine_size = pool->magazine_size;
+	slot_set_stop(t, PKTPOOL_STOP_RECLAIM);
 	/* Release: the slot is whole, pairs with pktpool_thread(). */
 	__atomic_store_n(&pool->head.threads[index + 1], t, __ATOMIC_RELEASE);
 	while (n_slots <= index &&
 	       !atomic_compare_exchange_weak_explicit(&pool->n_slots, &n_slots, index + 1u,
 						      memory_order_relaxed, memory_order_relaxed))
 		;
-	/* Whoever switches a trace on after this sees the slot, and before it is seen here. */
+	/* Whoever switches a trace on after this sees the slot, and before it is seen here.  Until
+	 * then it is stopped. */
 	pktpool_lock(pool);
-	if (pktpool_trace_is_on(pool))
-		slot_store(&t->stop, slot_load(&t->stop) | PKTPOOL_STOP_TRACE);
+	slot_set_stop(t, (pktpool_trace_is_on(pool) ? PKTPOOL_STOP_TRACE : 0) |
+				 (is_closing(pool) ? PKTPOOL_STOP_CLOSING : 0));
 	pktpool_unlock(pool);
 	return t;
 }
@@ -89,7 +130,7 @@ thread_self(pktpool_t *pool)
 	if (PREDICT_FALSE(index == CLIB_THREAD_INDEX_NONE))
 		return NULL;
 	t = pktpool_slot(pool);
-	return PREDICT_TRUE(t != NULL) ? t : thread_create(pool, index);
+	return PREDICT_TRUE(t != &pool->head.nobody) ? t : thread_create(pool, index);
 }
 
 u32

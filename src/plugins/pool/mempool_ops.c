@@ -44,7 +44,7 @@ pktpool_ops_status(void)
 void
 pktpool_foreign_closing(pktpool_t *pool)
 {
-	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
+	pktpool_close(pool);
 }
 
 u32
@@ -58,10 +58,12 @@ pktpool_foreign_n_in_caches(const struct rte_mempool *mp)
 	return n;
 }
 
-/* ---- get and put ---- */
+/* ---- get and put ----
+ *
+ * The usual ways have no stack frame and save no registers: each hands over to the next one, which
+ * is slower, by a jump.  One object at a time is how many PMDs free. */
 
-/* Out of line, so that the usual way saves no registers: watched pools, and all that the loaded
- * magazine does not serve. */
+/* Watched pools, and all that the loaded magazine does not serve. */
 static never_inline int
 enqueue_slow(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
@@ -73,18 +75,49 @@ enqueue_slow(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 static never_inline int
 dequeue_slow(pktpool_t *pool, void **objs, u32 n, const void *site)
 {
+	/* rte_mempool_free() takes each object out and forgets it, whatever we answer. */
+	if (PREDICT_FALSE(atomic_load_explicit(&pool->is_closing, memory_order_relaxed)))
+		return -ENOBUFS;
 	return pktpool_try_get_traced(pool, objs, n) ? 0 : pktpool_get_at(pool, objs, n, site);
 }
 
-/* One at a time is how many PMDs free. */
+/* Long enough for a call to copy. */
+static never_inline int
+enqueue_many(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+{
+	return PREDICT_TRUE(pktpool_try_put(pool, objs, n)) ? 0 : enqueue_slow(pool, objs, n, site);
+}
+
+static never_inline int
+dequeue_many(pktpool_t *pool, void **objs, u32 n, const void *site)
+{
+	return PREDICT_TRUE(pktpool_try_get(pool, objs, n)) ? 0 : dequeue_slow(pool, objs, n, site);
+}
+
+static never_inline int
+enqueue_burst(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+{
+	if (PREDICT_FALSE(n >= PKTPOOL_COPY_CALL))
+		return enqueue_many(pool, objs, n, site);
+	return PREDICT_TRUE(pktpool_try_put(pool, objs, n)) ? 0 : enqueue_slow(pool, objs, n, site);
+}
+
+static never_inline int
+dequeue_burst(pktpool_t *pool, void **objs, u32 n, const void *site)
+{
+	if (PREDICT_FALSE(n >= PKTPOOL_COPY_CALL))
+		return dequeue_many(pool, objs, n, site);
+	return PREDICT_TRUE(pktpool_try_get(pool, objs, n)) ? 0 : dequeue_slow(pool, objs, n, site);
+}
+
 static int
 ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
 	pktpool_t *pool = mp->pool_data;
 
-	if (PREDICT_TRUE(n == 1 ? pktpool_try_put(pool, objs, 1) : pktpool_try_put(pool, objs, n)))
+	if (PREDICT_TRUE(n == 1) && PREDICT_TRUE(pktpool_try_put(pool, objs, 1)))
 		return 0;
-	return enqueue_slow(pool, objs, n, __builtin_return_address(0));
+	return enqueue_burst(pool, objs, n, __builtin_return_address(0));
 }
 
 static int
@@ -92,12 +125,9 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 {
 	pktpool_t *pool = mp->pool_data;
 
-	/* rte_mempool_free() takes each object out and forgets it, whatever we answer. */
-	if (PREDICT_FALSE(atomic_load_explicit(&pool->is_closing, memory_order_relaxed)))
-		return -ENOBUFS;
-	if (PREDICT_TRUE(n == 1 ? pktpool_try_get(pool, objs, 1) : pktpool_try_get(pool, objs, n)))
+	if (n == 1 && PREDICT_TRUE(pktpool_try_get(pool, objs, 1)))
 		return 0;
-	return dequeue_slow(pool, objs, n, __builtin_return_address(0));
+	return dequeue_burst(pool, objs, n, __builtin_return_address(0));
 }
 
 static int

@@ -107,10 +107,15 @@ pktpool_mbuf(u32 index)
 typedef struct {
 	/* 1 while the thread is at its magazines without the lock. */
 	u32 busy __attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
-	/* PKTPOOL_STOP_*: not 0 sends the thread out of line. */
+	/* PKTPOOL_STOP_*: not 0 sends the thread out of line.  Written under the depot's lock. */
 	u32 stop;
-	/* Read by anyone, relaxed. */
+	/* Read by anyone, relaxed.  Not in busy's eight bytes: a load that finds a younger store of
+	 * its neighbour there waits until both have left the store queue. */
 	u32 n_loaded, n_previous;
+	/* stop once more, so that one comparison answers both questions: what must be left of the
+	 * loaded magazine, 0 or, stopped, more than there can be; and what it may grow to,
+	 * magazine_size or less than nothing. */
+	i64 floor, ceiling;
 	void **loaded, **previous;
 	u32 magazine_size; /* of each of both, constant */
 } pktpool_thread_t;
@@ -119,6 +124,8 @@ typedef struct {
 #define PKTPOOL_STOP_RECLAIM 1u
 /* Buffers are watched (forensics.h): each call must look at what it moves. */
 #define PKTPOOL_STOP_TRACE 2u
+/* The mempool is being taken apart. */
+#define PKTPOOL_STOP_CLOSING 4u
 
 typedef u64 pktpool_u64x2_t __attribute__((vector_size(16), aligned(8), may_alias));
 
@@ -129,7 +136,10 @@ typedef struct {
 	pktpool_u64x2_t fresh[3];
 	struct rte_mempool *mempool;
 	u32 has_fresh; /* 0 for the pool behind somebody else's mempool */
-	/* Element i + 1 is thread index i's; element 0 stays empty, for threads without one. */
+	/* The slot of those who have none: always stopped, never anyone's. */
+	pktpool_thread_t nobody;
+	/* Element i + 1 is thread index i's; element 0 is for threads without one.  &nobody until
+	 * there is one. */
 	pktpool_thread_t *threads[CLIB_MAX_THREADS + 1]
 		__attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
 } pktpool_head_t;
@@ -147,11 +157,13 @@ CLIB_EXPORT int pktpool_alloc_slow(pktpool_t *pool, struct rte_mbuf **mbufs, u32
 CLIB_EXPORT void pktpool_copy_many(void **to, void *const *from, u32 n);
 CLIB_EXPORT void pktpool_free_slow(struct rte_mbuf **mbufs, u32 n);
 
-/* Not memcpy() while it is short: a burst is too short to pay for a call. */
+/* From so many on a call pays for copying; not memcpy() before. */
+#define PKTPOOL_COPY_CALL 64u
+
 always_inline void
 pktpool_copy(void **to, void *const *from, u32 n)
 {
-	if (n >= 64) {
+	if (n >= PKTPOOL_COPY_CALL) {
 		pktpool_copy_many(to, from, n);
 		return;
 	}
@@ -184,7 +196,7 @@ pktpool_copy(void **to, void *const *from, u32 n)
 		*to = *from;
 }
 
-/* The calling thread's slot; NULL before its first call that needed one. */
+/* The calling thread's slot; &nobody before its first call that needed one. */
 always_inline pktpool_thread_t *
 pktpool_slot(const pktpool_t *pool)
 {
@@ -201,16 +213,14 @@ pktpool_leave(pktpool_thread_t *t)
 	__atomic_store_n(&t->busy, 0, __ATOMIC_RELEASE);
 }
 
-/* Enter the slot.  Value: PKTPOOL_STOP_* bits; the caller leaves again if it cannot go on. */
-always_inline u32
+/* Enter the slot.  What says whether one may be here is read after this. */
+always_inline void
 pktpool_enter(pktpool_thread_t *t)
 {
 	__atomic_store_n(&t->busy, 1, __ATOMIC_RELAXED);
 	/* The store comes before the load: for the compiler here, for the CPU by the membarrier
 	 * that a reclaimer issues between its store of stop and its load of busy. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	/* Acquire: the magazines as a reclaimer left them, pairs with its release of stop. */
-	return __atomic_load_n(&t->stop, __ATOMIC_ACQUIRE);
 }
 
 /* Value: whether the loaded magazine served; else nothing has happened. */
@@ -218,19 +228,18 @@ always_inline int
 pktpool_try_get(pktpool_t *pool, void **objs, u32 n)
 {
 	pktpool_thread_t *t = pktpool_slot(pool);
-	u32 stop, n_loaded;
+	i64 floor, n_left;
 
-	if (PREDICT_FALSE(!t))
-		return 0;
-	stop = pktpool_enter(t);
-	n_loaded = __atomic_load_n(&t->n_loaded, __ATOMIC_RELAXED);
-	if (PREDICT_FALSE(stop) || PREDICT_FALSE(n > n_loaded)) {
+	pktpool_enter(t);
+	/* Acquire: the magazines as a reclaimer left them, pairs with slot_set_stop(). */
+	floor = __atomic_load_n(&t->floor, __ATOMIC_ACQUIRE);
+	n_left = (i64)__atomic_load_n(&t->n_loaded, __ATOMIC_RELAXED) - (i64)n;
+	if (PREDICT_FALSE(n_left < floor)) {
 		pktpool_leave(t);
 		return 0;
 	}
-	n_loaded -= n;
-	__atomic_store_n(&t->n_loaded, n_loaded, __ATOMIC_RELAXED);
-	pktpool_copy(objs, t->loaded + n_loaded, n);
+	__atomic_store_n(&t->n_loaded, (u32)n_left, __ATOMIC_RELAXED);
+	pktpool_copy(objs, t->loaded + n_left, n);
 	pktpool_leave(t);
 	return 1;
 }
@@ -239,18 +248,20 @@ always_inline int
 pktpool_try_put(pktpool_t *pool, void *const *objs, u32 n)
 {
 	pktpool_thread_t *t = pktpool_slot(pool);
-	u32 stop, n_loaded;
+	i64 ceiling, n_loaded;
 
 	/* Builds with checks look at each pointer, out of line. */
-	if (PREDICT_FALSE(!t) || CLIB_DEBUG > 0)
+	if (CLIB_DEBUG > 0)
 		return 0;
-	stop = pktpool_enter(t);
-	n_loaded = __atomic_load_n(&t->n_loaded, __ATOMIC_RELAXED);
-	if (PREDICT_FALSE(stop) || PREDICT_FALSE(n > t->magazine_size - n_loaded)) {
+	pktpool_enter(t);
+	/* Acquire: as above. */
+	ceiling = __atomic_load_n(&t->ceiling, __ATOMIC_ACQUIRE);
+	n_loaded = (i64)__atomic_load_n(&t->n_loaded, __ATOMIC_RELAXED);
+	if (PREDICT_FALSE(n_loaded + (i64)n > ceiling)) {
 		pktpool_leave(t);
 		return 0;
 	}
-	__atomic_store_n(&t->n_loaded, n_loaded + n, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->n_loaded, (u32)n_loaded + n, __ATOMIC_RELAXED);
 	pktpool_copy(t->loaded + n_loaded, objs, n);
 	pktpool_leave(t);
 	return 1;

@@ -104,7 +104,9 @@ struct pktpool {
 	pktpool_extent_t extents[PKTPOOL_N_EXTENTS];
 	pktpool_extent_t *placing; /* which one the mempool's populate fills */
 
-	_Atomic u8 is_closing; /* teardown: the mempool gets nothing and counts nothing */
+	/* Teardown: the mempool gets nothing and counts nothing.  Slots that are there are stopped,
+	 * so only who is out of line looks here. */
+	_Atomic u8 is_closing;
 
 	/* Depot: written under lock; counts are also read without it, relaxed. */
 	_Alignas(CLIB_CACHE_LINE_BYTES) _Atomic u32 lock;
@@ -208,11 +210,29 @@ always_inline pktpool_thread_t *
 pktpool_thread(pktpool_t *pool, u16 thread_index)
 {
 	/* Acquire: the slot's contents, pairs with the release in thread_create(). */
-	return __atomic_load_n(&pool->head.threads[thread_index + 1], __ATOMIC_ACQUIRE);
+	pktpool_thread_t *t =
+		__atomic_load_n(&pool->head.threads[thread_index + 1], __ATOMIC_ACQUIRE);
+
+	return t == &pool->head.nobody ? NULL : t;
+}
+
+/** stop, and floor and ceiling as it wants them; the depot's lock is held. */
+always_inline void
+slot_set_stop(pktpool_thread_t *t, u32 stop)
+{
+	/* Release: who finds the slot open sees the magazines as we left them, pairs with
+	 * pktpool_try_get() and thread_enter(). */
+	__atomic_store_n(&t->stop, stop, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->floor, stop ? INT64_MAX : 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->ceiling, stop ? -1 : (i64)t->magazine_size, __ATOMIC_RELEASE);
 }
 
 /* ---- magazine.c ---- */
 
+/** No thread has a slot yet. */
+void pktpool_slots_init(pktpool_t *pool);
+/** Set or clear a PKTPOOL_STOP_* in all slots that there are; the depot's lock is held. */
+void pktpool_stop_all(pktpool_t *pool, u32 bit, int is_on);
 /** Make the depot's containers for n_buffers of magazine_size.  @return 0 or -ENOMEM with nothing
  * kept. */
 int pktpool_depot_init(pktpool_t *pool);
@@ -229,6 +249,8 @@ void pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 /** get and put, whether watched or not. */
 int pktpool_get_plain(pktpool_t *pool, void **objs, u32 n);
 void pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n);
+/** From now on the mempool gives nothing. */
+void pktpool_close(pktpool_t *pool);
 /** Sum over all slots, relaxed. */
 u32 pktpool_n_cached(pktpool_t *pool);
 

@@ -269,7 +269,7 @@ release(pktpool_t *pool)
 {
 	void *heap = pool->heap;
 
-	atomic_store_explicit(&pool->is_closing, 1, memory_order_relaxed);
+	pktpool_close(pool);
 	rte_mempool_free(pool->head.mempool);
 	for (u32 i = 0; i < pool->n_extents; i++)
 		pktpool_extent_free(pool, &pool->extents[i]);
@@ -299,6 +299,7 @@ struct_alloc(void *heap, const char *name, u32 n_buffers, u32 n_max, pktpool_t *
 	pool->n_buffers = n_buffers;
 	pool->n_max = n_max;
 	pool->magazine_size = pktpool_magazine_size(n_buffers);
+	pktpool_slots_init(pool);
 	snprintf(pool->name, sizeof(pool->name), "%s", name);
 	*result = pool;
 	return 0;

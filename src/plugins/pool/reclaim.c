@@ -8,7 +8,7 @@
  *   owner                         reclaimer, depot lock held
  *     busy = 1                      stop = 1
  *     (compiler barrier)            membarrier: each running thread passes a full barrier
- *     if (stop) take the lock       if (busy) wait a little, else the magazines are ours
+ *     stopped? take the lock        if (busy) wait a little, else the magazines are ours
  *
  * Either the owner's store of busy was before its barrier, and the reclaimer sees it, or it comes
  * after, and the owner sees stop.  An owner that stays inside (its CPU was taken away) is passed
@@ -65,7 +65,7 @@ pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 		if (t && t != self)
-			slot_store(&t->stop, slot_load(&t->stop) | PKTPOOL_STOP_RECLAIM);
+			slot_set_stop(t, slot_load(&t->stop) | PKTPOOL_STOP_RECLAIM);
 	}
 	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) {
 		for (u32 i = 0; i < limit; i++) {
@@ -81,12 +81,8 @@ pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 	for (u32 i = 0; i < limit; i++) {
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
-		/* Release: the owner sees its magazines as we left them, pairs with
-		 * pktpool_enter().
-		 */
 		if (t && t != self)
-			__atomic_store_n(&t->stop, slot_load(&t->stop) & ~PKTPOOL_STOP_RECLAIM,
-					 __ATOMIC_RELEASE);
+			slot_set_stop(t, slot_load(&t->stop) & ~PKTPOOL_STOP_RECLAIM);
 	}
 }
 
