@@ -22,6 +22,7 @@ take_usage(usage_t *u)
 	large_usage(&u->large);
 	if (!v)
 		return;
+	mheap_put_flush(v);
 	mheap_usage(v, &u->heap);
 	mheap_front_usage(v, &u->fronts);
 	u->n_gets = u->fronts.n_gets + mheap_header(v)->stats.n_gets -

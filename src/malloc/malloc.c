@@ -39,6 +39,9 @@ alloc_slow(uword n_bytes, uword align)
 		return no_memory();
 	if (!v)
 		v = malloc_start();
+	/* Who asks for much has perhaps just let go of as much. */
+	if (v && n_bytes > MHEAP_FRONT_MAX_BYTES)
+		mheap_put_flush(v);
 	if (v && n_bytes < malloc_main.mmap_threshold) {
 		mheap_get_aligned(v, n_bytes, align, 0, &offset);
 		if (offset != ~(uword)0) {
@@ -81,13 +84,15 @@ malloc(size_t n_bytes)
 	return alloc_slow(n_bytes, MALLOC_ALIGN);
 }
 
+/* What is freed has often not been touched for long: its header is looked at some frees later.
+ * What is no heap's object, and all where v_later is NULL, at once. */
 MALLOC_EXPORT void
 free(void *p)
 {
-	void *v = malloc_main.v;
+	void *v = malloc_main.v_later;
 
-	/* An address outside is refused by its offset. */
-	if (PREDICT_FALSE(!v || !mheap_front_put(v, (uword)p - (uword)v)))
+	if (PREDICT_FALSE(!v || !mheap_offset_may_be_object(mheap_header(v), (uword)p - (uword)v) ||
+			  !mheap_front_put_later(v, p)))
 		free_slow(p);
 }
 
@@ -180,10 +185,12 @@ realloc(void *p, size_t n_bytes)
 		v = move(p, n_now, n_bytes);
 		return v ? v : p;
 	}
-	if (n_now >= MIN_EXTEND_BYTES && n_bytes < malloc_main.mmap_threshold &&
-	    !mheap_extend(v, (uword)p - (uword)v, n_bytes)) {
-		errno = saved_errno;
-		return p;
+	if (n_now >= MIN_EXTEND_BYTES && n_bytes < malloc_main.mmap_threshold) {
+		mheap_put_flush(v);
+		if (!mheap_extend(v, (uword)p - (uword)v, n_bytes)) {
+			errno = saved_errno;
+			return p;
+		}
 	}
 	return move(p, n_now, n_bytes);
 }

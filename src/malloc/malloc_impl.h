@@ -12,7 +12,8 @@
  * Nothing here waits for a constructor and nothing asks dlsym().
  *
  * Misuse (double frees, strangers, objects that were written over) is said on stderr and ignored;
- * the object is not reused then.  With VMHEAP_MALLOC_ABORT=1 the process stops.
+ * the object is not reused then.  It is seen up to MHEAP_N_LATER frees after it was made.  With
+ * VMHEAP_MALLOC_ABORT=1 the process stops, where the mistake is made.
  *
  *   VMHEAP_MALLOC_STATS=1      a line on stderr when the process exits; or the path of a file that
  *                              the line is appended to
@@ -35,6 +36,9 @@
 typedef struct {
 	/** The heap; NULL before the first call, and when there is no address space at all. */
 	void *v;
+	/** The same where a free may be looked at later; NULL with VMHEAP_MALLOC_ABORT, so that
+	 * the process stops where the mistake is made. */
+	void *v_later;
 	/** Requests from here on have mappings of their own. */
 	uword mmap_threshold;
 	/** Abort on misuse. */

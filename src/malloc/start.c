@@ -80,6 +80,8 @@ malloc_start(void)
 			mheap_set_error_handler(on_misuse);
 		/* Release: the heap as it was made; its readers depend on the pointer. */
 		__atomic_store_n(&malloc_main.v, v, __ATOMIC_RELEASE);
+		if (!malloc_main.aborts)
+			__atomic_store_n(&malloc_main.v_later, v, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&start_lock);
 	return v;
@@ -144,6 +146,8 @@ static void __attribute__((destructor)) print_at_exit(void)
 	char what[128];
 	int fd;
 
+	if (malloc_main.v)
+		mheap_put_flush(malloc_main.v);
 	if (is_set("VMHEAP_MALLOC_CHECK") && mheap_check(malloc_main.v, what, sizeof(what)))
 		malloc_misuse(what, malloc_main.v);
 	if (!s || !s[0] || !strcmp(s, "0"))

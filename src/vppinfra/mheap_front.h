@@ -21,6 +21,10 @@
  *     with one compare-and-swap, so each object goes back to where, and to the node on which, it
  *     was got.  Blocks are the sender's and come back when they were read.
  *
+ *   - mheap_put_later() lets an object wait, in MHEAP_N_LATER places a front, until its header has
+ *     come to the cache: that of an object which nobody touched lately is far away, and a put that
+ *     waits for it holds up all that follows.  Until it is looked at it counts as used.
+ *
  * Fronts are emptied when their thread ends, by mheap_trim(), and when the heap is at its limit;
  * those of other threads without their help: see mheap/front_claim.c.  Each then keeps at most one
  * object per class until its thread calls in again.  A thread without an index, one whose heap is
@@ -40,6 +44,11 @@
 #define MHEAP_FRONT_FIRST_DEPTH 8
 /** Up to so many words an object's right neighbour is looked at whenever it is put. */
 #define MHEAP_FRONT_NEAR_WORDS 32
+/** Puts that may wait for their header, and how many are looked at together, the oldest; powers of
+ * two.  The younger half covers as many misses as a processor has in flight; few enough that what
+ * waits is no leak. */
+#define MHEAP_N_LATER 16
+#define MHEAP_N_LATER_BATCH 8
 /** Address space of one front. */
 #define MHEAP_LOG2_FRONT_BYTES 17
 
@@ -50,6 +59,15 @@
 #define MHEAP_FRONT_NOBODY 0x7fff
 
 /* What other threads look at meanwhile is read and written by clib_atomic_*(). */
+
+/* Of the calling thread's own front nearly all is read by it alone, or is one word that another
+ * thread may write whole: a plain load will do where the compiler then folds it into what uses it,
+ * which it does not with atomic ones.  No such load is repeated, and stores order themselves. */
+#if defined(__SANITIZE_THREAD__)
+#	define _mheap_front_read(p) clib_atomic_load_relax_n(p)
+#else
+#	define _mheap_front_read(p) (*(p))
+#endif
 
 /** A stack: addresses of objects in [objects, top).  The owner alone writes top. */
 typedef struct {
@@ -83,10 +101,18 @@ typedef struct {
 	u8 is_busy;
 	/** A thread has it. */
 	u8 is_live;
+	/** Where in `later' the next put goes, in bytes. */
+	u32 at_later;
 	/** Other threads' objects put here. */
 	u64 n_remote_puts;
 	/** Blocks that are being filled, by hash of the owner. */
 	mheap_block_t *outbox[4];
+	/** Addresses that were put and not looked at yet; 0: none.  Whatever was said to be an
+	 * object. */
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline_later);
+	uword later[MHEAP_N_LATER];
+	/** On a line's start, so that each lies in one. */
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline_bins);
 	mheap_front_bin_t bins[MHEAP_N_FRONT_CLASSES];
 
 	/* Under the heap's lock. */
@@ -131,7 +157,7 @@ mheap_front_class(uword n_bytes)
 always_inline uword
 mheap_front_class_of_elt(uword n)
 {
-	return mheap_front_class_by_16[n / 16] - 1u;
+	return (uword)mheap_front_class_by_16[n / 16] - 1;
 }
 
 /** Bytes of a class' objects. */
@@ -145,10 +171,8 @@ mheap_front_class_bytes(uword c)
 always_inline mheap_front_t *
 mheap_front(const mheap_t *h)
 {
-	uword base = clib_atomic_load_relax_n(&h->front_base);
-
-	return (mheap_front_t *)(base + (mheap_thread_front_offset &
-					 clib_atomic_load_relax_n(&h->front_mask)));
+	return (mheap_front_t *)(_mheap_front_read(&h->front_base) +
+				 (mheap_thread_front_offset & _mheap_front_read(&h->front_mask)));
 }
 
 /** Whether the heap has fronts that may be used; otherwise the closed one answers. */
@@ -165,22 +189,45 @@ _mheap_front_word(uword p)
 	return (u16 *)(p - 2);
 }
 
+/* Kept in a register, not worked out for each of its words. */
+always_inline mheap_front_bin_t *
+_mheap_front_bin(mheap_front_t *f, uword c)
+{
+	mheap_front_bin_t *b = &f->bins[c];
+
+	__asm__("" : "+r"(b));
+	return b;
+}
+
+/* One more, by the owner; others read the word whole. */
+always_inline void
+_mheap_front_count(u64 *n)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+	__asm__("incq %0" : "+m"(*n) : : "cc");
+#else
+	clib_atomic_store_relax_n(n, *n + 1);
+#endif
+}
+
 /** Pop: the address, 0 when the stack is empty or held. */
 always_inline uword
 mheap_front_pop(mheap_front_t *f, uword c)
 {
-	mheap_front_bin_t *b = &f->bins[c];
-	uword *top = clib_atomic_load_relax_n(&b->top), p;
+	mheap_front_bin_t *b = _mheap_front_bin(f, c);
+	uword *top = _mheap_front_read(&b->top), p;
 
-	if (PREDICT_FALSE(top <= clib_atomic_load_relax_n(&b->floor)))
+	if (PREDICT_FALSE(top <= _mheap_front_read(&b->floor)))
 		return 0;
-	p = clib_atomic_load_relax_n(top - 1);
+	p = _mheap_front_read(top - 1);
 	/* Release: what lies below, as it was when it was pushed. */
 	clib_atomic_store_rel_n(&b->top, top - 1);
-	clib_atomic_store_relax_n(&b->n_gets, b->n_gets + 1);
+	_mheap_front_count(&b->n_gets);
 	clib_atomic_store_relax_n(_mheap_front_word(p), f->id);
 	/* The next call looks at floor again, see front_claim.c. */
 	__asm__ volatile("" : : : "memory");
+	if (p == 0)
+		__builtin_unreachable();
 	return p;
 }
 
@@ -188,10 +235,10 @@ mheap_front_pop(mheap_front_t *f, uword c)
 always_inline int
 mheap_front_push(mheap_front_t *f, uword c, uword p)
 {
-	mheap_front_bin_t *b = &f->bins[c];
-	uword *top = clib_atomic_load_relax_n(&b->top);
+	mheap_front_bin_t *b = _mheap_front_bin(f, c);
+	uword *top = _mheap_front_read(&b->top);
 
-	if (PREDICT_FALSE(top >= clib_atomic_load_relax_n(&b->ceiling)))
+	if (PREDICT_FALSE(top >= _mheap_front_read(&b->ceiling)))
 		return 0;
 	clib_atomic_store_relax_n(_mheap_front_word(p), (u16)(f->id | MHEAP_FRONT_CACHED));
 	clib_atomic_store_relax_n(top, p);
@@ -218,34 +265,43 @@ _mheap_front_tag_and_size(uword p)
 #endif
 }
 
-/** Whether `offset` names an object of the front `id` that its user holds; its class in *c.  When
- *  not, the heap's lock has to be taken to say what it is. */
+/* mheap_front_owns(), with or without a look at the right neighbour. */
 always_inline int
-mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c)
+_mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c, int looks_right)
 {
 	uword p = (uword)v + offset, n_words, next;
-	u64 tag_and_size, next_word0;
+	u64 tag_and_size;
 
 	if (PREDICT_FALSE((offset & 15) || offset - MHEAP_ELT_OVERHEAD_BYTES >=
-						   clib_atomic_load_relax_n(&h->n_readable_bytes)))
+						   _mheap_front_read(&h->n_readable_bytes)))
 		return 0;
-	if (PREDICT_FALSE(clib_atomic_load_relax_n(_mheap_front_word(p)) != id))
+	if (PREDICT_FALSE(_mheap_front_read(_mheap_front_word(p)) != id))
 		return 0;
 	tag_and_size = _mheap_front_tag_and_size(p);
 	n_words = tag_and_size >> 16;
 	if (PREDICT_FALSE((u16)tag_and_size != ((offset ^ h->cookie) * MHEAP_TAG_FACTOR) >> 48 ||
 			  n_words - 2 >= MHEAP_FRONT_MAX_BYTES / MHEAP_USER_DATA_WORD_BYTES + 64))
 		return 0;
-	/* Of a larger object the neighbour's line would be one more to wait for: there the own word
-	 * is compared with itself, without a branch, and the neighbour's when it goes to the bins.
-	 */
-	next = n_words <= MHEAP_FRONT_NEAR_WORDS ? p + n_words * MHEAP_USER_DATA_WORD_BYTES : p - 8;
-	next_word0 = clib_atomic_load_relax_n((u64 *)next);
-	/* Size and state as the right neighbour has them. */
-	if (PREDICT_FALSE((next_word0 ^ n_words) << 23))
-		return 0;
+	if (looks_right) {
+		/* Of a larger object the neighbour's line would be one more to wait for: there the
+		 * own word is compared with itself, without a branch, and the neighbour's when it
+		 * goes to the bins. */
+		next = n_words <= MHEAP_FRONT_NEAR_WORDS ? p + n_words * MHEAP_USER_DATA_WORD_BYTES
+							 : p - 8;
+		/* Size and state as the right neighbour has them. */
+		if (PREDICT_FALSE((clib_atomic_load_relax_n((u64 *)next) ^ n_words) << 23))
+			return 0;
+	}
 	*c = mheap_front_class_of_elt(n_words * MHEAP_USER_DATA_WORD_BYTES);
 	return 1;
+}
+
+/** Whether `offset` names an object of the front `id` that its user holds; its class in *c.  When
+ *  not, the heap's lock has to be taken to say what it is. */
+always_inline int
+mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c)
+{
+	return _mheap_front_owns(h, v, id, offset, c, 1);
 }
 
 /**
@@ -289,6 +345,70 @@ mheap_put_inline(void *v, void *p)
 	if (PREDICT_FALSE(!mheap_front_put(v, (uword)p - (uword)v)))
 		mheap_put(v, (uword)p - (uword)v);
 }
+
+/* To be read and written. */
+always_inline void
+_mheap_front_prefetch(const void *p)
+{
+#if defined(__x86_64__)
+	/* Where there is no such instruction it does nothing; compilers do not count on that. */
+	__asm__ volatile("prefetchw (%0)" : : "r"(p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
+/** Whether `offset' may be an object's, by itself; not what lies past the end. */
+always_inline int
+mheap_offset_may_be_object(const mheap_t *h, uword offset)
+{
+	return offset - MHEAP_ELT_OVERHEAD_BYTES < _mheap_front_read(&h->n_readable_bytes);
+}
+
+/** Look at the MHEAP_N_LATER_BATCH puts that have waited longest, from `place' on. */
+CLIB_EXPORT void mheap_front_put_batch(void *v, mheap_front_t *f, uword *place);
+
+/**
+ * Ask for the header of what is put; every so many times put what was put long ago.
+ *
+ * @param p  mheap_offset_may_be_object()
+ * @return 0: there is no front, p has to go by mheap_put()
+ */
+always_inline int
+mheap_front_put_later(void *v, void *p)
+{
+	mheap_front_t *f = mheap_front(mheap_header(v));
+	uword at;
+
+	if (PREDICT_FALSE(f->id == MHEAP_FRONT_NOBODY))
+		return 0;
+	_mheap_front_prefetch((u8 *)p - 1);
+	at = f->at_later;
+	*(uword *)((u8 *)f->later + at) = (uword)p;
+	at = (at + sizeof(f->later[0])) % sizeof(f->later);
+	f->at_later = (u32)at;
+	if (PREDICT_FALSE(at % (MHEAP_N_LATER_BATCH * sizeof(f->later[0])) == 0))
+		mheap_front_put_batch(v, f, (uword *)((u8 *)f->later + at));
+	return 1;
+}
+
+/**
+ * mheap_put_inline() for an object that was not touched lately: its header is looked at some puts
+ * later.  A mistake is told as much later, and without the address of who made it; a write past the
+ * end when the object goes to the bins.  What waits is
+ * looked at by mheap_put_flush(), mheap_front_drain(), mheap_trim(), when the heap is full and when
+ * the thread ends.  Where there is no front, as mheap_put_inline().
+ */
+always_inline void
+mheap_put_later(void *v, void *p)
+{
+	if (PREDICT_FALSE(!mheap_offset_may_be_object(mheap_header(v), (uword)p - (uword)v) ||
+			  !mheap_front_put_later(v, p)))
+		mheap_put(v, (uword)p - (uword)v);
+}
+
+/** Look at what the calling thread put later. */
+CLIB_EXPORT void mheap_put_flush(void *v);
 
 /**
  * Get n objects of one size.

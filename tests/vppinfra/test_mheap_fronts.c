@@ -426,6 +426,137 @@ an_idle_thread_is_no_leak(void)
 	mheap_free(idle.v);
 }
 
+static struct {
+	u32 n;
+	uword offset;
+} told;
+
+static void
+tell(const char *what, const void *v, uword offset, const void *caller)
+{
+	told.n++;
+	told.offset = offset;
+}
+
+/* What is put later counts as used until MHEAP_N_LATER more have come, or until it is asked for;
+ * then it is cached like all others. */
+static void
+late_puts_wait_their_turn(void)
+{
+	void *v = fronted_heap(MiB(16));
+	void *objects[MHEAP_N_LATER + 1];
+
+	for (u32 i = 0; i <= MHEAP_N_LATER; i++)
+		objects[i] = mheap_get_inline(v, 40 + 300 * i);
+	for (u32 i = 0; i < MHEAP_N_LATER - 1; i++)
+		mheap_put_later(v, objects[i]);
+	CU_ASSERT(mheap_elts(v) >= MHEAP_N_LATER_BATCH + 1);
+	CU_ASSERT(mheap_elts(v) <= MHEAP_N_LATER + 1);
+	CU_ASSERT(is_whole(v));
+	mheap_put_later(v, objects[MHEAP_N_LATER - 1]);
+	mheap_put_later(v, objects[MHEAP_N_LATER]);
+	CU_ASSERT(mheap_elts(v) > 0);
+	CU_ASSERT(mheap_elts(v) <= MHEAP_N_LATER);
+	mheap_put_flush(v);
+	CU_ASSERT_EQUAL(mheap_elts(v), 0);
+	CU_ASSERT_EQUAL(usage_of(v).n_gets, usage_of(v).n_puts);
+	CU_ASSERT(is_whole(v));
+
+	/* Into the bins without a stop at the stacks. */
+	for (u32 i = 0; i < 5; i++)
+		mheap_put_later(v, mheap_get_inline(v, 5000));
+	CU_ASSERT_EQUAL(mheap_elts(v), 5);
+	mheap_trim(v);
+	CU_ASSERT_EQUAL(mheap_elts(v), 0);
+	CU_ASSERT_EQUAL(usage_of(v).n_cached, 0);
+	CU_ASSERT_EQUAL(mheap_bytes(v), MHEAP_HEADER_BYTES + MHEAP_ELT_OVERHEAD_BYTES);
+	mheap_free(v);
+}
+
+/* A mistake is told when its turn comes: twice the same, a stranger, an object that is written
+ * past its end; the others are put all the same. */
+static void
+late_mistakes_are_told(void)
+{
+	void *v = fronted_heap(MiB(16));
+	u8 *a, *b, *c;
+	void *volatile strange = &told;
+
+	mheap_set_error_handler(tell);
+	told.n = 0;
+	a = mheap_get_inline(v, 64);
+	mheap_put_later(v, a);
+	mheap_put_later(v, a);
+	CU_ASSERT_EQUAL(told.n, 0);
+	mheap_put_flush(v);
+	CU_ASSERT_EQUAL(told.n, 1);
+	CU_ASSERT_EQUAL(told.offset, (uword)a - (uword)v);
+
+	/* By its turn, not by a flush. */
+	a = mheap_get_inline(v, 64);
+	mheap_put_later(v, a);
+	mheap_put_later(v, a + 16);
+	for (u32 i = 0; i < MHEAP_N_LATER; i++)
+		mheap_put_later(v, mheap_get_inline(v, 1000));
+	CU_ASSERT_EQUAL(told.n, 2);
+	CU_ASSERT_EQUAL(told.offset, (uword)a + 16 - (uword)v);
+	/* Where it cannot be an object, at once. */
+	mheap_put_later(v, strange);
+	CU_ASSERT_EQUAL(told.n, 3);
+	mheap_put_flush(v);
+
+	/* The neighbour's copy of the size is compared when it goes to the bins. */
+	a = mheap_get_inline(v, 64);
+	b = mheap_get_inline(v, 64);
+	c = mheap_get_inline(v, 64);
+	CU_ASSERT_PTR_NOT_NULL(c);
+	b = a < b ? a : b;
+	b[mheap_object_bytes(v, (uword)b - (uword)v)] ^= 0x55;
+	mheap_put_later(v, b);
+	CU_ASSERT_EQUAL(told.n, 3);
+	mheap_trim(v);
+	CU_ASSERT_EQUAL(told.n, 4);
+	mheap_set_error_handler(NULL);
+	mheap_free(v);
+}
+
+static void *
+put_some_later(void *v)
+{
+	for (u32 i = 0; i < 5; i++)
+		mheap_put_later(v, mheap_get_inline(v, 100 * (i + 1)));
+	return NULL;
+}
+
+/* What waits is given back by a thread that ends, and taken where the heap is full; a thread that
+ * has no front waits for nothing. */
+static void
+waiting_objects_are_not_lost(void)
+{
+	void *v = fronted_heap(MiB(1)), *w = mheap_alloc_with_flags(NULL, MiB(1), 0), *p;
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, put_some_later, v);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(mheap_elts(v), 0);
+	CU_ASSERT_EQUAL(usage_of(v).n_cached, 0);
+
+	p = mheap_get_inline(v, KiB(600));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	mheap_put_later(v, p);
+	CU_ASSERT_EQUAL(mheap_elts(v), 1);
+	/* Only where it lies is there room for as much. */
+	CU_ASSERT_PTR_NOT_NULL(mheap_get_inline(v, KiB(600)));
+	CU_ASSERT_EQUAL(mheap_elts(v), 1);
+
+	p = mheap_get_inline(w, 100);
+	mheap_put_later(w, p);
+	mheap_put_flush(w);
+	CU_ASSERT_EQUAL(mheap_elts(w), 0);
+	mheap_free(w);
+	mheap_free(v);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(each_size_has_its_class),
 	UNIT(a_put_object_comes_back),
@@ -441,6 +572,9 @@ static const unit_test_t tests[] = {
 	UNIT(extended_objects_change_class),
 	UNIT(a_thread_that_ends_gives_back),
 	UNIT(an_idle_thread_is_no_leak),
+	UNIT(late_puts_wait_their_turn),
+	UNIT(late_mistakes_are_told),
+	UNIT(waiting_objects_are_not_lost),
 };
 
 int

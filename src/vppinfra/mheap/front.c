@@ -67,10 +67,12 @@ end_in_heap(void *v, void *arg)
 	mheap_t *h = mheap_header(v);
 	u32 id = (u32)(uword)arg;
 	mheap_front_t *f;
+	u64 n_corruptions;
 
 	if (!(heap_flags(h) & MHEAP_FLAG_FRONTS))
 		return 0;
 	mheap_lock_slow(h);
+	n_corruptions = h->stats.n_corruptions;
 	f = front_at(h, id);
 	if (clib_atomic_load_relax_n(&f->is_live)) {
 		clib_atomic_store_relax_n(&f->is_live, 0);
@@ -78,7 +80,7 @@ end_in_heap(void *v, void *arg)
 		for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
 			clib_atomic_store_relax_n(&f->bins[c].ceiling, NULL);
 	}
-	mheap_unlock_slow(h);
+	mheap_unlock_and_report(h, v, n_corruptions);
 	return 0;
 }
 
@@ -301,10 +303,77 @@ mheap_front_give(mheap_t *h, void *v, mheap_front_t *f, uword c, u32 first, u32 
 	h->stats.n_front_drained += n;
 }
 
+/* What waits to be looked at: checked as any put, but nobody is there to be told at once. */
+u64
+mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f)
+{
+	u64 n_given = 0;
+
+	for (u32 i = 0; i < MHEAP_N_LATER; i++) {
+		uword p = f->later[i];
+
+		if (!p)
+			continue;
+		f->later[i] = 0;
+		if (PREDICT_FALSE(mheap_object_check(h, v, p - (uword)v))) {
+			h->stats.n_bad_puts++;
+			h->stats.n_corruptions++;
+			continue;
+		}
+		h->stats.n_puts++;
+		mheap_put_object(h, v, p - (uword)v);
+		n_given++;
+	}
+	return n_given;
+}
+
+void
+mheap_front_put_batch(void *v, mheap_front_t *f, uword *place)
+{
+	const mheap_t *h = mheap_header(v);
+	uword waiting[MHEAP_N_LATER_BATCH];
+	u16 id = f->id;
+
+	/* Who is told of a mistake may put, too. */
+	memcpy(waiting, place, sizeof(waiting));
+	memset(place, 0, sizeof(waiting));
+	for (u32 i = 0; i < MHEAP_N_LATER_BATCH; i++) {
+		uword p = waiting[i], c;
+		int saved_errno;
+
+		/* The right neighbour's line did not come: it is compared when the object goes to
+		 * the bins. */
+		if (PREDICT_TRUE(_mheap_front_owns(h, v, id, p - (uword)v, &c, 0) &&
+				 mheap_front_push(f, c, p)))
+			continue;
+		if (!p)
+			continue;
+		saved_errno = errno;
+		mheap_put(v, p - (uword)v);
+		errno = saved_errno;
+	}
+}
+
+void
+mheap_put_flush(void *v)
+{
+	mheap_front_t *f = own_front(mheap_header(v));
+
+	if (!(heap_flags(mheap_header(v)) & MHEAP_FLAG_FRONTS) || !f)
+		return;
+	for (u32 i = 0; i < MHEAP_N_LATER; i++) {
+		uword p = f->later[i];
+
+		f->later[i] = 0;
+		if (p)
+			mheap_put(v, p - (uword)v);
+	}
+}
+
 u64
 mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f)
 {
-	u64 n_given = 0;
+	u64 n_given = mheap_front_give_later(h, v, f);
 
 	settle_front(f);
 	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
@@ -357,15 +426,16 @@ mheap_front_drain(void *v)
 {
 	mheap_t *h = mheap_header(v);
 	mheap_front_t *f;
-	u64 n_given = 0;
+	u64 n_given = 0, n_corruptions;
 
 	if (!(heap_flags(h) & MHEAP_FLAG_FRONTS) || !mheap_thread_front_offset)
 		return 0;
 	mheap_lock_slow(h);
+	n_corruptions = h->stats.n_corruptions;
 	f = own_front(h);
 	if (f->is_live)
 		n_given = mheap_front_give_all(h, v, f);
-	mheap_unlock_slow(h);
+	mheap_unlock_and_report(h, v, n_corruptions);
 	return n_given;
 }
 

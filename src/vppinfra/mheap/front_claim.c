@@ -106,7 +106,8 @@ mheap_front_claim_all(mheap_t *h, void *v)
 		if (f == self && f->is_live)
 			n += mheap_front_give_all(h, v, f);
 		else if (!is_anothers(h, f))
-			n += claim_front(h, v, f); /* its thread is no more */
+			/* its thread is no more */
+			n += mheap_front_give_later(h, v, f) + claim_front(h, v, f);
 		else if (are_held && wait_until_away(f))
 			n += claim_front(h, v, f);
 	}

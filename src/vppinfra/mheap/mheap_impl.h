@@ -334,6 +334,10 @@ mheap_maybe_unlock(mheap_t *h)
 		mheap_unlock_slow(h);
 }
 
+/** Unlock, and tell the handler where what was found broken since is more than it was.  There is no
+ *  caller to name: what was wrong was done earlier. */
+void mheap_unlock_and_report(mheap_t *h, void *v, u64 n_corruptions_before);
+
 /** For readers, which may meet a heap of another process, perhaps mapped read-only: lock only
  *  where the heap is ours.  @return whether it was locked. */
 int mheap_lock_if_ours(const mheap_t *h);
@@ -384,6 +388,9 @@ void mheap_front_give(mheap_t *h, void *v, mheap_front_t *f, uword c, u32 first,
 /** Give all of the calling thread's front, or of one whose thread is about to end.
  *  @return objects. */
 u64 mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f);
+/** What waits in f->later goes to the bins; its thread is the caller or is no more.
+ *  @return objects. */
+u64 mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f);
 /** A cached object goes to the bins; one whose header is broken stays where it is, lost. */
 void mheap_front_free(mheap_t *h, void *v, uword p);
 

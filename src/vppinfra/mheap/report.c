@@ -66,6 +66,16 @@ mheap_report(const char *what, const void *v, uword offset, const void *caller)
 	handler(text, v, offset, caller);
 }
 
+void
+mheap_unlock_and_report(mheap_t *h, void *v, u64 n_corruptions_before)
+{
+	u64 n = h->stats.n_corruptions - n_corruptions_before;
+
+	mheap_maybe_unlock(h);
+	if (PREDICT_FALSE(n))
+		mheap_report("an object was put that was none or was written over", v, 0, NULL);
+}
+
 _Atomic u64 mheap_fail_countdown;
 static _Atomic int fail_goes_on;
 

@@ -40,12 +40,14 @@ mheap_trim(void *v)
 {
 	mheap_pages_t none = { 0, 0 };
 	uword n_released, bin;
+	u64 n_corruptions;
 	mheap_t *h;
 
 	if (!v)
 		return 0;
 	h = mheap_header(v);
 	mheap_maybe_lock(h);
+	n_corruptions = h->stats.n_corruptions;
 	if (heap_flags(h) & MHEAP_FLAG_FRONTS)
 		mheap_front_claim_all(h, v);
 	mheap_checked_let_go(h, v);
@@ -55,6 +57,6 @@ mheap_trim(void *v)
 		n_released += trim_bin(h, v, bin);
 		bin = bin_first_non_empty(h, bin + 1);
 	}
-	mheap_maybe_unlock(h);
+	mheap_unlock_and_report(h, v, n_corruptions);
 	return n_released;
 }
