@@ -826,6 +826,55 @@ shrinking_waits_for_the_last(void)
 	end();
 }
 
+typedef struct {
+	uword n_bytes;
+	u32 n_coming, n_going, n_told_late;
+	int error;
+} told_t;
+
+static int
+note_piece(pktpool_t *pool, uword start, uword n_bytes, int is_coming, void *arg)
+{
+	told_t *t = arg;
+
+	if (is_coming && t->error)
+		return t->error;
+	t->n_coming += is_coming != 0;
+	t->n_going += !is_coming;
+	t->n_bytes += is_coming ? n_bytes : -n_bytes;
+	/* The pool says how many there will be, and has none of them yet. */
+	if (is_coming && pool->extents[pool->n_extents - 1].n_placed)
+		t->n_told_late++;
+	return 0;
+}
+
+/* Whoever maps memory for devices hears of each piece before its buffers can be had, and may refuse
+ * it: the pool is then as it was. */
+static void
+pieces_are_told(void)
+{
+	told_t t = { 0 };
+	pktpool_t *pool;
+	begin();
+	pktpool_set_extent_hook(note_piece, &t);
+	pool = growing_pool(500, 2000);
+	CU_ASSERT_EQUAL(t.n_coming, 1);
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), 0);
+	CU_ASSERT_EQUAL(t.n_coming, 2);
+	CU_ASSERT_EQUAL(t.n_told_late, 0);
+	CU_ASSERT_EQUAL(t.n_bytes, vmem_size(clib_arena_vmem(arena), VMEM_ALLOC));
+	t.error = -EIO;
+	CU_ASSERT_EQUAL(pktpool_grow(pool, 500), -EIO);
+	check_all_of(pool, 1000);
+	CU_ASSERT_EQUAL(pktpool_shrink(pool, 500, NULL), 0);
+	CU_ASSERT_EQUAL(t.n_going, 1);
+	destroy(pool);
+	CU_ASSERT_EQUAL(t.n_going, 2);
+	CU_ASSERT_EQUAL(t.n_bytes, 0);
+	pktpool_set_extent_hook(NULL, NULL);
+	end();
+}
+
 /* A node's budget bounds its pools together; each failure of growing leaves the pool as it was. */
 static void
 budgets_bound_growth(void)
@@ -1078,6 +1127,7 @@ static const unit_test_t tests[] = {
 	UNIT(nothing_is_stranded_in_an_idle_thread),
 	UNIT(a_pool_grows_and_shrinks),
 	UNIT(shrinking_waits_for_the_last),
+	UNIT(pieces_are_told),
 	UNIT(budgets_bound_growth),
 	UNIT(reservations_are_kept),
 	UNIT(low_water_calls_back),

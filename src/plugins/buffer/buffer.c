@@ -25,6 +25,16 @@ n_wanted(u32 node, u32 n_default)
 	return bm->n_per_numa ? bm->n_per_numa : n_default;
 }
 
+/* What the pool may grow to; no less than what it begins with. */
+static u32
+n_at_most(u32 node, u32 n_buffers)
+{
+	buffer_main_t *bm = &buffer_main;
+	u32 n = bm->max_on_node[node] ? bm->max_on_node[node] : bm->max_per_numa;
+
+	return clib_max(n, n_buffers);
+}
+
 static int
 is_small_page(uword page_bytes)
 {
@@ -47,9 +57,10 @@ create_arena(u32 node, u32 n_buffers, clib_mem_page_sz_t page_size, clib_arena_t
 	};
 
 	snprintf(name, sizeof(name), "buffers-numa-%u", node);
-	params.reserve_bytes = (n_buffers / per_page + ARENA_SLACK_PAGES) *
+	params.reserve_bytes = (n_at_most(node, n_buffers) / per_page + ARENA_SLACK_PAGES) *
 			       clib_max(page, round_pow2(stride, page));
-	params.expect_bytes = params.reserve_bytes;
+	params.expect_bytes = (n_buffers / per_page + ARENA_SLACK_PAGES) *
+			      clib_max(page, round_pow2(stride, page));
 	return clib_arena_create(&params, arena);
 }
 
@@ -62,6 +73,7 @@ create_pool(u32 node, u32 n_buffers, clib_arena_t *arena, pktpool_t **pool)
 		.name = name,
 		.numa_node = (int)node,
 		.n_buffers = n_buffers,
+		.n_max = n_at_most(node, n_buffers),
 		.data_bytes = buffer_main.data_bytes,
 		.arena = arena,
 		.heap = heap ? heap : clib_mem_main_heap(),
@@ -138,8 +150,9 @@ create_on_node(u32 node)
 			n, bm->data_bytes, node, format_log2_page_size, (int)log2_asked);
 	return clib_error_return_code(
 		0, error, 0, "%u buffers of %u bytes on node %u: %s", n, bm->data_bytes, node,
-		error == -ENOTSUP ? "a buffer must fit a page when IOVAs are physical"
-				  : strerror(-error));
+		error == -ENOTSUP  ? "a buffer must fit a page when IOVAs are physical"
+		: error == -EDQUOT ? "more than buffers { budget } allows the node"
+				   : strerror(-error));
 }
 
 static clib_error_t *
@@ -189,6 +202,7 @@ buffer_init(void)
 		if (bm->n_on_node[node] && !has_memory(node))
 			return clib_error_return(
 				0, "buffers { numa %u }: this machine has no memory there", node);
+	buffer_set_budgets();
 	for (u32 node = 0; node < BUFFER_MAX_NODES; node++) {
 		clib_error_t *error = has_memory(node) ? create_on_node(node) : NULL;
 
@@ -200,6 +214,6 @@ buffer_init(void)
 			return error;
 		}
 	}
-	return NULL;
+	return buffer_resize_init();
 }
 VMHEAP_INIT_FUNCTION(buffer_init);

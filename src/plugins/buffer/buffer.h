@@ -2,10 +2,12 @@
 /* buffer: one buffer pool a NUMA node.  Shared by this folder's files.
  *
  *   config.c  buffers { ... }     buffer.c  init and exit     cli.c  show buffers
- *   trace.c   buffer-trace, owners, leaks, faults */
+ *   trace.c   buffer-trace, owners, leaks, faults
+ *   resize.c  buffers grow, shrink, budget; growing and shrinking by themselves */
 #ifndef included_buffer_h
 #define included_buffer_h
 
+#include <stdatomic.h>
 #include <plugins/plugin.h>
 #include <plugins/pool/pktpool.h>
 
@@ -15,12 +17,20 @@
 typedef struct {
 	pktpool_t *pool;
 	clib_arena_t *own_arena; /* made for this pool, NULL when it lies in the node's */
+	_Atomic u32 is_low;      /* a worker met the mark: grow */
+	u32 n_ticks_plenty;      /* for how long there was more than enough */
+	u8 is_refused;           /* the last try to grow failed, and was told */
 } buffer_pool_t;
 
 typedef struct {
 	/* Configuration; 0: not given. */
 	u32 n_per_numa;
 	u32 n_on_node[BUFFER_MAX_NODES];
+	u32 max_per_numa;
+	u32 max_on_node[BUFFER_MAX_NODES];
+	uword budget_bytes; /* of each node */
+	uword budget_on_node[BUFFER_MAX_NODES];
+	u32 grow_by, grow_below, shrink_after_s;
 	u32 data_bytes;
 	int log2_page_size; /* clib_mem_page_sz_t */
 
@@ -28,6 +38,13 @@ typedef struct {
 } buffer_main_t;
 
 extern buffer_main_t buffer_main;
+
+/* ---- resize.c ---- */
+
+/** Budgets of all nodes, before a pool is made. */
+void buffer_set_budgets(void);
+/** Pools watch their low water from now on, if the configuration says so. */
+clib_error_t *buffer_resize_init(void);
 
 /* ---- trace.c ---- */
 

@@ -26,6 +26,7 @@ add_row(pktpool_t *pool, void *arg)
 	cli_u64(t, info.n_depot);
 	cli_u64(t, info.n_cached);
 	cli_u64(t, info.n_used);
+	cli_u64(t, info.n_reserved);
 	return 0;
 }
 
@@ -54,10 +55,19 @@ add_threads(cli_output_t *out, pktpool_t *pool)
 	}
 }
 
+static u8 *
+format_budget(u8 *s, va_list *args)
+{
+	uword limit = va_arg(*args, uword);
+
+	return limit ? format(s, "%U", format_memory_size, limit) : format(s, "no budget");
+}
+
 static int
 add_detail(pktpool_t *pool, void *arg)
 {
 	cli_output_t *out = arg;
+	uword limit, n_bytes;
 	pktpool_info_t info;
 
 	pktpool_get_info(pool, &info);
@@ -67,9 +77,13 @@ add_detail(pktpool_t *pool, void *arg)
 		 (int)info.log2_page_size, info.start, format_memory_size, info.size);
 	cli_text(out,
 		 "  %u in the depot, magazines of %u, least free %u, exchanges %lu, refusals %lu, "
-		 "reclaims %lu, bad puts %lu, reserved %u",
+		 "reclaims %lu, bad puts %lu",
 		 info.n_depot, info.magazine_size, info.n_low_water, info.n_misses, info.n_failures,
-		 info.n_reclaims, info.n_bad_puts, info.n_reserved);
+		 info.n_reclaims, info.n_bad_puts);
+	pktpool_get_budget(info.numa_node, &limit, &n_bytes);
+	cli_text(out, "  pieces %u, at most %u buffers, parked %u; node %d: %U of %U",
+		 info.n_extents, info.n_max, info.n_parked, info.numa_node, format_memory_size,
+		 n_bytes, format_budget, limit);
 	cli_list_item_begin(out, "details");
 	cli_field_string(out, "name", "%s", info.name);
 	cli_field_string(out, "mempool", "%s", pktpool_mempool(pool)->name);
@@ -83,6 +97,11 @@ add_detail(pktpool_t *pool, void *arg)
 	cli_field_u64(out, "reclaims", info.n_reclaims);
 	cli_field_u64(out, "bad_puts", info.n_bad_puts);
 	cli_field_u64(out, "reserved", info.n_reserved);
+	cli_field_u64(out, "extents", info.n_extents);
+	cli_field_u64(out, "max", info.n_max);
+	cli_field_u64(out, "parked", info.n_parked);
+	cli_field_u64(out, "budget_bytes", limit);
+	cli_field_u64(out, "taken_bytes", n_bytes);
 	add_threads(out, pool);
 	cli_end(out);
 	return 0;
@@ -101,6 +120,7 @@ show_buffers(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 		{ "avail", "Avail", 8, CLI_CENTRE },
 		{ "cached", "Cached", 8, CLI_CENTRE },
 		{ "used", "Used", 8, CLI_CENTRE },
+		{ "reserved", "Reserved", 8, CLI_CENTRE },
 	};
 	int detail = 0, leaks = 0;
 	f64 min_age = LEAK_SECONDS;
@@ -131,8 +151,8 @@ VMHEAP_CLI_COMMAND(show_buffers) = {
 	.path = "show buffers",
 	.short_help = "show buffers [detail | owners | leaks [older-than SECONDS] | faults]",
 	.long_help =
-		"Buffer pools.  Avail are in the depot, cached in magazines of threads, used is "
-		"what is left: in flight, or held by a device.\n"
+		"Buffer pools.  Avail are in the depot, cached in magazines of threads, reserved "
+		"are set aside, used is what is left: in flight, or held by a device.\n"
 		"owners: who took the watched ones of those (buffer-trace), at which node and\n"
 		"site, and where they were seen last.  leaks: those that are out for SECONDS (10)\n"
 		"or more.  faults: what was freed twice, or otherwise wrong.",

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* buffers { buffers-per-numa N | numa N { buffers M } | page-size S | default data-size N } */
+/* buffers { buffers-per-numa N | max-per-numa N | budget SIZE | page-size S | default data-size N
+ *           numa N { buffers M  max M  budget SIZE }
+ *           grow { by N  below L  shrink-after SECONDS } } */
 #include "buffer.h"
 
 #define BUFFER_WORDS                                                                               \
-	"buffers-per-numa N, numa N { buffers M }, page-size SIZE or default data-size N"
+	"buffers-per-numa N, max-per-numa N, budget SIZE, numa N { ... }, grow { ... }, "          \
+	"page-size SIZE or default data-size N"
 /* An index is 32 bits of 64-byte units; far below that a node's memory ends. */
 #define MAX_PER_NODE (1u << 26)
 #define MIN_DATA_BYTES 64
@@ -21,19 +24,56 @@ static clib_error_t *
 parse_node(unformat_input_t *input, u32 node)
 {
 	clib_error_t *error;
+	uword size;
 	u32 n;
 
 	if (node >= BUFFER_MAX_NODES)
 		return clib_error_return(0, "numa %u: this DPDK knows %u nodes", node,
 					 BUFFER_MAX_NODES);
 	while (!unformat(input, "}")) {
-		if (!unformat(input, "buffers %u", &n))
-			return vmheap_config_unknown(input, "buffers N or }");
-		error = check_range("buffers", n, 1, MAX_PER_NODE);
+		if (unformat(input, "buffers %u", &n)) {
+			error = check_range("buffers", n, 1, MAX_PER_NODE);
+			buffer_main.n_on_node[node] = n;
+		} else if (unformat(input, "max %u", &n)) {
+			error = check_range("max", n, 1, MAX_PER_NODE);
+			buffer_main.max_on_node[node] = n;
+		} else if (unformat(input, "budget %U", unformat_memory_size, &size)) {
+			error = NULL;
+			buffer_main.budget_on_node[node] = size;
+		} else
+			error = vmheap_config_unknown(input, "buffers N, max N, budget SIZE or }");
 		if (error)
 			return error;
-		buffer_main.n_on_node[node] = n;
 	}
+	return NULL;
+}
+
+static clib_error_t *
+parse_grow(unformat_input_t *input)
+{
+	buffer_main_t *bm = &buffer_main;
+	u32 n;
+
+	while (!unformat(input, "}")) {
+		clib_error_t *error = NULL;
+
+		if (unformat(input, "by %u", &n)) {
+			error = check_range("by", n, 1, MAX_PER_NODE);
+			bm->grow_by = n;
+		} else if (unformat(input, "below %u", &n)) {
+			error = check_range("below", n, 1, MAX_PER_NODE);
+			bm->grow_below = n;
+		} else if (unformat(input, "shrink-after %u", &n)) {
+			error = check_range("shrink-after", n, 1, 86400);
+			bm->shrink_after_s = n;
+		} else
+			error = vmheap_config_unknown(input,
+						      "by N, below N, shrink-after SECONDS or }");
+		if (error)
+			return error;
+	}
+	if (!bm->grow_by || !bm->grow_below)
+		return clib_error_return(0, "grow { by N below N }: both are needed");
 	return NULL;
 }
 
@@ -49,8 +89,15 @@ buffer_config(unformat_input_t *input)
 		if (unformat(input, "buffers-per-numa %u", &n)) {
 			error = check_range("buffers-per-numa", n, 1, MAX_PER_NODE);
 			bm->n_per_numa = n;
-		} else if (unformat(input, "numa %u {", &n))
+		} else if (unformat(input, "max-per-numa %u", &n)) {
+			error = check_range("max-per-numa", n, 1, MAX_PER_NODE);
+			bm->max_per_numa = n;
+		} else if (unformat(input, "budget %U", unformat_memory_size, &bm->budget_bytes))
+			;
+		else if (unformat(input, "numa %u {", &n))
 			error = parse_node(input, n);
+		else if (unformat(input, "grow {"))
+			error = parse_grow(input);
 		else if (unformat(input, "page-size %U", unformat_log2_page_size,
 				  &bm->log2_page_size))
 			;

@@ -40,17 +40,11 @@ iova_of(uword at)
 }
 
 static int
-dma_pool(pktpool_t *pool, void *arg)
+dma_piece(dma_t *d, uword start, uword n_bytes, uword page_bytes)
 {
-	dma_t *d = arg;
-	pktpool_info_t info;
-	uword step;
+	uword step = rte_eal_iova_mode() == RTE_IOVA_VA ? n_bytes : page_bytes;
 
-	pktpool_get_info(pool, &info);
-	if (!info.size)
-		return 0;
-	step = rte_eal_iova_mode() == RTE_IOVA_VA ? info.size : 1ULL << info.log2_page_size;
-	for (uword at = info.start; at < info.start + info.size; at += step) {
+	for (uword at = start; at < start + n_bytes; at += step) {
 		rte_iova_t iova = iova_of(at);
 		int rc = d->unmap ? rte_dev_dma_unmap(d->dev, (void *)at, iova, step)
 				  : rte_dev_dma_map(d->dev, (void *)at, iova, step);
@@ -63,6 +57,44 @@ dma_pool(pktpool_t *pool, void *arg)
 			break;
 	}
 	return 0;
+}
+
+static int
+dma_pool(pktpool_t *pool, void *arg)
+{
+	uword start, n_bytes;
+	pktpool_info_t info;
+
+	pktpool_get_info(pool, &info);
+	for (u32 i = 0; !pktpool_extent(pool, i, &start, &n_bytes); i++)
+		if (dma_piece(arg, start, n_bytes, 1ULL << info.log2_page_size))
+			return 1;
+	return 0;
+}
+
+/* A pool grows or shrinks while ports run. */
+static int
+dma_extent(pktpool_t *pool, uword start, uword n_bytes, int is_coming, void *arg)
+{
+	pktpool_info_t pool_info;
+	dma_t d = { 0 };
+	ethdev_port_t *p;
+
+	pktpool_get_info(pool, &pool_info);
+	vec_foreach (p, ethdev_main.ports) {
+		struct rte_eth_dev_info info;
+
+		if (!p->is_mapped || rte_eth_dev_info_get(p->port_id, &info) || !info.device)
+			continue;
+		d.dev = info.device;
+		d.unmap = !is_coming;
+		if (dma_piece(&d, start, n_bytes, 1ULL << pool_info.log2_page_size))
+			break;
+	}
+	/* What has been mapped before one refused. */
+	if (d.error)
+		dma_extent(pool, start, n_bytes, 0, arg);
+	return d.error;
 }
 
 static int
@@ -332,6 +364,7 @@ ethdev_init(void)
 	vec_foreach (d, em->config.devs)
 		if (!d->is_found)
 			vmheap_log("dpdk { dev %s }: there is no such port", d->device);
+	pktpool_set_extent_hook(dma_extent, NULL);
 	if (n_failed && !vec_len(em->ports))
 		return clib_error_return(0, "none of %u ports could be started", n_failed);
 	if (ethdev_tx_init())
@@ -356,6 +389,7 @@ ethdev_exit(void)
 	ethdev_port_t *p;
 	ethdev_dev_t *d;
 
+	pktpool_set_extent_hook(NULL, NULL);
 	/* All are drained before any is closed: one port's tx ring may be another's rx ring. */
 	vec_foreach (p, em->ports)
 		ethdev_port_drain(p);

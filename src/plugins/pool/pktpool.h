@@ -434,6 +434,19 @@ CLIB_EXPORT int pktpool_shrink(pktpool_t *pool, u32 n, u32 *n_out);
 CLIB_EXPORT int pktpool_extent(pktpool_t *pool, u32 i, uword *start, uword *n_bytes);
 
 /**
+ * Called with each piece of each pool: before the first of its buffers can be had, and after the
+ * last is gone.  For what has to know memory before a device may write to it.
+ *
+ * @return of a piece that comes: 0, or a negative errno, which the caller of pktpool_create() or
+ *         pktpool_grow() gets.  Threads: the one that creates, destroys, grows or shrinks.
+ */
+typedef int(pktpool_extent_fn_t)(pktpool_t *pool, uword start, uword n_bytes, int is_coming,
+				 void *arg);
+/** One hook a process; NULL: none.  Pieces that are there are not told: pktpool_extent().
+ *  Threads: control. */
+CLIB_EXPORT void pktpool_set_extent_hook(pktpool_extent_fn_t *fn, void *arg);
+
+/**
  * What pools of a node may take of its arenas in all, to create and to grow; 0 bytes: no limit.
  * Pools that are there keep what they have.  @return 0; -EINVAL no such node (VM_NODE_ANY is one).
  */

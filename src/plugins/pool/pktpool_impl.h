@@ -62,6 +62,7 @@ typedef struct {
 	uword start, size;
 	u32 n_buffers, n_placed;
 	u8 is_registered; /* with rte_extmem_register() */
+	u8 is_told;       /* the hook knows of it */
 	/* Shrinking: parked[0 .. n_parked) are free and kept back until all of the extent's are. */
 	void **parked; /* NULL: the extent is in use */
 	u32 n_parked;

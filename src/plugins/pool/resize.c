@@ -76,6 +76,31 @@ pktpool_get_budget(int numa_node, uword *limit_bytes, uword *n_bytes)
 
 /* ---- an extent ---- */
 
+static struct {
+	pktpool_extent_fn_t *fn;
+	void *arg;
+} extent_hook;
+
+void
+pktpool_set_extent_hook(pktpool_extent_fn_t *fn, void *arg)
+{
+	pktpool_table_lock();
+	extent_hook.fn = fn;
+	extent_hook.arg = arg;
+	pktpool_table_unlock();
+}
+
+static int
+tell(pktpool_t *pool, pktpool_extent_t *e, int is_coming)
+{
+	int error = extent_hook.fn
+			    ? extent_hook.fn(pool, e->start, e->size, is_coming, extent_hook.arg)
+			    : 0;
+
+	e->is_told = is_coming && !error;
+	return error;
+}
+
 int
 pktpool_extent(pktpool_t *pool, u32 i, uword *start, uword *n_bytes)
 {
@@ -178,6 +203,8 @@ fill(pktpool_t *pool, pktpool_extent_t *e)
 	for (u32 i = 0; i < n_pages; i++)
 		iovas[i] = page_iova(e->start + i * pool->page_bytes);
 	error = register_with_dpdk(pool, e, iovas, n_pages);
+	if (!error)
+		error = tell(pool, e, 1);
 	if (!error && !pool->head.mempool)
 		error = pktpool_mempool_create(pool);
 	if (!error)
@@ -245,6 +272,8 @@ unpopulate(pktpool_t *pool, const pktpool_extent_t *e)
 void
 pktpool_extent_free(pktpool_t *pool, pktpool_extent_t *e)
 {
+	if (e->is_told)
+		tell(pool, e, 0);
 	if (e->is_registered)
 		rte_extmem_unregister((void *)e->start, e->size);
 	if (e->start) {
