@@ -316,12 +316,19 @@ vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr)
 	return error;
 }
 
-int
-vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
+static never_inline int
+alloc_with_all_questions(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
 {
 	const vmem_request_t request = {
 		.size = size, .max = ~(uword)0, .policy = policy, .flags = flags
 	};
+
+	return vmem_core_alloc(vmp, &request, addr);
+}
+
+int
+vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, uword *addr)
+{
 	uword rounded = (size + vmp->vm_quantum - 1) & -vmp->vm_quantum, start;
 	vmem_seg_t *t;
 	u32 tag;
@@ -331,12 +338,12 @@ vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, 
 		return 0;
 	if (policy == VMEM_POLICY_INSTANT || rounded == 0 || vmem_has_rare(vmp) ||
 	    (flags & VMEM_REQUEST_HIGH_END))
-		return vmem_core_alloc(vmp, &request, addr);
+		return alloc_with_all_questions(vmp, size, policy, flags, addr);
 	vmem_lock(&vmp->vm_lock);
 	if (PREDICT_FALSE(vmp->vm_nsegfree < VMEM_TAGS_PER_OP || vmp->vm_fail_at ||
 			  (tag = vmem_fit_plain(vmp, rounded, policy, &start)) == 0)) {
 		vmem_unlock(&vmp->vm_lock);
-		return vmem_core_alloc(vmp, &request, addr);
+		return alloc_with_all_questions(vmp, size, policy, flags, addr);
 	}
 	t = vmem_tag(tag);
 	*addr = start;

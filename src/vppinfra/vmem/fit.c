@@ -343,7 +343,7 @@ vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr)
 
 /* The first FREE tag at or behind the rotor of so many that are looked at, and where in it: the
  * part behind the rotor where it is astride.  Value: 0 for none. */
-static u32
+static never_inline u32
 next_plain(vmem_t *vmp, uword size, uword *addr)
 {
 	vmem_seg_t *rotor = vmp->vm_rotor_seg;

@@ -32,35 +32,26 @@ node_get(vmem_index_t *index, u32 level)
 typedef u64 two_t __attribute__((vector_size(16), aligned(8), may_alias));
 
 always_inline void
-shift_up(u64 *v, u32 at, u32 n)
+move_two(u64 *to, const u64 *from)
 {
-	u32 i = n;
-
-	for (; i >= at + 2; i -= 2)
-		*(two_t *)&v[i - 1] = *(const two_t *)&v[i - 2];
-	if (i > at)
-		v[i] = v[i - 1];
-}
-
-always_inline void
-shift_down(u64 *v, u32 at, u32 n)
-{
-	u32 i = at;
-
-	for (; i + 2 <= n; i += 2)
-		*(two_t *)&v[i] = *(const two_t *)&v[i + 1];
-	if (i < n)
-		v[i] = v[i + 1];
+	*(two_t *)to = *(const two_t *)from;
 }
 
 static void
 open_gap(node_t *node, u32 at)
 {
-	u32 n = node->n++;
+	u32 i = node->n++;
 
-	shift_up(node->key, at, n);
-	shift_up(node->aux, at, n);
-	shift_up(node->tag, at, n);
+	for (; i >= at + 2; i -= 2) {
+		move_two(&node->key[i - 1], &node->key[i - 2]);
+		move_two(&node->aux[i - 1], &node->aux[i - 2]);
+		move_two(&node->tag[i - 1], &node->tag[i - 2]);
+	}
+	if (i > at) {
+		node->key[i] = node->key[i - 1];
+		node->aux[i] = node->aux[i - 1];
+		node->tag[i] = node->tag[i - 1];
+	}
 }
 
 static void
@@ -68,9 +59,16 @@ close_gap(node_t *node, u32 at)
 {
 	u32 n = --node->n;
 
-	shift_down(node->key, at, n);
-	shift_down(node->aux, at, n);
-	shift_down(node->tag, at, n);
+	for (; at + 2 <= n; at += 2) {
+		move_two(&node->key[at], &node->key[at + 1]);
+		move_two(&node->aux[at], &node->aux[at + 1]);
+		move_two(&node->tag[at], &node->tag[at + 1]);
+	}
+	if (at < n) {
+		node->key[at] = node->key[at + 1];
+		node->aux[at] = node->aux[at + 1];
+		node->tag[at] = node->tag[at + 1];
+	}
 }
 
 static void
@@ -149,12 +147,16 @@ go_to(tree_t *tree, vmem_index_order_t order, u64 key, u64 aux)
 {
 	path_t *path = &tree->path;
 	node_t *node = path->node[0];
+	u32 at = (u32)path->at[0];
 
+	/* What was searched is what is changed. */
+	if (tree->has_path && at < node->n && node->key[at] == key &&
+	    (order == VMEM_INDEX_BY_ADDR || node->aux[at] == aux))
+		return;
 	if (!tree->has_path || !is_within(node, order, key, aux)) {
 		node = tree->root;
 		for (u32 l = node->level; l > 0; l--) {
-			u32 at = child_of(node, order, key, aux);
-
+			at = child_of(node, order, key, aux);
 			path->node[l] = node;
 			path->at[l] = (i32)at;
 			node = node->child[at];

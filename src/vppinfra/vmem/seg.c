@@ -80,11 +80,18 @@ relist(vmem_t *vmp, u32 index, uword size, uword new_size)
 	if (size >> n == 1) {
 		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
 	} else {
-		vmem_seg_t *t = vmem_tag(index);
 		u32 old_n = vmem_freelist_of(size);
+		vmem_freelist_t *from = &vmp->vm_freelist[old_n], *to = &vmp->vm_freelist[n];
 
-		freelist_delete(vmp, t, old_n);
-		freelist_insert(vmp, t, index, n);
+		/* Alone, and what it goes to is empty: what is left of a span most often is. */
+		if (to->vs_knext == 0 && from->vs_knext == from->vs_kprev) {
+			*to = *from;
+			*from = (vmem_freelist_t){ 0 };
+			vmp->vm_freemap ^= 1ULL << old_n | 1ULL << n;
+		} else {
+			freelist_delete(vmp, vmem_tag(index), old_n);
+			freelist_insert(vmp, vmem_tag(index), index, n);
+		}
 		count_free(vmp, old_n, size, -(uword)1);
 		count_free(vmp, n, new_size, 1);
 	}

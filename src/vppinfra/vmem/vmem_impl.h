@@ -416,6 +416,9 @@ void *vmem_block_take_kept(vmem_block_kind_t kind);
 #define VMEM_HASH_LOG2_BUCKETS 12
 #define VMEM_HASH_BLOCK_BUCKETS (1u << VMEM_HASH_LOG2_BUCKETS)
 
+#define VMEM_HASH_LOG2_INITIAL 4
+STATIC_ASSERT(1 << VMEM_HASH_LOG2_INITIAL == VMEM_HASH_INITIAL, "as named");
+
 /* Part 0 has buckets 0 to 15, part p > 0 has [2^(p + 3), 2^(p + 4)). */
 always_inline uword
 vmem_hash_part_of(uword bucket, uword *offset)
@@ -437,11 +440,19 @@ vmem_hash_block_at(const vmem_t *vmp, uword part, uword offset)
 always_inline u32 *
 vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
 {
-	uword offset, part = vmem_hash_part_of(bucket, &offset);
+	vmem_tag_index_t *const *part;
+	uword log2, offset;
 
+	/* As vmem_hash_part_of(), each case by itself: this is on everybody's way. */
+	if (bucket < VMEM_HASH_INITIAL)
+		return (u32 *)&vmp->vm_hash0[bucket];
+	log2 = (uword)__builtin_clzll(bucket) ^ 63;
+	offset = bucket ^ 1ULL << log2;
+	part = &vmp->vm_hash_table[log2 - VMEM_HASH_LOG2_INITIAL + 1];
 	if (bucket < VMEM_HASH_BLOCK_BUCKETS)
-		return &vmp->vm_hash_table[part][offset];
-	return &(*vmem_hash_block_at(vmp, part, offset))[offset & (VMEM_HASH_BLOCK_BUCKETS - 1)];
+		return &(*part)[offset];
+	return &((vmem_tag_index_t **)*part)[offset >> VMEM_HASH_LOG2_BUCKETS]
+					    [offset & (VMEM_HASH_BLOCK_BUCKETS - 1)];
 }
 
 /* Where the entry of an address is or would be.  Linear hashing (Litwin, 1980): with L buckets of
