@@ -45,16 +45,20 @@ read_environment(void)
 static void *
 make_heap(void)
 {
-	uword flags = is_set("VMHEAP_MALLOC_CHECK") ? MHEAP_FLAG_CHECKED | MHEAP_FLAG_THREAD_SAFE
-						    : MHEAP_FLAG_FRONTS;
+	mheap_params_t params = { .numa_node = -1,
+				  .flags = is_set("VMHEAP_MALLOC_CHECK")
+						   ? MHEAP_FLAG_CHECKED | MHEAP_FLAG_THREAD_SAFE
+						   : MHEAP_FLAG_FRONTS };
 	void *v;
 
 	for (uword size = MAX_HEAP_BYTES; size >= MIN_HEAP_BYTES; size /= 2) {
-		v = mheap_alloc_with_flags(NULL, size, flags);
-		if (v) {
+		if (mheap_region_reserve(size, &params.region))
+			continue;
+		if (mheap_create(&params, &v) == 0) {
 			mheap_set_give_back_bytes(v, GIVE_BACK_BYTES);
 			return v;
 		}
+		params.region.release(NULL, params.region.base, params.region.size);
 	}
 	return NULL;
 }

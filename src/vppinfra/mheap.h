@@ -273,6 +273,9 @@ CLIB_EXPORT int mheap_create(const mheap_params_t *params, void **v);
 
 /** Region of a private anonymous reservation of `size` bytes, grown and trimmed by madvise. */
 CLIB_EXPORT int mheap_region_mmap(uword size, mheap_region_t *region);
+/** The same without rights until the heap grows there: for sizes that a program's mlockall() must
+ *  not bring in whole. */
+CLIB_EXPORT int mheap_region_reserve(uword size, mheap_region_t *region);
 
 /** Release the region if the heap owns it, set v to NULL.  NULL-safe. */
 #define mheap_free(v) (mheap_destroy(v), (v) = 0)

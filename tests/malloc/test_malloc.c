@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "unit.h"
@@ -354,6 +355,46 @@ children_of_a_threaded_process_allocate(void)
 	CU_ASSERT_EQUAL(atomic_load(&n_faults), 0);
 }
 
+#define TOO_MANY_PAGES ((1UL << 30) / 4096)
+
+/* In a child, since what is locked is locked for good. */
+static int
+lock_and_allocate(void)
+{
+	unsigned long n_pages = 0, n_resident = TOO_MANY_PAGES;
+	FILE *f;
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		return 77;
+	for (u32 i = 0; i < 100; i++)
+		memset(malloc(MiB(1)), 1, MiB(1));
+	f = fopen("/proc/self/statm", "r");
+	if (!f || fscanf(f, "%lu %lu", &n_pages, &n_resident) != 2)
+		return 1;
+	return n_resident >= TOO_MANY_PAGES;
+}
+
+/* mlockall() brings in what the heap has, not the address space that it may have. */
+static void
+locked_memory_is_what_the_heap_has(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		/* A kernel that brought all of it in would not end. */
+		alarm(5);
+		_exit(lock_and_allocate());
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		printf("mlockall: %s\n", "not permitted here (ulimit -l), not looked at");
+	else
+		CU_ASSERT_EQUAL(status, 0);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(it_is_ours),
 	UNIT(objects_hold_what_was_asked_for),
@@ -365,6 +406,7 @@ static const unit_test_t tests[] = {
 	UNIT(the_heap_tells_of_itself),
 	UNIT(threads_exchange_objects),
 	UNIT(children_of_a_threaded_process_allocate),
+	UNIT(locked_memory_is_what_the_heap_has),
 };
 
 int

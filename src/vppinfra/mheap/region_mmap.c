@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A region of plain private memory.  The kernel commits a page when it is first touched, so
- * growth costs no call; giving back is MADV_DONTNEED. */
+/* Regions of plain private memory.  The kernel commits a page when it is first touched, so growth
+ * costs no call, or one for each batch of bytes where the rest has no rights yet; giving back is
+ * MADV_DONTNEED. */
+#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "mheap_impl.h"
@@ -28,6 +30,12 @@ n_resident_bytes(u8 *p, uword n, uword page_bytes)
 	return n_resident * page_bytes;
 }
 
+static int
+mmap_commit(void *opaque, void *p, uword n)
+{
+	return mprotect(p, n, PROT_READ | PROT_WRITE) ? -errno : 0;
+}
+
 /* Reports what was resident.  Locked memory (mlockall) is refused by the kernel. */
 static uword
 mmap_decommit(void *opaque, void *p, uword n)
@@ -45,8 +53,8 @@ mmap_release(void *opaque, void *base, uword size)
 	munmap(base, size);
 }
 
-int
-mheap_region_mmap(uword size, mheap_region_t *region)
+static int
+map_region(uword size, int rights, mheap_region_t *region)
 {
 	uword page_bytes = (uword)sysconf(_SC_PAGESIZE);
 	uword n_mapped, base;
@@ -56,8 +64,7 @@ mheap_region_mmap(uword size, mheap_region_t *region)
 		return -EINVAL;
 	size = round_pow2(size, page_bytes);
 	n_mapped = size + VECTOR_ALIGN + page_bytes;
-	p = mmap(NULL, n_mapped, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, n_mapped, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 
@@ -75,4 +82,20 @@ mheap_region_mmap(uword size, mheap_region_t *region)
 	region->decommit = mmap_decommit;
 	region->release = mmap_release;
 	return 0;
+}
+
+int
+mheap_region_mmap(uword size, mheap_region_t *region)
+{
+	return map_region(size, PROT_READ | PROT_WRITE, region);
+}
+
+int
+mheap_region_reserve(uword size, mheap_region_t *region)
+{
+	int error = map_region(size, PROT_NONE, region);
+
+	if (!error)
+		region->commit = mmap_commit;
+	return error;
 }
