@@ -68,11 +68,28 @@ vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr)
 						: place_low(s, lo, hi, addr);
 }
 
+/* Segments that best fit for a size alone walks: those of the first list that may have it, and
+ * where none of these is large enough, of the next. */
+static u64
+n_best_steps(const vmem_t *vmp, uword size)
+{
+	u64 lists = vmem_lists_from(vmp, size), n = 0;
+
+	for (u32 i = 0; i < 2 && lists; i++) {
+		n += vmp->vm_order[count_trailing_zeros(lists)].n_free;
+		lists &= lists - 1;
+	}
+	return n;
+}
+
 /* Ask for an index, or allow a walk when there is little to walk or nothing else is left. */
 static bool
 may_walk(const vmem_t *vmp, vmem_search_t *s, u32 orders)
 {
 	if (vmp->vm_n_free <= VMEM_WALK_MAX || s->may_walk)
+		return true;
+	if (s->policy == VMEM_POLICY_BEST && !s->is_constrained &&
+	    n_best_steps(vmp, s->size) <= VMEM_WALK_MAX_BEST)
 		return true;
 	s->wants = (u8)orders;
 	return false;
@@ -372,22 +389,22 @@ next_plain(vmem_t *vmp, uword size, uword *addr)
 u32
 vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy, uword *addr)
 {
+	bool is_best = policy == VMEM_POLICY_BEST;
 	vmem_index_tree_t *tree;
 	u32 tag;
 
 	if (policy == VMEM_POLICY_NEXT)
 		return next_plain(vmp, size, addr);
-	tree = vmem_index_tree(vmp, policy == VMEM_POLICY_BEST ? VMEM_INDEX_BY_SIZE
-							       : VMEM_INDEX_BY_ADDR);
-	if (PREDICT_TRUE(tree != NULL)) {
+	tree = vmem_index_tree(vmp, is_best ? VMEM_INDEX_BY_SIZE : VMEM_INDEX_BY_ADDR);
+	if (tree != NULL) {
 		vmp->vm_index->is_used = 1;
-		tag = policy == VMEM_POLICY_BEST ? vmem_index_smallest(tree, size)
-						 : vmem_index_lowest(tree, size);
-	} else if (vmp->vm_n_free > VMEM_WALK_MAX) {
-		return 0;
+		tag = is_best ? vmem_index_smallest(tree, size) : vmem_index_lowest(tree, size);
+	} else if (is_best && n_best_steps(vmp, size) <= VMEM_WALK_MAX_BEST) {
+		tag = vmem_walk_best_plain(vmp, size);
+	} else if (!is_best && vmp->vm_n_free <= VMEM_WALK_MAX) {
+		tag = vmem_walk_lowest_plain(vmp, size);
 	} else {
-		tag = policy == VMEM_POLICY_BEST ? vmem_walk_best_plain(vmp, size)
-						 : vmem_walk_lowest_plain(vmp, size);
+		return 0;
 	}
 	if (tag)
 		*addr = vmem_tag(tag)->vs_start;

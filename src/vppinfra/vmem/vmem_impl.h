@@ -550,8 +550,10 @@ void vmem_seg_remove(vmem_t *vmp, u32 free_tag, uword addr, uword size);
 /** Whether the search can be placed inside [start, last], and where. */
 bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
 
-/* So few free segments are walked without an index. */
+/* So few free segments are walked without an index; by best fit for a size alone, so many in the
+ * two lists that it looks at. */
 #define VMEM_WALK_MAX 32
+#define VMEM_WALK_MAX_BEST 128
 /* So many while an index is being built: some ten microseconds. */
 #define VMEM_WALK_LONG 512
 /* No tag's number. */
