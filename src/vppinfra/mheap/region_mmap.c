@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Regions of plain private memory.  The kernel commits a page when it is first touched, so growth
  * costs no call, or one for each batch of bytes where the rest has no rights yet; giving back is
- * MADV_DONTNEED. */
+ * MADV_DONTNEED, of whole small pages: of a huge page that is partly in use the kernel takes the
+ * rest apart. */
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,6 +11,11 @@
 /* v lands on this boundary, so that offsets and addresses agree for alignments up to it and the
  * kernel may use huge pages from v on. */
 #define VECTOR_ALIGN MiB(2)
+
+/* From so far above v on a heap asks for huge pages: at random its objects cost a miss of the TLB
+ * each, and what a huge page has too much is little of so large a heap.  Below, programs with
+ * little memory keep what they had. */
+#define HUGE_PAGES_FROM MiB(32)
 
 #define N_MINCORE_PAGES 1024 /* pages asked for in one call: a buffer of 1 KiB on the stack */
 
@@ -30,10 +36,14 @@ n_resident_bytes(u8 *p, uword n, uword page_bytes)
 	return n_resident * page_bytes;
 }
 
+/* opaque: the region's end.  Rights for whole huge pages, or the kernel could not use one where
+ * they end. */
 static int
 mmap_commit(void *opaque, void *p, uword n)
 {
-	return mprotect(p, n, PROT_READ | PROT_WRITE) ? -errno : 0;
+	uword end = clib_min(round_pow2((uword)p + n, VECTOR_ALIGN), (uword)opaque);
+
+	return mprotect(p, end - (uword)p, PROT_READ | PROT_WRITE) ? -errno : 0;
 }
 
 /* Reports what was resident.  Locked memory (mlockall) is refused by the kernel. */
@@ -75,6 +85,11 @@ map_region(uword size, int rights, mheap_region_t *region)
 	if (base + size < (uword)p + n_mapped)
 		munmap((void *)(base + size), (uword)p + n_mapped - base - size);
 
+	/* Where the system has none to give this way there are small ones. */
+	if (size > page_bytes + HUGE_PAGES_FROM)
+		madvise((u8 *)base + page_bytes + HUGE_PAGES_FROM,
+			size - page_bytes - HUGE_PAGES_FROM, MADV_HUGEPAGE);
+
 	memset(region, 0, sizeof(*region));
 	region->base = (void *)base;
 	region->size = size;
@@ -95,7 +110,9 @@ mheap_region_reserve(uword size, mheap_region_t *region)
 {
 	int error = map_region(size, PROT_NONE, region);
 
-	if (!error)
-		region->commit = mmap_commit;
-	return error;
+	if (error)
+		return error;
+	region->opaque = (u8 *)region->base + region->size;
+	region->commit = mmap_commit;
+	return 0;
 }
