@@ -170,8 +170,14 @@ is_induced(vmem_t *vmp, const vmem_search_t *s)
 static void
 begin_index(vmem_t *vmp, vmem_search_t *s)
 {
-	int error = vmem_index_begin(vmp, s->wants);
+	int error;
 
+	/* Another operation may begin it as well. */
+	if (vmem_has_fetched && vmp->vm_n_free <= VMEM_WALK_LONG) {
+		s->may_walk = 1;
+		return;
+	}
+	error = vmem_index_begin(vmp, s->wants);
 	if (error == -EAGAIN && vmp->vm_n_free > VMEM_WALK_LONG)
 		error = vmem_index_build(vmp, s->wants);
 	s->may_walk = error != 0;

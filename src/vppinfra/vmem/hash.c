@@ -323,8 +323,8 @@ vmem_hash_serve_pending(void)
 	      VMEM_HINT_HASH))
 		return;
 	for (u32 i = 0; i < ARRAY_LEN(own); i++) {
-		/* Each with its chain of sources: all of them worked for it, and have grown together.
-		 * The next operation sees to the next. */
+		/* Each with its chain of sources: all of them worked for it, and have grown
+		 * together. The next operation sees to the next. */
 		for (vmem_t *vmp = own[i]; vmp; vmp = vmp->vm_source) {
 			if (add_part(vmp)) {
 				atomic_fetch_or_explicit(&vmem_hints, VMEM_HINT_HASH,

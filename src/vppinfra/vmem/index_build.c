@@ -288,6 +288,7 @@ fetch_nodes(vmem_t *vmp)
 
 	vmem_unlock(&vmp->vm_lock);
 	chunk = fetch_chunk();
+	vmem_has_fetched |= chunk != NULL;
 	vmem_lock(&vmp->vm_lock);
 	if (chunk && vmp->vm_index)
 		add_chunk(vmp->vm_index, chunk);

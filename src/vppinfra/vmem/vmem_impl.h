@@ -206,7 +206,8 @@ extern __thread u32 vmem_n_nested __attribute__((visibility("hidden"), tls_model
 extern __thread u32 vmem_is_populating
 	__attribute__((visibility("hidden"), tls_model("initial-exec")));
 
-/** The calling thread's operation has fetched a chunk of tags: enough memory for one operation. */
+/** The calling thread's operation has fetched a chunk of tags or of nodes: enough memory for one
+ *  operation. */
 extern __thread u32 vmem_has_fetched
 	__attribute__((visibility("hidden"), tls_model("initial-exec")));
 
