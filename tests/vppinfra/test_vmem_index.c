@@ -223,6 +223,32 @@ instant_fit_builds_none(void)
 	destroy(vmp);
 }
 
+/* Best fit walks where its lists are short; all the same its index is there before there are so
+ * many free segments that beginning it would be a pause. */
+static void
+best_fit_has_its_index_in_time(void)
+{
+	vmem_t *vmp = new_arena("best");
+	vmem_request_t r = { .size = 8192,
+			     .max = ~(uword)0,
+			     .policy = VMEM_POLICY_BEST,
+			     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+	uword addr;
+
+	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE, MiB(64)), 0);
+	/* More and more holes of one size, requests of another. */
+	for (u32 i = 0; i < VMEM_WALK_LONG; i++) {
+		CU_ASSERT_EQUAL(vmem_claim(vmp, BASE + 128 * i + 64, 64), 0);
+		CU_ASSERT_EQUAL(vmem_core_alloc(vmp, &r, &addr), 0);
+		vmem_core_xfree_if(vmp, addr, r.size);
+		if (i == 2 * VMEM_WALK_MAX)
+			CU_ASSERT_PTR_NULL(vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE));
+	}
+	CU_ASSERT_EQUAL(vmp->vm_n_free, VMEM_WALK_LONG + 1);
+	CU_ASSERT(vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE) != NULL);
+	destroy(vmp);
+}
+
 /* See that so many tags are to be had without fetching any: an arena's that had them. */
 static void
 stock_tags(u32 n)
@@ -415,10 +441,11 @@ check_finds_a_broken_index(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(choices_are_those_of_a_walk),   UNIT(ranges_are_not_walked),
-	UNIT(unsure_candidates_are_counted), UNIT(instant_fit_builds_none),
-	UNIT(without_memory_requests_walk),  UNIT(an_index_comes_bit_by_bit),
-	UNIT(the_first_policy_is_obeyed),    UNIT(check_finds_a_broken_index),
+	UNIT(choices_are_those_of_a_walk),    UNIT(ranges_are_not_walked),
+	UNIT(unsure_candidates_are_counted),  UNIT(instant_fit_builds_none),
+	UNIT(without_memory_requests_walk),   UNIT(an_index_comes_bit_by_bit),
+	UNIT(best_fit_has_its_index_in_time), UNIT(the_first_policy_is_obeyed),
+	UNIT(check_finds_a_broken_index),
 };
 
 int

@@ -68,18 +68,21 @@ vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr)
 						: place_low(s, lo, hi, addr);
 }
 
-/* Segments that best fit for a size alone walks: those of the first list that may have it, and
- * where none of these is large enough, of the next. */
-static u64
-n_best_steps(const vmem_t *vmp, uword size)
+/* Best fit for a size alone walks the first list that may have it, and where none of that is large
+ * enough, the next.  An arena of many is not let walk, however short these two are: another size's
+ * may be long, and then the index has to be there. */
+static bool
+is_best_walk_short(const vmem_t *vmp, uword size)
 {
 	u64 lists = vmem_lists_from(vmp, size), n = 0;
 
+	if (vmp->vm_n_free > VMEM_WALK_LONG / 2)
+		return false;
 	for (u32 i = 0; i < 2 && lists; i++) {
 		n += vmp->vm_order[count_trailing_zeros(lists)].n_free;
 		lists &= lists - 1;
 	}
-	return n;
+	return n <= VMEM_WALK_MAX_BEST;
 }
 
 /* Ask for an index, or allow a walk when there is little to walk or nothing else is left. */
@@ -88,8 +91,7 @@ may_walk(const vmem_t *vmp, vmem_search_t *s, u32 orders)
 {
 	if (vmp->vm_n_free <= VMEM_WALK_MAX || s->may_walk)
 		return true;
-	if (s->policy == VMEM_POLICY_BEST && !s->is_constrained &&
-	    n_best_steps(vmp, s->size) <= VMEM_WALK_MAX_BEST)
+	if (s->policy == VMEM_POLICY_BEST && !s->is_constrained && is_best_walk_short(vmp, s->size))
 		return true;
 	s->wants = (u8)orders;
 	return false;
@@ -399,7 +401,7 @@ vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy, uword *addr)
 	if (tree != NULL) {
 		vmp->vm_index->is_used = 1;
 		tag = is_best ? vmem_index_smallest(tree, size) : vmem_index_lowest(tree, size);
-	} else if (is_best && n_best_steps(vmp, size) <= VMEM_WALK_MAX_BEST) {
+	} else if (is_best && is_best_walk_short(vmp, size)) {
 		tag = vmem_walk_best_plain(vmp, size);
 	} else if (!is_best && vmp->vm_n_free <= VMEM_WALK_MAX) {
 		tag = vmem_walk_lowest_plain(vmp, size);
