@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Question: how many packets a second does one worker move between two net_null ports, beside
-dpdk-testpmd doing the same?  And how many does testpmd itself move on our pools, loaded by -d, beside
-DPDK's own mempool drivers, with DPDK's per-lcore cache above them and without?
+dpdk-testpmd doing the same?  What do watched buffers (buffer-trace on) cost of that?  And how many does
+testpmd itself move on our pools, loaded by -d, beside DPDK's own mempool drivers, with DPDK's per-lcore
+cache above them and without?
 
 Method: rounds, each with one run of every configuration, so that a noisy minute hits all; main on
-CPU 0, the forwarding core is the last CPU; packets counted by both programs' own counters over
-WINDOW_S, for the drop-in per second of the forwarding lcore's CPU time.  Unit: million packets a
-second over both ports; the ratios of medians to testpmd io and macswap.
+CPU 0, the forwarding core is the last CPU; packets counted by the ports, over WINDOW_S, per second of
+the forwarding thread's CPU time, so that what a busy machine takes away does not count.  Watched and
+not are windows of one run, in turn.  Unit: million packets a second over both ports; the ratios of
+medians to testpmd io and macswap.
+
+    forward.py BUILD [road | dropin]        road: the daemon, and testpmd io and macswap
 """
 import functools
 import json
 import os
-import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -35,14 +39,40 @@ def huge_pages_free():
 
 HUGE = huge_pages_free() >= 200
 DRIVER = ""
+PEERS = ("ring_mp_mc", "stack", "lf_stack")
+
+
+def cpu_seconds(pid, name):
+    """CPU time of a process's thread with this in its name, to the nanosecond where the kernel tells."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        folder = f"/proc/{pid}/task/{task}"
+        with open(f"{folder}/comm", encoding="ascii") as f:
+            if name not in f.read():
+                continue
+        try:
+            with open(f"{folder}/schedstat", encoding="ascii") as f:
+                return int(f.read().split()[0]) / 1e9
+        except OSError:
+            with open(f"{folder}/stat", encoding="ascii") as f:
+                return sum(int(n) for n in f.read().rsplit(")", 1)[1].split()[11:13]) / os.sysconf("SC_CLK_TCK")
+    return 0
+
+
+def window(pid, sent):
+    """Million packets a second of the worker's CPU time, over WINDOW_S."""
+    t0, n0 = cpu_seconds(pid, "worker"), sent()
+    time.sleep(WINDOW_S)
+    t1, n1 = cpu_seconds(pid, "worker"), sent()
+    return (n1 - n0) / ((t1 - t0) or 1) / 1e6
 
 
 def vmheap(build):
+    """Rates without and with the default trace."""
     with tempfile.TemporaryDirectory(prefix="vmheap-perf-") as work:
-        socket = os.path.join(work, "cli.sock")
-        with open(os.path.join(work, "startup.conf"), "w") as f:
+        socket_path = os.path.join(work, "cli.sock")
+        with open(os.path.join(work, "startup.conf"), "w", encoding="ascii") as f:
             f.write(
-                f"unix {{ cli-listen {socket} }}\n"
+                f"unix {{ cli-listen {socket_path} }}\n"
                 f"cpu {{ main-core 0 corelist-workers {CPU} }}\n"
                 f"plugins {{ path {os.path.abspath(build)}/src/plugins }}\n"
                 "buffers { buffers-per-numa 16384 }\n"
@@ -53,97 +83,111 @@ def vmheap(build):
             [f"{build}/src/cli/vmheap", "-c", f.name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            ctl = [f"{build}/src/cli/vmheapctl", "-s", socket]
+            ctl = [f"{build}/src/cli/vmheapctl", "-s", socket_path]
             for _ in range(100):
-                if subprocess.run(ctl + ["show", "version"], capture_output=True).returncode == 0:
+                if subprocess.run(ctl + ["show", "version"], capture_output=True, check=False).returncode == 0:
                     break
                 time.sleep(0.1)
 
             def sent():
                 out = subprocess.run(ctl + ["-j", "show", "interface"], capture_output=True, check=True).stdout
-                return time.monotonic(), sum(i["tx_packets"] for i in json.loads(out)["interfaces"])
+                return sum(i["tx_packets"] for i in json.loads(out)["interfaces"])
 
             time.sleep(0.5)
-            (t0, n0), _ = sent(), time.sleep(WINDOW_S)
-            t1, n1 = sent()
-            return (n1 - n0) / (t1 - t0) / 1e6
+            rates = {"off": [], "on": []}
+            for switch in ("off", "on", "off", "on"):
+                subprocess.run(ctl + ["buffer-trace", switch], capture_output=True, check=True)
+                rates[switch].append(window(daemon.pid, sent))
+            return {"vmheap xconnect": statistics.mean(rates["off"]),
+                    "vmheap xconnect trace=on": statistics.mean(rates["on"])}
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(20)
 
 
-def worker_seconds(pid):
-    """CPU time of the forwarding lcore: what a busy machine takes away does not count."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii") as f:
-            head, tail = f.read().rsplit(")", 1)
-        if "worker" in head:
-            return sum(int(n) for n in tail.split()[11:13]) / os.sysconf("SC_CLK_TCK")
-    return 0
+def telemetry(prefix, command):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.settimeout(5)
+        s.connect(f"/var/run/dpdk/{prefix}/dpdk_telemetry.v2")
+        s.recv(16384)
+        s.send(command.encode())
+        return json.loads(s.recv(16384))[command.split(",")[0]]
 
 
 def testpmd(mode, ops=None, cache=None):
+    prefix = f"perf{os.getpid()}"
     memory = ["--in-memory"] if HUGE else ["--no-huge", "-m", "256", "--no-shconf"]
     command = ["dpdk-testpmd", "-l", f"0,{CPU}", "--main-lcore", "0", "--no-pci", *memory]
     command += ["-d", DRIVER] if ops == "vmheap" else []
     command += [f"--mbuf-pool-ops-name={ops}"] if ops else []
-    command += [f"--file-prefix=perf{os.getpid()}", "--vdev=net_null0", "--vdev=net_null1", "--"]
+    command += [f"--file-prefix={prefix}", "--vdev=net_null0", "--vdev=net_null1", "--"]
     command += ["--total-num-mbufs=16384", "--stats-period=1", f"--forward-mode={mode}"]
     command += [f"--mbcache={cache}"] if cache is not None else []
-    p = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    time.sleep(WINDOW_S + 2.5)
-    seconds = worker_seconds(p.pid)
-    p.send_signal(signal.SIGINT)
-    out = p.communicate(timeout=20)[0]
-    if ops:
-        sent = [int(n) for n in re.findall(r"TX-packets:\s+(\d+)", out.split("Accumulated")[-1])]
-        return sum(sent) / (seconds or 1) / 1e6
-    # One "Tx-pps" a port and second; the first second holds start-up.
-    rates = [int(n) for n in re.findall(r"Tx-pps:\s+(\d+)", out)]
-    seconds = [sum(rates[i : i + 2]) for i in range(0, len(rates) - 1, 2)]
-    return statistics.median(seconds[2:] or seconds or [0]) / 1e6
+    p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def sent():
+        return sum(telemetry(prefix, f"/ethdev/stats,{port}")["opackets"] for port in (0, 1))
+
+    try:
+        for _ in range(100):
+            try:
+                if sent():
+                    break
+            except (OSError, ValueError, KeyError, TypeError):
+                pass
+            time.sleep(0.1)
+        time.sleep(0.5)
+        name = f"testpmd {mode}" + (f" {ops} cache={cache}" if ops else "")
+        return {name: window(p.pid, sent)}
+    finally:
+        p.send_signal(signal.SIGINT)
+        p.wait(20)
+
+
+def print_dropin(medians):
+    for cache in (0, 250):
+        ours = medians[f"testpmd io vmheap cache={cache}"]
+        best = max((medians[f"testpmd io {ops} cache={cache}"], ops) for ops in PEERS)
+        print(f"dropin cache={cache} vmheap_mpps={ours:.1f} best={best[1]} best_mpps={best[0]:.1f} "
+              f"ratio={ours / (best[0] or 1):.2f}")
 
 
 def main():
     global DRIVER  # pylint: disable=global-statement
     build = sys.argv[1]
+    what = sys.argv[2:3] or ["road", "dropin"]
     DRIVER = f"{os.path.abspath(build)}/src/plugins/driver/librte_mempool_vmheap.so"
-    cases = {
-        "vmheap xconnect": lambda: vmheap(build),
-        "testpmd io": lambda: testpmd("io"),
-        "testpmd macswap": lambda: testpmd("macswap"),
-    }
-    dropin = {
-        f"testpmd io {ops} cache={cache}": functools.partial(testpmd, "io", ops, cache)
-        for cache in (0, 250)
-        for ops in ("ring_mp_mc", "stack", "lf_stack", "vmheap")
-    }
-    cases |= dropin
-    if len(sys.argv) > 2 and sys.argv[2] == "dropin":
-        cases = dropin
-    rates = {name: [] for name in cases}
+    runs = []
+    if "road" in what:
+        runs += [functools.partial(vmheap, build), functools.partial(testpmd, "io"),
+                 functools.partial(testpmd, "macswap")]
+    if "dropin" in what:
+        runs += [functools.partial(testpmd, "io", ops, cache) for cache in (0, 250) for ops in PEERS + ("vmheap",)]
+    rates = {}
     for round_ in range(ROUNDS):
-        for name, run in cases.items():
-            print(f"\rforward: round {round_ + 1}/{ROUNDS}: {name:20}", end="", file=sys.stderr, flush=True)
-            rates[name].append(run())
+        for i, run in enumerate(runs):
+            print(f"\rforward: round {round_ + 1}/{ROUNDS}, run {i + 1}/{len(runs)}", end="", file=sys.stderr,
+                  flush=True)
+            for name, rate in run().items():
+                rates.setdefault(name, []).append(rate)
     print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
-    io, macswap = (statistics.median(rates.get(f"testpmd {mode}", [1])) or 1 for mode in ("io", "macswap"))
+    medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, values in rates.items():
-        median = statistics.median(values)
+        ratios = "".join(
+            f" ratio_to_testpmd_{mode}={medians[name] / (medians[f'testpmd {mode}'] or 1):.2f}"
+            for mode in ("io", "macswap") if "road" in what)
         print(
             f"forward case={name.replace(' ', '_')} page={'2M' if HUGE else '4K'} rounds={ROUNDS} "
-            f"mpps_min={min(values):.1f} mpps_median={median:.1f} mpps_max={max(values):.1f} "
-            f"ratio_to_testpmd_io={median / io:.2f} ratio_to_testpmd_macswap={median / macswap:.2f}"
+            f"mpps_min={min(values):.1f} mpps_median={medians[name]:.1f} mpps_max={max(values):.1f}{ratios}"
         )
-    for cache in (0, 250):
-        best, ours = None, statistics.median(rates[f"testpmd io vmheap cache={cache}"])
-        for ops in ("ring_mp_mc", "stack", "lf_stack"):
-            best = max(best or (0, ""), (statistics.median(rates[f"testpmd io {ops} cache={cache}"]), ops))
-        print(f"dropin cache={cache} vmheap_mpps={ours:.1f} best={best[1]} best_mpps={best[0]:.1f} "
-              f"ratio={ours / (best[0] or 1):.2f}")
+    if "road" in what:
+        # Of each run by itself: its windows lie next to each other.
+        pairs = zip(rates["vmheap xconnect trace=on"], rates["vmheap xconnect"])
+        print(f"trace sample=256 ratio_on_to_off={statistics.median(on / (off or 1) for on, off in pairs):.3f}")
+    if "dropin" in what:
+        print_dropin(medians)
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -155,9 +155,14 @@ note_records(pktpool_t *pool, void *const *objs, u32 n, u32 state)
 		return;
 	for (u32 i = 0; i < n; i++) {
 		pktpool_record_t *r = pktpool_record(objs[i]);
+		int was_held;
 
 		if (!pktpool_is_watched(w, objs[i]))
 			continue;
+		was_held = record_get(r, state) == PKTPOOL_RECORD_HELD;
+		if (was_held != (state == PKTPOOL_RECORD_HELD))
+			atomic_fetch_add_explicit(&pool->n_held, was_held ? ~0u : 1u,
+						  memory_order_relaxed);
 		r->tsc = rte_rdtsc();
 		if (state == PKTPOOL_RECORD_HELD) {
 			r->taken_by = CLIB_THREAD_INDEX_NONE;

@@ -175,6 +175,8 @@ trace_take_one(pktpool_t *pool, void *obj, const void *site)
 	record_set(r, taken_by, clib_thread_index());
 	record_set(r, node, pktpool_trace_node);
 	record_set(r, seen_node, pktpool_trace_node);
+	if (PREDICT_TRUE(before != PKTPOOL_RECORD_HELD))
+		atomic_fetch_add_explicit(&pool->n_held, 1, memory_order_relaxed);
 	/* Release: the fields above, pairs with read_record(). */
 	__atomic_store_n(&r->state, PKTPOOL_RECORD_HELD, __ATOMIC_RELEASE);
 }
@@ -200,6 +202,8 @@ trace_give_one(pktpool_t *pool, void *obj, const void *site)
 		report(pool, &f);
 		return 0;
 	}
+	if (PREDICT_TRUE(before == PKTPOOL_RECORD_HELD))
+		atomic_fetch_sub_explicit(&pool->n_held, 1, memory_order_relaxed);
 	check_header(pool, obj, site, r);
 	record_set(r, tsc, rte_rdtsc());
 	record_set(r, freed_at, site);
@@ -216,9 +220,8 @@ pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
 
-	for (u32 i = 0; i < n; i++)
-		if (PREDICT_FALSE(pktpool_is_watched(w, objs[i])))
-			trace_take_one(pool, objs[i], site);
+	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++)
+		trace_take_one(pool, objs[i], site);
 }
 
 void
@@ -227,9 +230,8 @@ pktpool_trace_give(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 	pktpool_watch_t w = pktpool_watch(pool);
 	u32 first = 0;
 
-	for (u32 i = 0; i < n; i++) {
-		if (PREDICT_TRUE(!pktpool_is_watched(w, objs[i])) ||
-		    trace_give_one(pool, objs[i], site))
+	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++) {
+		if (PREDICT_TRUE(trace_give_one(pool, objs[i], site)))
 			continue;
 		/* The bad one stays out: what was before it goes in now. */
 		pktpool_put_plain(pool, objs + first, i - first);
@@ -261,11 +263,8 @@ pktpool_trace_seen(pktpool_t *pool, void *const *objs, u32 n, u16 node)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
 
-	if (PREDICT_TRUE(!pktpool_watch_any(w, objs, n)))
-		return;
-	for (u32 i = 0; i < n; i++)
-		if (PREDICT_FALSE(pktpool_is_watched(w, objs[i])) &&
-		    pktpool_is_object(pool, objs[i]))
+	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++)
+		if (PREDICT_TRUE(pktpool_is_object(pool, objs[i])))
 			record_set(pktpool_record(objs[i]), seen_node, node);
 }
 
@@ -331,6 +330,7 @@ set_stop(pktpool_t *pool, int is_on)
 {
 	pktpool_lock(pool);
 	atomic_store_explicit(&pool->trace_is_on, is_on != 0, memory_order_release);
+	pktpool_ops_trace(is_on);
 	pktpool_stop_all(pool, PKTPOOL_STOP_TRACE, is_on);
 	pktpool_unlock(pool);
 }
@@ -372,6 +372,7 @@ pktpool_trace_on(pktpool_t *pool, u32 every, u32 flags)
 	pktpool_store(&pool->trace_flags,
 		      pool->head.has_fresh ? flags : flags & ~PKTPOOL_TRACE_POISON);
 	pktpool_store(&pool->n_watched, n_watched);
+	pktpool_store(&pool->n_held, 0);
 	rte_mempool_obj_iter(pool->head.mempool, record_reset, pool);
 	set_stop(pool, 1);
 	pthread_mutex_unlock(&trace_main.lock);

@@ -80,6 +80,18 @@ pktpool_watch_any(pktpool_watch_t w, void *const *objs, u32 n)
 	return (any[0] | any[1] | any[2] | any[3]) != 0;
 }
 
+/* The first watched one at or after i; n when there is none.  By sixteens: of a burst of hundreds
+ * one or two are watched. */
+always_inline u32
+pktpool_next_watched(pktpool_watch_t w, void *const *objs, u32 i, u32 n)
+{
+	while (i + 16 <= n && !pktpool_watch_any(w, objs + i, 16))
+		i += 16;
+	while (i < n && !pktpool_is_watched(w, objs[i]))
+		i++;
+	return i;
+}
+
 /* pktpool_try_get() and pktpool_try_put() for those who are out of line already: a trace does not
  * stop them unless one of the buffers is watched. */
 always_inline int

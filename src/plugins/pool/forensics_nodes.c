@@ -28,7 +28,9 @@ traced_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 
 		for (u32 i = 0, limit = pktpool_table_limit(); i < limit; i++) {
 			pktpool_t *pool = pktpool_at(i);
 
-			if (pool && pool->is_in_arena && pktpool_trace_is_on(pool))
+			/* Mostly the watched ones are all free: then there is nothing to find. */
+			if (pool && pool->is_in_arena && pktpool_load(&pool->n_held) &&
+			    pktpool_trace_is_on(pool))
 				pktpool_trace_seen(pool, objs, n, now);
 		}
 	n = process(graph, node, objs, n);

@@ -130,6 +130,23 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	return dequeue_burst(pool, objs, n, __builtin_return_address(0));
 }
 
+/* In the table while any pool is watched: what is stopped for that is looked at first, not last. */
+static int
+traced_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
+{
+	pktpool_t *pool = mp->pool_data;
+
+	if (PREDICT_TRUE(n == 1) && PREDICT_TRUE(pktpool_try_put_traced(pool, objs, 1)))
+		return 0;
+	return enqueue_slow(pool, objs, n, __builtin_return_address(0));
+}
+
+static int
+traced_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
+{
+	return dequeue_slow(mp->pool_data, objs, n, __builtin_return_address(0));
+}
+
 static int
 secondary_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
@@ -147,10 +164,27 @@ secondary_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	return pktpool_secondary_get(pool, objs, n);
 }
 
+/* Pools that are watched. */
+static _Atomic u32 n_traced;
+
+void
+pktpool_ops_trace(int is_on)
+{
+	atomic_fetch_add_explicit(&n_traced, is_on ? 1u : ~0u, memory_order_relaxed);
+	pktpool_ops_bind();
+}
+
 void
 pktpool_ops_bind(void)
 {
 	int is_secondary = rte_eal_process_type() == RTE_PROC_SECONDARY;
+	int is_traced = pktpool_load(&n_traced) != 0;
+	rte_mempool_enqueue_t enqueue = is_secondary ? secondary_enqueue
+					: is_traced  ? traced_enqueue
+						     : ops_enqueue;
+	rte_mempool_dequeue_t dequeue = is_secondary ? secondary_dequeue
+					: is_traced  ? traced_dequeue
+						     : ops_dequeue;
 
 	/* By name: a secondary's table is put into another order. */
 	for (u32 i = 0; i < RTE_MEMPOOL_MAX_OPS_IDX; i++) {
@@ -160,8 +194,9 @@ pktpool_ops_bind(void)
 			continue;
 		/* A secondary's threads have no slots: its native frees go through these, too. */
 		pktpool_ops_index = is_secondary ? ~0u : i;
-		o->enqueue = is_secondary ? secondary_enqueue : ops_enqueue;
-		o->dequeue = is_secondary ? secondary_dequeue : ops_dequeue;
+		/* Others call them meanwhile: either is right. */
+		__atomic_store_n(&o->enqueue, enqueue, __ATOMIC_RELAXED);
+		__atomic_store_n(&o->dequeue, dequeue, __ATOMIC_RELAXED);
 	}
 }
 

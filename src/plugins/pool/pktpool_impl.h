@@ -97,6 +97,7 @@ struct pktpool {
 	_Atomic u8 trace_is_on;
 	_Atomic u32 trace_mask, trace_residue; /* of an object's address */
 	_Atomic u32 trace_flags, n_watched;
+	_Atomic u32 n_held; /* watched buffers whose records say so */
 	_Atomic u64 n_faults[PKTPOOL_N_FAULTS];
 
 	/* Growing and shrinking, one at a time (resize.c); the numbers are read by any. */
@@ -380,8 +381,10 @@ void pktpool_share_publish_ops(void);
 
 /* ---- mempool_ops.c ---- */
 
-/** The functions of our ops that fit this process: with slots, or without. */
+/** The functions of our ops that fit this process: with slots, or without; for watched pools. */
 void pktpool_ops_bind(void);
+/** One pool more, or one less, is watched. */
+void pktpool_ops_trace(int is_on);
 
 /** 0, or why the constructor could not register our ops: -ENOSPC, -EEXIST. */
 extern int pktpool_ops_error;
