@@ -446,8 +446,21 @@ get_slow(void *v, uword n_bytes, uword align, uword align_offset, uword *offset_
 	n_corruptions = h->stats.n_corruptions - n_corruptions;
 	mheap_maybe_unlock(h);
 	if (PREDICT_FALSE(n_corruptions))
-		mheap_report("a free element, or an object after it was put, was written over", v,
-			     *offset_return, caller_of(frame));
+		mheap_report(BROKEN_ELT, v, *offset_return, caller_of(frame));
+	return v;
+}
+
+/* A heap of one thread.  Called last of all by its caller, so that it returns to the user's code.
+ */
+static never_inline void *
+get_plain(void *v, uword n_bytes, uword align, uword align_offset, uword *offset_return)
+{
+	mheap_t *h = mheap_header(v);
+	u64 n_corruptions = h->stats.n_corruptions;
+
+	get_locked(h, v, n_bytes, align, align_offset, offset_return);
+	if (PREDICT_FALSE(n_corruptions != h->stats.n_corruptions))
+		mheap_report(BROKEN_ELT, v, *offset_return, __builtin_return_address(0));
 	return v;
 }
 
@@ -456,15 +469,24 @@ mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_off
 		  uword *offset_return)
 {
 	uword p;
+	u32 flags;
 
-	if (PREDICT_TRUE(v && mheap_fronts_are_open(mheap_header(v)) && align <= MHEAP_MIN_ALIGN &&
-			 align_offset % 16 == 0 && n_user_data_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
-		p = mheap_front_pop(mheap_front(mheap_header(v)),
-				    mheap_front_class(n_user_data_bytes));
-		if (PREDICT_TRUE(p != 0)) {
-			*offset_return = p - (uword)v;
-			return v;
+	if (PREDICT_FALSE(!v))
+		return get_slow(v, n_user_data_bytes, align, align_offset, offset_return,
+				__builtin_frame_address(0));
+	flags = heap_flags(mheap_header(v));
+	if (flags & MHEAP_FLAG_FRONTS) {
+		if (PREDICT_TRUE(align <= MHEAP_MIN_ALIGN && align_offset % 16 == 0 &&
+				 n_user_data_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
+			p = mheap_front_pop(mheap_front(mheap_header(v)),
+					    mheap_front_class(n_user_data_bytes));
+			if (PREDICT_TRUE(p != 0)) {
+				*offset_return = p - (uword)v;
+				return v;
+			}
 		}
+	} else if (!(flags & FLAGS_NOT_PLAIN)) {
+		return get_plain(v, n_user_data_bytes, align, align_offset, offset_return);
 	}
 	return get_slow(v, n_user_data_bytes, align, align_offset, offset_return,
 			__builtin_frame_address(0));

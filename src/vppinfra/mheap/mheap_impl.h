@@ -452,8 +452,13 @@ void mheap_checked_put(mheap_t *h, void *v, uword uo);
 u64 mheap_checked_let_go(mheap_t *h, void *v);
 void mheap_checked_usage(const mheap_t *h, mheap_front_usage_t *u);
 
+/* What is said of an element whose header or links are not as they were left. */
+#define BROKEN_ELT "a free element, or an object after it was put, was written over"
+
 /* Gets and puts take the long way; there may be objects that are neither a user's nor free. */
 #define FLAGS_WATCHED (MHEAP_FLAG_TRACE | MHEAP_FLAG_VALIDATE | MHEAP_FLAG_CHECKED)
+/* None of these: one thread's heap, which a get or put enters by the shortest way. */
+#define FLAGS_NOT_PLAIN (FLAGS_WATCHED | MHEAP_FLAG_FRONTS | MHEAP_FLAG_THREAD_SAFE)
 #define FLAGS_CACHING (MHEAP_FLAG_FRONTS | MHEAP_FLAG_CHECKED)
 
 /* ---- checks and faults ---- */

@@ -301,8 +301,7 @@ put_by_lock(mheap_t *h, void *v, uword offset, const void *caller, const void *f
 	n_corruptions = h->stats.n_corruptions - n_corruptions;
 	mheap_maybe_unlock(h);
 	if (PREDICT_FALSE(n_corruptions))
-		mheap_report("a free element, or an object after it was put, was written over", v,
-			     offset, caller);
+		mheap_report(BROKEN_ELT, v, offset, caller);
 	return error;
 }
 
@@ -325,15 +324,41 @@ put_checked_slow(void *v, uword offset, const void *caller, const void *frame)
 }
 
 static never_inline void
+report_put(int error, void *v, uword offset, const void *caller)
+{
+	mheap_report(error == -EALREADY  ? "put of an object that is free already"
+		     : error == -EUCLEAN ? "put of an object that was written past its end"
+					 : "put of what is no object of this heap",
+		     v, offset, caller);
+}
+
+static never_inline void
 put_slow(void *v, uword offset, const void *caller, const void *frame)
 {
 	int error = send_or_put(v, offset, caller, frame);
 
 	if (PREDICT_FALSE(error))
-		mheap_report(error == -EALREADY  ? "put of an object that is free already"
-			     : error == -EUCLEAN ? "put of an object that was written past its end"
-						 : "put of what is no object of this heap",
-			     v, offset, caller);
+		report_put(error, v, offset, caller);
+}
+
+/* A heap of one thread.  Called last of all by its caller, so that it returns to the user's code.
+ */
+static never_inline void
+put_plain(void *v, uword offset)
+{
+	mheap_t *h = mheap_header(v);
+	u64 n_corruptions = h->stats.n_corruptions;
+	int error = object_check(h, v, offset);
+
+	if (PREDICT_FALSE(error)) {
+		h->stats.n_bad_puts++;
+		report_put(error, v, offset, __builtin_return_address(0));
+		return;
+	}
+	h->stats.n_puts++;
+	put_object(h, v, offset);
+	if (PREDICT_FALSE(n_corruptions != h->stats.n_corruptions))
+		mheap_report(BROKEN_ELT, v, offset, __builtin_return_address(0));
 }
 
 int
@@ -347,6 +372,12 @@ mheap_put_checked(void *v, uword offset)
 void
 mheap_put(void *v, uword offset)
 {
-	if (PREDICT_FALSE(!mheap_fronts_are_open(mheap_header(v)) || !mheap_front_put(v, offset)))
+	u32 flags = heap_flags(mheap_header(v));
+
+	if (PREDICT_TRUE(flags & MHEAP_FLAG_FRONTS && mheap_front_put(v, offset)))
+		return;
+	if (!(flags & FLAGS_NOT_PLAIN))
+		put_plain(v, offset);
+	else
 		put_slow(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 }
