@@ -19,7 +19,8 @@
  *   - n_elts and the byte counters equal what a walk finds.
  *
  * Pages.  Growth commits before anything is written.  A put that leaves a free element with 1 MiB
- * or more of whole pages gives them back, all but the one with the links (is_reclaimed); a get
+ * or more of whole pages (8 KiB where most of the heap is free) gives them back, all but the one
+ * with the links (is_reclaimed); a get
  * from it commits what it hands out.  The same happens above the vector's end.
  *
  * Mistakes.  A put is refused unless the header's tag, its state and the right neighbour's copy of
@@ -317,7 +318,7 @@ mheap_get(void *v, uword size, uword *offset_return)
 
 /** Give an object back.  A wrong offset (stranger, already free, inside an object) is counted,
  *  reported through the error hook and ignored.  Threads: as get, and not necessarily the one
- *  that got it.  Cost: constant; system calls where 1 MiB or more can be given back. */
+ *  that got it.  Cost: constant; system calls where pages can be given back. */
 CLIB_EXPORT void mheap_put(void *v, uword offset);
 
 /** The same for callers that want to know.  @return 0; -EINVAL not an object of this heap, or its
@@ -330,7 +331,10 @@ CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
 CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 
 /** A put gives pages back where a free element, or the room above the end, has at least so much
- * that is not given back yet; 1 MiB at first.  ~0: never.  Threads: as put. */
+ * that is not given back yet; 1 MiB at first.  ~0: never.  Where more is free than is in use (and
+ * 8 MiB more), a free element's 8 KiB are enough, so that memory goes when most objects do; what was
+ * free before is met again when a neighbour goes, or by mheap_trim().
+ * Threads: as put. */
 CLIB_EXPORT void mheap_set_give_back_bytes(void *v, uword n_bytes);
 
 /** Make the next n bytes of growth (or up to max_size) resident now, and keep from here on what is

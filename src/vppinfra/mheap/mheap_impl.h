@@ -36,6 +36,10 @@
 /* A free element gives its pages back once this much of it is not given back yet: less would
  * trade a page fault per page for too little. */
 #define GIVE_BACK_BYTES MiB(1)
+/* Where more is free and not given back than is in use, and that by SPARSE_MIN_BYTES, so much is
+ * enough. */
+#define SPARSE_GIVE_BACK_BYTES KiB(8)
+#define SPARSE_MIN_BYTES MiB(8)
 /* Growth commits at least this much at once. */
 #define COMMIT_BATCH_BYTES KiB(64)
 /* An address space that needs no hint: a default heap for v == NULL, as in VPP. */
