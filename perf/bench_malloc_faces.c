@@ -238,6 +238,14 @@ fronts_start(bench_page_t page, int CLIB_UNUSED(n_threads))
 #	define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
 #	include "bench_malloc_loops.h"
 
+#	define LOOPS(name) later_##name
+#	define START fronts_start
+#	define TRIM heap_trim
+#	define ALLOC(n) mheap_get_inline(heap, (n))
+#	define FREE(p) mheap_put_later(heap, (p))
+#	define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
+#	include "bench_malloc_loops.h"
+
 #	define LOOPS(name) bulk_##name
 #	define START fronts_start
 #	define TRIM heap_trim
@@ -312,7 +320,7 @@ bench_loops(const char *face)
 		{ "malloc", &libc_loops },   { "touch", &touch_loops },
 		{ "mheap", &plain_loops },
 		{ "fronts", &fronts_loops }, { "inlined", &inlined_loops },
-		{ "bulk", &bulk_loops },
+		{ "later", &later_loops },   { "bulk", &bulk_loops },
 		{ "vec", &vec_loops },
 	};
 

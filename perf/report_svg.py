@@ -11,6 +11,7 @@ STYLES = {
     "mheap": (1, "solid", ""),
     "mheap_fronts": (2, "solid", "8 2"),
     "mheap_inlined": (3, "solid", "8 2 2 2"),
+    "mheap_later": (3, "dots", "8 2 2 2 2 2"),
     "mheap_bulk": (3, "cross", "8 2 2 2"),
     "vmheap_malloc": (1, "up", "12 3"),
     "vec": (2, "cross", "4 2"),
@@ -20,7 +21,7 @@ STYLES = {
     "tcmalloc": (7, "level", "10 3 2 3"),
     "rte_malloc": (8, "cross", "3 6"),
 }
-OURS = ("mheap", "mheap_fronts", "mheap_inlined", "mheap_bulk", "vmheap_malloc", "vec")
+OURS = ("mheap", "mheap_fronts", "mheap_inlined", "mheap_later", "mheap_bulk", "vmheap_malloc", "vec")
 PEERS = ("glibc", "jemalloc", "mimalloc", "tcmalloc")
 FALLBACK = [(1, "solid", ""), (4, "up", "6 3"), (5, "down", "4 4"), (6, "dots", "2 2"), (7, "level", "10 3 2 3"), (8, "cross", "3 6")]
 

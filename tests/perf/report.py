@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(source, "perf"))
 BENCH = os.path.join(build, "perf", "bench_malloc")
 WORKLOADS = ("pair", "burst", "replace", "cross", "scale_pair", "scale_replace", "push", "fragmentation", "latency", "pages")
 # What is in some workloads only.
-SPECIAL = {"touch", "mheap_inlined", "mheap_bulk", "vec"}
+SPECIAL = {"touch", "mheap_inlined", "mheap_later", "mheap_bulk", "vec"}
 # Lines of the other benchmarks, as they print them.
 OTHERS = """# [2] bench_vmem
 empty n=131072 rounds=15 ns_min=0.35 ns_median=0.36 ns_max=0.41
