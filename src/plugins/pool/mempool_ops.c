@@ -192,8 +192,10 @@ pktpool_ops_bind(void)
 
 		if (strcmp(o->name, PKTPOOL_OPS_NAME))
 			continue;
-		/* A secondary's threads have no slots: its native frees go through these, too. */
-		pktpool_ops_index = is_secondary ? ~0u : i;
+		/* A secondary's threads have no slots: its native frees go through these, too.
+		 * Written once: threads read it while a trace is switched. */
+		if (pktpool_ops_index != (is_secondary ? ~0u : i))
+			pktpool_ops_index = is_secondary ? ~0u : i;
 		/* Others call them meanwhile: either is right. */
 		__atomic_store_n(&o->enqueue, enqueue, __ATOMIC_RELAXED);
 		__atomic_store_n(&o->dequeue, dequeue, __ATOMIC_RELAXED);
