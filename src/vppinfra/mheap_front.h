@@ -105,6 +105,8 @@ typedef struct {
 	u32 at_later;
 	/** Other threads' objects put here. */
 	u64 n_remote_puts;
+	/** What was got last: its header is near, so its put waits for nothing. */
+	uword last;
 	/** Blocks that are being filled, by hash of the owner. */
 	mheap_block_t *outbox[4];
 	/** Addresses that were put and not looked at yet; 0: none.  Whatever was said to be an
@@ -223,6 +225,7 @@ mheap_front_pop(mheap_front_t *f, uword c)
 	/* Release: what lies below, as it was when it was pushed. */
 	clib_atomic_store_rel_n(&b->top, top - 1);
 	_mheap_front_count(&b->n_gets);
+	f->last = p;
 	clib_atomic_store_relax_n(_mheap_front_word(p), f->id);
 	/* The next call looks at floor again, see front_claim.c. */
 	__asm__ volatile("" : : : "memory");
@@ -369,17 +372,21 @@ mheap_offset_may_be_object(const mheap_t *h, uword offset)
 CLIB_EXPORT void mheap_front_put_batch(void *v, mheap_front_t *f, uword *place);
 
 /**
- * Ask for the header of what is put; every so many times put what was put long ago.
+ * Ask for the header of what is put; every so many times put what was put long ago.  The object
+ * that was got last is put at once.
  *
  * @param p  mheap_offset_may_be_object()
- * @return 0: there is no front, p has to go by mheap_put()
+ * @return 0: p has to go by mheap_put(), as there is no front or no room
  */
 always_inline int
 mheap_front_put_later(void *v, void *p)
 {
 	mheap_front_t *f = mheap_front(mheap_header(v));
-	uword at;
+	uword at, c;
 
+	if ((uword)p == f->last)
+		return _mheap_front_owns(mheap_header(v), v, f->id, (uword)p - (uword)v, &c, 0) &&
+		       mheap_front_push(f, c, (uword)p);
 	if (PREDICT_FALSE(f->id == MHEAP_FRONT_NOBODY))
 		return 0;
 	_mheap_front_prefetch((u8 *)p - 1);

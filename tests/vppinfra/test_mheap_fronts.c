@@ -463,8 +463,13 @@ late_puts_wait_their_turn(void)
 	CU_ASSERT(is_whole(v));
 
 	/* Into the bins without a stop at the stacks. */
+	for (u32 i = 0; i < 6; i++)
+		objects[i] = mheap_get_inline(v, 5000);
 	for (u32 i = 0; i < 5; i++)
-		mheap_put_later(v, mheap_get_inline(v, 5000));
+		mheap_put_later(v, objects[i]);
+	CU_ASSERT_EQUAL(mheap_elts(v), 6);
+	/* What was got last is near: it does not wait. */
+	mheap_put_later(v, objects[5]);
 	CU_ASSERT_EQUAL(mheap_elts(v), 5);
 	mheap_trim(v);
 	CU_ASSERT_EQUAL(mheap_elts(v), 0);
@@ -480,24 +485,33 @@ late_mistakes_are_told(void)
 {
 	void *v = fronted_heap(MiB(16));
 	u8 *a, *b, *c;
-	void *volatile strange = &told;
+	void *volatile strange = &told, *objects[MHEAP_N_LATER + 1];
 
 	mheap_set_error_handler(tell);
 	told.n = 0;
 	a = mheap_get_inline(v, 64);
+	b = mheap_get_inline(v, 64);
 	mheap_put_later(v, a);
 	mheap_put_later(v, a);
 	CU_ASSERT_EQUAL(told.n, 0);
 	mheap_put_flush(v);
 	CU_ASSERT_EQUAL(told.n, 1);
 	CU_ASSERT_EQUAL(told.offset, (uword)a - (uword)v);
+	/* The one got last does not wait, and neither does its second put. */
+	mheap_put_later(v, b);
+	CU_ASSERT_EQUAL(told.n, 1);
+	mheap_put_later(v, b);
+	CU_ASSERT_EQUAL(told.n, 2);
+	told.n = 1;
 
 	/* By its turn, not by a flush. */
 	a = mheap_get_inline(v, 64);
 	mheap_put_later(v, a);
 	mheap_put_later(v, a + 16);
+	for (u32 i = 0; i <= MHEAP_N_LATER; i++)
+		objects[i] = mheap_get_inline(v, 1000);
 	for (u32 i = 0; i < MHEAP_N_LATER; i++)
-		mheap_put_later(v, mheap_get_inline(v, 1000));
+		mheap_put_later(v, objects[i]);
 	CU_ASSERT_EQUAL(told.n, 2);
 	CU_ASSERT_EQUAL(told.offset, (uword)a + 16 - (uword)v);
 	/* Where it cannot be an object, at once. */
@@ -523,8 +537,12 @@ late_mistakes_are_told(void)
 static void *
 put_some_later(void *v)
 {
+	void *objects[5];
+
 	for (u32 i = 0; i < 5; i++)
-		mheap_put_later(v, mheap_get_inline(v, 100 * (i + 1)));
+		objects[i] = mheap_get_inline(v, 100 * (i + 1));
+	for (u32 i = 0; i < 5; i++)
+		mheap_put_later(v, objects[i]);
 	return NULL;
 }
 
