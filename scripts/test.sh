@@ -51,7 +51,7 @@ phase tsan "$build-tsan" "threads" "--timeout-multiplier 6" \
 	-Db_sanitize=thread -Db_lundef=false $quick $lines
 if command -v clang >/dev/null 2>&1; then
 	# shellcheck disable=SC2086
-	CC=clang phase clang "$build-clang" none "" $quick
+	CC=clang phase clang "$build-clang" none "" $quick -Dtests=false
 else
 	echo "SKIP: clang is not installed: apt-get install clang"
 fi

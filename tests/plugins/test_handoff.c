@@ -59,6 +59,9 @@ set_up(void)
 	must(vmheap_workers_start());
 }
 
+/* Behind an Ethernet header words are aligned to 2. */
+typedef u32 word_t __attribute__((aligned(2)));
+
 /* Packet n of a flow: its addresses and ports say which, its payload which one. */
 static struct rte_mbuf *
 packet(u32 flow, u32 n)
@@ -66,7 +69,7 @@ packet(u32 flow, u32 n)
 	struct rte_ether_hdr *eth;
 	struct rte_ipv4_hdr *ip;
 	struct rte_mbuf *m;
-	u32 *words;
+	word_t *words;
 
 	if (pktpool_alloc(pktpool_by_node(0), &m, 1))
 		return NULL;
@@ -79,7 +82,7 @@ packet(u32 flow, u32 n)
 				     .next_proto_id = IPPROTO_UDP,
 				     .src_addr = RTE_BE32(0x0a000001),
 				     .dst_addr = rte_cpu_to_be_32(0x0a000100 + flow % 8) };
-	words = (u32 *)(ip + 1);
+	words = (word_t *)(ip + 1);
 	words[0] = rte_cpu_to_be_32(1000u << 16 | (2000 + flow / 8));
 	words[2] = flow;
 	words[3] = n;
@@ -92,7 +95,7 @@ take_all(void)
 	struct rte_mbuf *m;
 
 	while (!rte_ring_dequeue(from_port[1], (void **)&m)) {
-		const u32 *words = rte_pktmbuf_mtod_offset(m, const u32 *, 34);
+		const word_t *words = rte_pktmbuf_mtod_offset(m, const word_t *, 34);
 
 		n_disordered += words[3] != n_next[words[2]]++;
 		n_received++;

@@ -5,8 +5,8 @@
 #
 #   run.sh SOURCE_ROOT LIBRARY SANITIZE PROGRAM.c [ARGUMENT...]
 #
-# Each compiler that is installed is asked: once with no flags at all, once as a release build that
-# takes warnings seriously, and once as a debug image with assertions.  SANITIZE is none, or what
+# gcc is asked with no flags at all and for a debug image with assertions; each compiler that is
+# installed for a release build that takes warnings seriously.  SANITIZE is none, or what
 # the library was built with: then only that build's compiler (CC, default gcc) is asked.
 set -u
 root=$1 library=$2 sanitize=$3 program=$4
@@ -50,11 +50,11 @@ if [ "$sanitize" != none ]; then
 	build_and_run ${CC:-gcc} -g -fno-omit-frame-pointer -DCLIB_DEBUG=1 \
 		-fsanitize="$sanitize" -- "$@"
 else
+	build_and_run gcc -- "$@"
+	build_and_run gcc -g -DCLIB_DEBUG=1 -- "$@"
 	for cc in gcc clang; do
 		command -v $cc >/dev/null || continue
-		build_and_run $cc -- "$@"
 		build_and_run $cc -O2 -Wall -Werror -- "$@"
-		build_and_run $cc -g -DCLIB_DEBUG=1 -- "$@"
 	done
 fi
 

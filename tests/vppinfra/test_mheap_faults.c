@@ -114,7 +114,7 @@ a_wrong_put_is_reported(void)
 	CU_ASSERT_EQUAL(report.n, 1);
 	CU_ASSERT_PTR_EQUAL(report.v, v);
 	CU_ASSERT_EQUAL(report.offset, a);
-	CU_ASSERT((uword)report.caller - (uword)a_wrong_put_is_reported < 4096);
+	CU_ASSERT((uword)report.caller - (uword)a_wrong_put_is_reported < KiB(16));
 	CU_ASSERT_PTR_NOT_NULL(strstr(report.what, "free already"));
 	mheap_put(v, 12345);
 	CU_ASSERT_EQUAL(report.n, 2);

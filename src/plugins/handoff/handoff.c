@@ -76,7 +76,14 @@ static vmheap_error_strings_t handoff_errors = { .node = HANDOFF_NODE,
 static u32
 hash_words(const u8 *from, const u8 *to, u32 n_bytes, int is_symmetrical)
 {
-	u32 a = rte_hash_crc(from, n_bytes, 0x9e3779b9), b = rte_hash_crc(to, n_bytes, 0x9e3779b9);
+	/* DPDK's function reads words; in a packet they are aligned to 2. */
+	u64 words[2][2];
+	u32 a, b;
+
+	memcpy(words[0], from, n_bytes);
+	memcpy(words[1], to, n_bytes);
+	a = rte_hash_crc(words[0], n_bytes, 0x9e3779b9);
+	b = rte_hash_crc(words[1], n_bytes, 0x9e3779b9);
 
 	/* A sum does not tell which came first; a chain does. */
 	return is_symmetrical ? rte_hash_crc_4byte(a + b, 0) : rte_hash_crc_4byte(b, a);

@@ -28,11 +28,12 @@ enum { ICMP6_OPTION_SOURCE = 1, ICMP6_OPTION_TARGET = 2 };
 #define ICMP6_IS_SOLICITED 0x40
 #define ICMP6_OVERRIDES 0x20
 
+/* Behind an Ethernet header of 14 bytes nothing in a packet is aligned to more than 2. */
 typedef struct {
 	u8 type, code;
 	u16 checksum;
 	u32 data; /* MTU, pointer, or identifier and sequence number */
-} icmp6_header_t;
+} __attribute__((packed, aligned(2))) icmp6_header_t;
 
 /** A solicitation or an advertisement with one link-layer address. */
 typedef struct {

@@ -354,10 +354,9 @@ put_slow(void *v, uword offset, const void *caller, const void *frame)
 		report_put(error, v, offset, caller);
 }
 
-/* A heap of one thread.  Called last of all by its caller, so that it returns to the user's code.
- */
+/* A heap of one thread. */
 static never_inline void
-put_plain(void *v, uword offset)
+put_plain(void *v, uword offset, const void *caller)
 {
 	mheap_t *h = mheap_header(v);
 	u64 n_corruptions = h->stats.n_corruptions;
@@ -365,13 +364,13 @@ put_plain(void *v, uword offset)
 
 	if (PREDICT_FALSE(error)) {
 		h->stats.n_bad_puts++;
-		report_put(error, v, offset, __builtin_return_address(0));
+		report_put(error, v, offset, caller);
 		return;
 	}
 	h->stats.n_puts++;
 	put_object(h, v, offset);
 	if (PREDICT_FALSE(n_corruptions != h->stats.n_corruptions))
-		mheap_report(BROKEN_ELT, v, offset, __builtin_return_address(0));
+		mheap_report(BROKEN_ELT, v, offset, caller);
 }
 
 int
@@ -390,7 +389,7 @@ mheap_put(void *v, uword offset)
 	if (PREDICT_TRUE(flags & MHEAP_FLAG_FRONTS && mheap_front_put(v, offset)))
 		return;
 	if (!(flags & FLAGS_NOT_PLAIN))
-		put_plain(v, offset);
+		put_plain(v, offset, __builtin_return_address(0));
 	else
 		put_slow(v, offset, __builtin_return_address(0), __builtin_frame_address(0));
 }
