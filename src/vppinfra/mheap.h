@@ -332,9 +332,8 @@ CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 
 /** A put gives pages back where a free element, or the room above the end, has at least so much
  * that is not given back yet; 1 MiB at first.  ~0: never.  Where more is free than is in use (and
- * 8 MiB more), a free element's 8 KiB are enough, so that memory goes when most objects do; what was
- * free before is met again when a neighbour goes, or by mheap_trim().
- * Threads: as put. */
+ * 8 MiB more), a free element's 8 KiB are enough, so that memory goes when most objects do; what
+ * was free before is met again when a neighbour goes, or by mheap_trim(). Threads: as put. */
 CLIB_EXPORT void mheap_set_give_back_bytes(void *v, uword n_bytes);
 
 /** Make the next n bytes of growth (or up to max_size) resident now, and keep from here on what is
