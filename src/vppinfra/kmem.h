@@ -368,7 +368,7 @@ typedef struct {
 	u64 n_bad_frees, n_errors; /* strangers and doubles; all other faults */
 	u64 n_sleepers;            /* now */
 	u64 n_sleeps, n_timeouts;  /* allocations that slept; in vain */
-	u64 sleep_ns_max;          /* the longest of them */
+	u64 sleep_ns_max;          /* the longest; a timed one counts from its call */
 } clib_kmem_stats_t;
 
 /** Figures without a lock: each true, approximate together while others work. */

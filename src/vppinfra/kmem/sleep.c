@@ -27,6 +27,7 @@
 /* Of the present clib_kmem_cache_alloc_timed(), if any. */
 typedef struct {
 	const kmem_t *cache;
+	u64 began_ns;
 	u64 deadline_ns; /* 0: for ever */
 	int error;
 } timed_t;
@@ -270,7 +271,7 @@ kmem_sleep(kmem_t *k, void **object, int flags, const void *caller)
 		if (is_queued) {
 			kmem_count(&k->n_sleeps, 1);
 			error = sleep_until_served(k, &w, t ? t->deadline_ns : 0);
-			note_time(k, now_ns() - began_ns);
+			note_time(k, now_ns() - (t ? t->began_ns : began_ns));
 		}
 	}
 	if (error == -ETIMEDOUT)
@@ -286,8 +287,8 @@ kmem_sleep(kmem_t *k, void **object, int flags, const void *caller)
 int
 clib_kmem_cache_alloc_timed(clib_kmem_cache_t *cache, int flags, u64 timeout_ns, void **object)
 {
-	timed_t t = { .cache = kmem_of(cache), .error = -ENOMEM }, *outer = timed;
 	u64 now = now_ns();
+	timed_t t = { .cache = kmem_of(cache), .began_ns = now, .error = -ENOMEM }, *outer = timed;
 	void *p;
 
 	if (timeout_ns)
