@@ -212,7 +212,7 @@ a_sample_is_watched(void)
 	}
 	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 3, 0), -EINVAL);
 	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 8192, 0), -EINVAL);
-	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 8), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 4), -EINVAL);
 	/* A refused request leaves the trace as it is. */
 	CU_ASSERT_EQUAL(info_of(pool).every, 64);
 	pktpool_trace_off(pool);
@@ -262,6 +262,13 @@ off_leaves_nothing_behind(void)
 	CU_ASSERT_EQUAL(info_of(pool).every, PKTPOOL_TRACE_DEFAULT_EVERY);
 	CU_ASSERT(!pktpool_try_get(pool, objs, 8));
 	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 8), 0);
+	/* Gives go on inline, unless they are checked or asserted. */
+	CU_ASSERT_EQUAL(pktpool_try_put(pool, objs, 8), CLIB_DEBUG == 0);
+	if (CLIB_DEBUG)
+		pktpool_put_raw(pool, objs, 8);
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 0, PKTPOOL_TRACE_CHECK), 0);
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 8), 0);
+	CU_ASSERT(!pktpool_try_put(pool, objs, 8));
 	pktpool_put_raw(pool, objs, 8);
 	pktpool_trace_off(pool);
 	CU_ASSERT(pktpool_try_get(pool, objs, 8));
@@ -282,7 +289,7 @@ foreign_mempools_are_watched(void)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mp);
 	p = pktpool_of_mempool(mp);
-	CU_ASSERT_EQUAL(pktpool_trace_on(p, 1, 0), 0);
+	CU_ASSERT_EQUAL(pktpool_trace_on(p, 1, PKTPOOL_TRACE_CHECK), 0);
 	CU_ASSERT_EQUAL(rte_pktmbuf_alloc_bulk(mp, a, 9), 0);
 	CU_ASSERT_EQUAL(told(p)->n, 9);
 	CU_ASSERT_PTR_NOT_NULL(told(p)->all[0].site);
@@ -292,7 +299,9 @@ foreign_mempools_are_watched(void)
 	CU_ASSERT_EQUAL(f.kind, PKTPOOL_FAULT_DOUBLE_FREE);
 	CU_ASSERT_STRING_EQUAL(f.pool, "theirs");
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(mp), 511);
+	/* With its trace on: that ends, too, and the ops are the plain ones again. */
 	rte_mempool_free(mp);
+	CU_ASSERT_EQUAL(pktpool_load(&pktpool_n_fully_traced), 0);
 
 	mp = rte_mempool_create_empty("narrow", 100, 40, 0, 0, SOCKET_ID_ANY,
 				      RTE_MEMPOOL_F_NO_CACHE_ALIGN);
@@ -301,6 +310,106 @@ foreign_mempools_are_watched(void)
 	CU_ASSERT_EQUAL(rte_mempool_populate_default(mp), 100);
 	CU_ASSERT_EQUAL(pktpool_trace_on(pktpool_of_mempool(mp), 1, 0), -ENOTSUP);
 	rte_mempool_free(mp);
+}
+
+/* ---- what is free is found ---- */
+
+static _Atomic u32 step;
+
+static void
+wait_for_step(u32 n)
+{
+	while (atomic_load(&step) != n)
+		usleep(100);
+}
+
+/* Takes and gives in turn as the test says, and keeps what it gave in its magazines. */
+static void *
+caches_some(void *arg)
+{
+	struct rte_mbuf *m[40];
+
+	CU_ASSERT_EQUAL(pktpool_alloc(pool, m, 40), 0);
+	atomic_store(&step, 1);
+	wait_for_step(2);
+	pktpool_free(m, 40);
+	atomic_store(&step, 3);
+	wait_for_step(4);
+	return NULL;
+}
+
+/* Gives are not looked at, and yet nothing that is free is told: not in another thread's magazines,
+ * not in the depot, a reservation, or a piece on its way out. */
+static void
+what_is_free_is_not_told(void)
+{
+	pktpool_reservation_t *r;
+	static struct rte_mbuf *all[N_BUFFERS];
+	struct rte_mbuf *m[16];
+	u16 self;
+	pthread_t t;
+	told_t *told_now;
+
+	begin();
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 0), 0);
+	/* Each has been out once: each record says so. */
+	take_here(all, N_BUFFERS);
+	give_here(all, N_BUFFERS);
+	self = clib_thread_index();
+	CU_ASSERT_EQUAL(told(pool)->n, 0);
+	step = 0;
+	pthread_create(&t, NULL, caches_some, NULL);
+	wait_for_step(1);
+	told_now = told(pool);
+	CU_ASSERT_EQUAL(told_now->n, 40);
+	CU_ASSERT_NOT_EQUAL(told_now->all[0].thread_index, self);
+	atomic_store(&step, 2);
+	wait_for_step(3);
+	CU_ASSERT_EQUAL(told(pool)->n, 0);
+	CU_ASSERT_EQUAL(pktpool_reserve(pool, 100, &r), 0);
+	CU_ASSERT_EQUAL(told(pool)->n, 0);
+	take_here(m, 16);
+	told_now = told(pool);
+	CU_ASSERT_EQUAL(told_now->n, 16);
+	CU_ASSERT_EQUAL(told_now->all[0].thread_index, self);
+	CU_ASSERT(is_in(told_now->all[0].site, take_here));
+	give_there(m, 16);
+	atomic_store(&step, 4);
+	pthread_join(t, NULL);
+	pktpool_unreserve(r);
+	CU_ASSERT_EQUAL(told(pool)->n, 0);
+	/* And the other way: a level with checks begins anew, with no record. */
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, PKTPOOL_TRACE_CHECK), 0);
+	take_here(m, 16);
+	CU_ASSERT_EQUAL(told(pool)->n, 16);
+	give_here(m, 16);
+	CU_ASSERT_EQUAL(told(pool)->n, 0);
+	CU_ASSERT_EQUAL(n_faults(pool), 0);
+	pktpool_trace_off(pool);
+	end();
+}
+
+/* A buffer that was taken and given by others before is told as its last taker's. */
+static void
+the_last_taker_is_told(void)
+{
+	struct rte_mbuf *m[8];
+	told_t *t;
+
+	begin();
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 0), 0);
+	for (u32 i = 0; i < 3; i++) {
+		take_there(m, 8);
+		give_here(m, 8);
+		take_here(m, 8);
+		t = told(pool);
+		CU_ASSERT_EQUAL(t->n, 8);
+		for (u32 k = 0; k < t->n; k++)
+			CU_ASSERT(is_in(t->all[k].site, take_here));
+		give_there(m, 8);
+	}
+	pktpool_trace_off(pool);
+	end();
 }
 
 /* ---- misuse ---- */
@@ -326,7 +435,7 @@ double_frees_name_both_sites(void)
 	pktpool_fault_t f;
 
 	begin();
-	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 0), 0);
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, PKTPOOL_TRACE_CHECK), 0);
 	take_here(a, 8);
 	give_here(a, 8);
 	give_there(&a[2], 1);
@@ -360,7 +469,7 @@ foreign_frees_stay_out(void)
 
 	begin();
 	other = pool_of("other", 64);
-	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 0), 0);
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, PKTPOOL_TRACE_CHECK), 0);
 	CU_ASSERT_EQUAL(pktpool_get_raw(other, strangers, 1), 0);
 	CU_ASSERT_EQUAL(pktpool_get_raw(pool, &mine, 1), 0);
 	strangers[1] = (u8 *)mine + 64;
@@ -419,7 +528,7 @@ wrong_reference_counts_are_named(void)
 	u32 n = 0;
 
 	begin();
-	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 0), 0);
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, PKTPOOL_TRACE_CHECK), 0);
 
 	/* A driver that takes a buffer for its own while somebody else refers to it. */
 	take_here(a, 1);
@@ -512,7 +621,7 @@ the_latest_faults_are_kept(void)
 	begin();
 	n_hooked = 0;
 	pktpool_set_fault_hook(count_fault, &n_hooked);
-	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, 0), 0);
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 1, PKTPOOL_TRACE_CHECK), 0);
 	if (pktpool_faults(f, 1))
 		before = f[0].number;
 	take_here(&m, 1);
@@ -601,6 +710,47 @@ graph_nodes_are_told(void)
 	end();
 }
 
+/* Where a part is watched, one walk in eight is followed: of each watched buffer the node that took
+ * it is told, and of those that went in such a walk the node that has it. */
+static void
+some_walks_are_followed(void)
+{
+	static const char *patterns[] = { "trace-source", "trace-keep" };
+	struct rte_graph_param param = { .socket_id = SOCKET_ID_ANY,
+					 .nb_node_patterns = 2,
+					 .node_patterns = patterns };
+	u32 n_told = 0, n_seen = 0;
+	struct rte_graph *graph;
+	rte_graph_t id;
+
+	begin();
+	id = rte_graph_create("trace", &param);
+	CU_ASSERT_FATAL(id != RTE_GRAPH_ID_INVALID);
+	graph = rte_graph_lookup("trace");
+	CU_ASSERT_EQUAL(pktpool_trace_on(pool, 2, 0), 0);
+	CU_ASSERT_EQUAL(pktpool_trace_nodes(1), 0);
+	for (u32 round = 0; round < 160; round++) {
+		told_t *t;
+
+		n_kept = 0;
+		rte_graph_walk(graph);
+		t = told(pool);
+		n_told += t->n;
+		for (u32 i = 0; i < t->n; i++) {
+			CU_ASSERT_EQUAL(t->all[i].node, source_node.id + 1);
+			CU_ASSERT(!t->all[i].seen_node || t->all[i].seen_node == keep_node.id + 1);
+			n_seen += t->all[i].seen_node != 0;
+		}
+		pktpool_free(kept, n_kept);
+	}
+	CU_ASSERT(n_told >= 160);
+	CU_ASSERT(n_seen >= n_told / 16 && n_seen <= n_told / 4);
+	CU_ASSERT_EQUAL(pktpool_trace_nodes(0), 0);
+	CU_ASSERT_EQUAL(rte_graph_destroy(id), 0);
+	pktpool_trace_off(pool);
+	end();
+}
+
 /* ---- threads ---- */
 
 static _Atomic int is_over;
@@ -624,6 +774,7 @@ take_and_give(void *arg)
 static void
 a_trace_while_threads_work(void)
 {
+	static const u32 levels[] = { 0, PKTPOOL_TRACE_CHECK, PKTPOOL_TRACE_POISON };
 	u64 n = 1 + unit_n_ops(16000000) / 40000;
 	pthread_t t[3];
 
@@ -633,10 +784,10 @@ a_trace_while_threads_work(void)
 		pthread_create(&t[i], NULL, take_and_give, (void *)(i + 1));
 	for (u64 i = 0; i < n; i++) {
 		CU_ASSERT_EQUAL(
-			pktpool_trace_on(pool, 1u << (i % 4), i & 1 ? PKTPOOL_TRACE_POISON : 0), 0);
+			pktpool_trace_on(pool, 1u << (i % 4), levels[i % ARRAY_LEN(levels)]), 0);
 		usleep(500);
 		(void)told(pool);
-		if (i % 3)
+		if (i % 4)
 			pktpool_trace_off(pool);
 	}
 	is_over = 1;
@@ -655,6 +806,8 @@ static const unit_test_t tests[] = {
 	UNIT(a_trace_begins_at_any_time),
 	UNIT(off_leaves_nothing_behind),
 	UNIT(foreign_mempools_are_watched),
+	UNIT(what_is_free_is_not_told),
+	UNIT(the_last_taker_is_told),
 	UNIT(double_frees_name_both_sites),
 	UNIT(foreign_frees_stay_out),
 	UNIT(writes_after_free_are_found),
@@ -662,6 +815,7 @@ static const unit_test_t tests[] = {
 	UNIT(ordinary_sharing_is_no_fault),
 	UNIT(the_latest_faults_are_kept),
 	UNIT(graph_nodes_are_told),
+	UNIT(some_walks_are_followed),
 	UNIT(a_trace_while_threads_work),
 };
 

@@ -109,6 +109,14 @@ add_owners(pktpool_t *pool, void *arg)
 	return 0;
 }
 
+static const char *
+level_name(const pktpool_trace_info_t *trace)
+{
+	return trace->flags & PKTPOOL_TRACE_POISON  ? ", checked and poisoned when free"
+	       : trace->flags & PKTPOOL_TRACE_CHECK ? ", checked when free"
+						    : "";
+}
+
 static int
 add_trace_line(pktpool_t *pool, void *arg)
 {
@@ -121,7 +129,7 @@ add_trace_line(pktpool_t *pool, void *arg)
 	if (trace.is_on)
 		cli_text(out, "%s: %u in use; one in %u is watched, %u of %u%s", info.name,
 			 info.n_used, trace.every, trace.n_watched, info.n_total,
-			 trace.flags & PKTPOOL_TRACE_POISON ? ", poisoned when free" : "");
+			 level_name(&trace));
 	else
 		cli_text(out, "%s: %u in use; not traced: buffer-trace on", info.name, info.n_used);
 	cli_list_item_begin(out, "traces");
@@ -130,6 +138,7 @@ add_trace_line(pktpool_t *pool, void *arg)
 	cli_field_bool(out, "traced", trace.is_on);
 	cli_field_u64(out, "sample", trace.every);
 	cli_field_u64(out, "watched", trace.n_watched);
+	cli_field_bool(out, "check", (trace.flags & PKTPOOL_TRACE_CHECK) != 0);
 	cli_field_bool(out, "poison", (trace.flags & PKTPOOL_TRACE_POISON) != 0);
 	cli_end(out);
 	return 0;
@@ -275,8 +284,8 @@ trace_pool(pktpool_t *pool, void *arg)
 	}
 	pktpool_trace_get_info(pool, &trace);
 	if (trace.is_on)
-		cli_text(a->out, "'%s': traced, one in %u buffers, %u of %u are watched", info.name,
-			 trace.every, trace.n_watched, info.n_total);
+		cli_text(a->out, "'%s': traced, one in %u buffers, %u of %u are watched%s",
+			 info.name, trace.every, trace.n_watched, info.n_total, level_name(&trace));
 	else
 		cli_text(a->out, "'%s': not traced", info.name);
 	cli_list_item_begin(a->out, "pools");
@@ -284,6 +293,7 @@ trace_pool(pktpool_t *pool, void *arg)
 	cli_field_bool(a->out, "traced", trace.is_on);
 	cli_field_u64(a->out, "sample", trace.every);
 	cli_field_u64(a->out, "watched", trace.n_watched);
+	cli_field_bool(a->out, "check", (trace.flags & PKTPOOL_TRACE_CHECK) != 0);
 	cli_field_bool(a->out, "poison", (trace.flags & PKTPOOL_TRACE_POISON) != 0);
 	cli_end(a->out);
 	return 0;
@@ -315,7 +325,9 @@ parse_buffer_trace(unformat_input_t *input, buffer_trace_t *a)
 							 "sample %u: one in how many buffers? A "
 							 "power of two, at most 4096",
 							 a->every);
-		} else if (a->enable && unformat(input, "poison"))
+		} else if (a->enable && unformat(input, "check"))
+			a->flags |= PKTPOOL_TRACE_CHECK;
+		else if (a->enable && unformat(input, "poison"))
 			a->flags |= PKTPOOL_TRACE_POISON;
 		else if (a->enable && unformat(input, "no-nodes"))
 			a->without_nodes = 1;
@@ -353,13 +365,14 @@ buffer_trace(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 }
 VMHEAP_CLI_COMMAND(buffer_trace) = {
 	.path = "buffer-trace",
-	.short_help = "buffer-trace on|off [POOL]... [sample N] [poison] [no-nodes]",
+	.short_help = "buffer-trace on|off [POOL]... [sample N] [check] [poison] [no-nodes]",
 	.long_help =
 		"Watch one in N buffers (256; 1: all): show buffers owners then tells who holds\n"
-		"them and since when, show buffers leaks the old ones, show buffers faults what\n"
-		"was freed twice, into another pool or with a wrong reference count.  poison:\n"
-		"what is free is filled and looked at, so that writes after the free are found.\n"
-		"no-nodes: graph nodes are not followed.  Without a pool's name: all.",
-	.words = "on off sample poison no-nodes",
+		"them and since when, show buffers leaks the old ones.  check: frees are looked\n"
+		"at, too, and show buffers faults tells what was freed twice, into another pool\n"
+		"or with a wrong reference count.  poison: what is free is checked and filled,\n"
+		"so that writes after the free are found.  no-nodes: graph nodes are not\n"
+		"followed.  Without a pool's name: all.",
+	.words = "on off sample check poison no-nodes",
 	.function = buffer_trace,
 };

@@ -151,18 +151,13 @@ note_records(pktpool_t *pool, void *const *objs, u32 n, u32 state)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
 
-	if (PREDICT_TRUE(!atomic_load_explicit(&pool->trace_is_on, memory_order_relaxed)))
+	if (PREDICT_TRUE(!pktpool_load(&pool->trace_stop)))
 		return;
 	for (u32 i = 0; i < n; i++) {
 		pktpool_record_t *r = pktpool_record(objs[i]);
-		int was_held;
 
 		if (!pktpool_is_watched(w, objs[i]))
 			continue;
-		was_held = record_get(r, state) == PKTPOOL_RECORD_HELD;
-		if (was_held != (state == PKTPOOL_RECORD_HELD))
-			atomic_fetch_add_explicit(&pool->n_held, was_held ? ~0u : 1u,
-						  memory_order_relaxed);
 		r->tsc = rte_rdtsc();
 		if (state == PKTPOOL_RECORD_HELD) {
 			r->taken_by = CLIB_THREAD_INDEX_NONE;
@@ -263,6 +258,7 @@ pktpool_create_for_mempool(struct rte_mempool *mp, pktpool_t **result)
 void
 pktpool_free_for_mempool(pktpool_t *pool)
 {
+	pktpool_trace_off(pool);
 	foreign_free(pool);
 }
 

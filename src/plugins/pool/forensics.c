@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records of watched buffers.
  *
+ * Takes are recorded always: a record says who took its buffer last.  Gives are recorded where they
+ * are checked (PKTPOOL_TRACE_CHECK):
+ *
  *   UNKNOWN --take--> HELD --give--> FREE --take--> HELD ...
  *      \--give--> FREE                \--give: double free
  *
  * Whoever holds a buffer writes its record, and the state changes by an exchange, so of two threads
  * that give one buffer back at once one is told.  A give is recorded before the buffer goes into a
- * magazine and a take after it came out: a free buffer's record is never behind. */
+ * magazine and a take after it came out: a free buffer's record is never behind.
+ *
+ * Where gives are not recorded a state is HELD from the first take on, and what is free is found
+ * when somebody asks: all magazines are looked through while threads are kept out of them. */
 #include <plugins/pool/forensics_impl.h>
 
 #include <pthread.h>
+#ifdef __x86_64__
+#	include <immintrin.h>
+#endif
 #include <rte_cycles.h>
 #include <rte_graph.h>
 
@@ -17,7 +26,7 @@
 /* The latest; a page and a half. */
 #define N_FAULTS_KEPT 64u
 
-__thread u16 pktpool_trace_node;
+_Atomic u32 pktpool_n_fully_traced;
 
 static struct {
 	pthread_mutex_t lock; /* on, off and the ring of faults */
@@ -158,10 +167,80 @@ check_poison(pktpool_t *pool, struct rte_mbuf *m, const void *site, const pktpoo
 	}
 }
 
+/* ---- the look at each pointer: all that a watched pool costs, but for the few ---- */
+
+/* Bit i: objs[i] is watched; n is at most 64. */
+static u64
+watched_bits(pktpool_watch_t w, void *const *objs, u32 n)
+{
+	u64 bits = 0;
+
+	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++)
+		bits |= 1ull << i;
+	return bits;
+}
+
+static u64
+watched_bits_64(pktpool_watch_t w, void *const *objs)
+{
+	return pktpool_watch_any(w, objs, 64) ? watched_bits(w, objs, 64) : 0;
+}
+
+#ifdef __x86_64__
+/* The same, eight pointers at a time.  By intrinsics: compilers load and shuffle in halves. */
+__attribute__((target("avx2"))) always_inline __m256i
+watched_8(__m256i mask, __m256i residue, void *const *objs)
+{
+	__m256 a = (__m256)_mm256_lddqu_si256((const __m256i *)objs);
+	__m256 b = (__m256)_mm256_lddqu_si256((const __m256i *)(objs + 4));
+
+	/* The low half of each pointer; in the order 0 1 4 5 2 3 6 7. */
+	return _mm256_cmpeq_epi32((__m256i)_mm256_shuffle_ps(a, b, 0x88) & mask, residue);
+}
+
+__attribute__((target("avx2"))) static u64
+watched_bits_64_avx2(pktpool_watch_t w, void *const *objs)
+{
+	__m256i residue = _mm256_set1_epi32((i32)w.residue), mask = _mm256_set1_epi32((i32)w.mask);
+	__m256i any = _mm256_setzero_si256();
+	u64 bits = 0;
+
+#	pragma GCC unroll 8
+	for (u32 i = 0; i < 64; i += 8)
+		any |= watched_8(mask, residue, objs + i);
+	if (PREDICT_TRUE(_mm256_testz_si256(any, any)))
+		return 0;
+#	pragma GCC unroll 8
+	for (u32 i = 0; i < 64; i += 8) {
+		__m256i x = watched_8(mask, residue, objs + i);
+
+		x = _mm256_permute4x64_epi64(x, 0xd8);
+		bits |= (u64)_mm256_movemask_ps((__m256)x) << i;
+	}
+	return bits;
+}
+#endif
+
+static u64 (*look_at_64)(pktpool_watch_t w, void *const *objs) = watched_bits_64;
+
+static void __attribute__((constructor)) choose_look(void)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		look_at_64 = watched_bits_64_avx2;
+#endif
+}
+
+always_inline u64
+look_at(pktpool_watch_t w, void *const *objs, u32 n)
+{
+	return n < 64 ? watched_bits(w, objs, n) : look_at_64(w, objs);
+}
+
 /* ---- take and give ---- */
 
 static never_inline void
-trace_take_one(pktpool_t *pool, void *obj, const void *site)
+trace_take_one(pktpool_t *pool, void *obj, const void *site, u64 now)
 {
 	pktpool_record_t *r = pktpool_record(obj);
 	u32 before = __atomic_load_n(&r->state, __ATOMIC_RELAXED);
@@ -170,13 +249,11 @@ trace_take_one(pktpool_t *pool, void *obj, const void *site)
 		check_header(pool, obj, site, r);
 	if (before == PKTPOOL_RECORD_POISONED)
 		check_poison(pool, obj, site, r);
-	record_set(r, tsc, rte_rdtsc());
+	record_set(r, tsc, now);
 	record_set(r, taken_at, site);
 	record_set(r, taken_by, clib_thread_index());
 	record_set(r, node, pktpool_trace_node);
-	record_set(r, seen_node, pktpool_trace_node);
-	if (PREDICT_TRUE(before != PKTPOOL_RECORD_HELD))
-		atomic_fetch_add_explicit(&pool->n_held, 1, memory_order_relaxed);
+	record_set(r, seen_node, pktpool_trace_follows ? pktpool_trace_node : 0);
 	/* Release: the fields above, pairs with read_record(). */
 	__atomic_store_n(&r->state, PKTPOOL_RECORD_HELD, __ATOMIC_RELEASE);
 }
@@ -202,8 +279,6 @@ trace_give_one(pktpool_t *pool, void *obj, const void *site)
 		report(pool, &f);
 		return 0;
 	}
-	if (PREDICT_TRUE(before == PKTPOOL_RECORD_HELD))
-		atomic_fetch_sub_explicit(&pool->n_held, 1, memory_order_relaxed);
 	check_header(pool, obj, site, r);
 	record_set(r, tsc, rte_rdtsc());
 	record_set(r, freed_at, site);
@@ -219,9 +294,16 @@ void
 pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
+	u64 now = 0;
 
-	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++)
-		trace_take_one(pool, objs[i], site);
+	for (u32 first = 0; first < n; first += 64) {
+		u64 bits = look_at(w, objs + first, n - first);
+
+		for (; bits; bits &= bits - 1) {
+			now = now ? now : rte_rdtsc();
+			trace_take_one(pool, objs[first + count_trailing_zeros(bits)], site, now);
+		}
+	}
 }
 
 void
@@ -263,9 +345,16 @@ pktpool_trace_seen(pktpool_t *pool, void *const *objs, u32 n, u16 node)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
 
-	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++)
-		if (PREDICT_TRUE(pktpool_is_object(pool, objs[i])))
-			record_set(pktpool_record(objs[i]), seen_node, node);
+	for (u32 first = 0; first < n; first += 64) {
+		u64 bits = look_at(w, objs + first, n - first);
+
+		for (; bits; bits &= bits - 1) {
+			void *obj = objs[first + count_trailing_zeros(bits)];
+
+			if (PREDICT_TRUE(pktpool_is_object(pool, obj)))
+				record_set(pktpool_record(obj), seen_node, node);
+		}
+	}
 }
 
 /* ---- on and off ---- */
@@ -322,16 +411,24 @@ record_reset(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
 	record_set(r, freed_by, CLIB_THREAD_INDEX_NONE);
 	record_set(r, node, 0);
 	record_set(r, seen_node, 0);
+	record_set(r, free_in, 0);
 	__atomic_store_n(&r->state, PKTPOOL_RECORD_UNKNOWN, __ATOMIC_RELEASE);
 }
 
+/* stop: PKTPOOL_STOP_TRACE*, or 0 to let them go. */
 static void
-set_stop(pktpool_t *pool, int is_on)
+set_stop(pktpool_t *pool, u32 stop)
 {
+	u32 before = pktpool_load(&pool->trace_stop);
+	u32 is_full = !pktpool_load(&pool->trace_mask);
+
 	pktpool_lock(pool);
-	atomic_store_explicit(&pool->trace_is_on, is_on != 0, memory_order_release);
-	pktpool_ops_trace(is_on);
-	pktpool_stop_all(pool, PKTPOOL_STOP_TRACE, is_on);
+	/* Release: mask and residue, pairs with pktpool_trace_is_on(). */
+	atomic_store_explicit(&pool->trace_stop, stop, memory_order_release);
+	pktpool_ops_trace(stop | before, stop != 0);
+	atomic_fetch_add_explicit(&pktpool_n_fully_traced, stop ? is_full : -is_full,
+				  memory_order_relaxed);
+	pktpool_stop_all(pool, stop | before, stop != 0);
 	pktpool_unlock(pool);
 }
 
@@ -357,8 +454,14 @@ pktpool_trace_on(pktpool_t *pool, u32 every, u32 flags)
 	int error;
 
 	every = every ? every : PKTPOOL_TRACE_DEFAULT_EVERY;
-	if (every > MAX_EVERY || !is_pow2(every) || (flags & ~PKTPOOL_TRACE_POISON))
+	if (every > MAX_EVERY || !is_pow2(every) ||
+	    (flags & ~(PKTPOOL_TRACE_CHECK | PKTPOOL_TRACE_POISON)))
 		return -EINVAL;
+	if (!pool->head.has_fresh)
+		flags &= ~PKTPOOL_TRACE_POISON;
+	/* What is free cannot be found later where threads cannot be kept out. */
+	if ((flags & PKTPOOL_TRACE_POISON) || !pktpool_reclaim_is_offered())
+		flags |= PKTPOOL_TRACE_CHECK;
 	if (!has_room(pool->head.mempool))
 		return -ENOTSUP;
 	error = choose_residue(pool, every, &residue, &n_watched);
@@ -369,12 +472,11 @@ pktpool_trace_on(pktpool_t *pool, u32 every, u32 flags)
 	pthread_mutex_lock(&trace_main.lock);
 	pktpool_store(&pool->trace_mask, (every - 1) << CLIB_LOG2_CACHE_LINE_BYTES);
 	pktpool_store(&pool->trace_residue, residue);
-	pktpool_store(&pool->trace_flags,
-		      pool->head.has_fresh ? flags : flags & ~PKTPOOL_TRACE_POISON);
+	pktpool_store(&pool->trace_flags, flags);
 	pktpool_store(&pool->n_watched, n_watched);
-	pktpool_store(&pool->n_held, 0);
 	rte_mempool_obj_iter(pool->head.mempool, record_reset, pool);
-	set_stop(pool, 1);
+	set_stop(pool,
+		 PKTPOOL_STOP_TRACE | (flags & PKTPOOL_TRACE_CHECK ? PKTPOOL_STOP_TRACE_PUTS : 0));
 	pthread_mutex_unlock(&trace_main.lock);
 	pktpool_wait_until_outside(pool);
 	return 0;
@@ -402,8 +504,43 @@ typedef struct {
 	void *arg;
 	u64 now;
 	f64 ns_per_tick;
+	u32 look; /* 0: the records know what is free */
 	int is_over;
 } walk_t;
+
+/* Looks for what is free, one at a time; the latest one's number, never 0. */
+static struct {
+	pthread_mutex_t lock;
+	u32 number;
+} looks = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void
+mark_free(pktpool_t *pool, void *const *objs, u32 n)
+{
+	pktpool_watch_t w = pktpool_watch(pool);
+
+	/* A stranger may have been put, for nobody looked. */
+	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++)
+		if (PREDICT_TRUE(pktpool_is_object(pool, objs[i])))
+			record_set(pktpool_record(objs[i]), free_in, looks.number);
+}
+
+/* @return 0, or -ENOTSUP: what is free cannot be found. */
+static int
+look_for_free(pktpool_t *pool, u32 *look)
+{
+	int error;
+
+	*look = 0;
+	if (pktpool_trace_is_on(pool) & PKTPOOL_STOP_TRACE_PUTS)
+		return 0;
+	pthread_mutex_lock(&looks.lock);
+	looks.number += looks.number == ~0u ? 2 : 1;
+	*look = looks.number;
+	error = pktpool_foreach_free(pool, mark_free);
+	pthread_mutex_unlock(&looks.lock);
+	return error;
+}
 
 /* Value: whether the buffer is held; then h is how. */
 static int
@@ -411,6 +548,9 @@ read_record(const pktpool_record_t *r, const walk_t *w, pktpool_holding_t *h)
 {
 	/* Acquire: the fields, pairs with trace_take_one(). */
 	if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != PKTPOOL_RECORD_HELD)
+		return 0;
+	/* In this look or in a later one. */
+	if (w->look && (i32)(record_get(r, free_in) - w->look) >= 0 && record_get(r, free_in))
 		return 0;
 	h->thread_index = record_get(r, taken_by);
 	h->node = record_get(r, node);
@@ -438,7 +578,7 @@ pktpool_trace_foreach(pktpool_t *pool, int (*fn)(const pktpool_holding_t *h, voi
 {
 	walk_t w = { .pool = pool, .fn = fn, .arg = arg };
 
-	if (!pktpool_trace_is_on(pool))
+	if (!pktpool_trace_is_on(pool) || look_for_free(pool, &w.look))
 		return;
 	w.now = rte_rdtsc();
 	w.ns_per_tick = 1e9 / (f64)rte_get_tsc_hz();

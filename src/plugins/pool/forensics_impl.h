@@ -23,7 +23,7 @@ typedef struct {
 	u16 taken_by, freed_by; /* thread indices */
 	u16 node, seen_node;    /* rte_node id + 1 */
 	u32 state;              /* PKTPOOL_RECORD_*, atomic */
-	u32 unused;
+	u32 free_in;            /* number of the look that found it free, see trace_foreach() */
 } pktpool_record_t;
 
 _Static_assert(sizeof(pktpool_record_t) + sizeof(struct rte_mempool_objhdr) <= PKTPOOL_OBJHDR_BYTES,
@@ -55,20 +55,22 @@ pktpool_is_watched(pktpool_watch_t w, const void *obj)
 	return ((u32)(uword)obj & w.mask) == w.residue;
 }
 
-/* Whether one of n is watched: six instructions for four pointers. */
+/* Whether one of n is watched: five instructions for four pointers. */
 always_inline int
 pktpool_watch_any(pktpool_watch_t w, void *const *objs, u32 n)
 {
 	typedef u32 u32x4_t __attribute__((vector_size(16)));
 	typedef u32 u32x4u_t __attribute__((vector_size(16), aligned(8), may_alias));
+	typedef u64 u64x2_t __attribute__((vector_size(16)));
 	const u32x4u_t *p = (const u32x4u_t *)objs;
 	u32x4_t residue = { w.residue, w.residue, w.residue, w.residue };
 	u32x4_t mask = { w.mask, w.mask, w.mask, w.mask }, any = { 0, 0, 0, 0 };
-	u32 i = 0;
+	u32 i = 0, is_last = 0;
+	u64x2_t halves;
 
 	if (n == 1)
 		return pktpool_is_watched(w, objs[0]);
-#pragma GCC unroll 4
+#pragma GCC unroll 16
 	for (; i + 4 <= n; i += 4, p += 2) {
 		/* The low half of each pointer. */
 		u32x4_t x = __builtin_shufflevector((u32x4_t)p[0], (u32x4_t)p[1], 0, 2, 4, 6);
@@ -76,24 +78,25 @@ pktpool_watch_any(pktpool_watch_t w, void *const *objs, u32 n)
 		any |= (u32x4_t)((x & mask) == residue);
 	}
 	for (; i < n; i++)
-		any[0] |= (u32)pktpool_is_watched(w, objs[i]);
-	return (any[0] | any[1] | any[2] | any[3]) != 0;
+		is_last |= (u32)pktpool_is_watched(w, objs[i]);
+	halves = (u64x2_t)any;
+	return ((halves[0] | halves[1]) | is_last) != 0;
 }
 
-/* The first watched one at or after i; n when there is none.  By sixteens: of a burst of hundreds
- * one or two are watched. */
+/* The first watched one at or after i; n when there is none.  By eights: few are watched. */
 always_inline u32
 pktpool_next_watched(pktpool_watch_t w, void *const *objs, u32 i, u32 n)
 {
-	while (i + 16 <= n && !pktpool_watch_any(w, objs + i, 16))
-		i += 16;
+	while (i + 8 <= n && !pktpool_watch_any(w, objs + i, 8))
+		i += 8;
 	while (i < n && !pktpool_is_watched(w, objs[i]))
 		i++;
 	return i;
 }
 
 /* pktpool_try_get() and pktpool_try_put() for those who are out of line already: a trace does not
- * stop them unless one of the buffers is watched. */
+ * stop them.  Of the get the caller looks at what came; the put is refused where puts are watched
+ * and one of the buffers is. */
 always_inline int
 pktpool_try_get_traced(pktpool_t *pool, void **objs, u32 n)
 {
@@ -104,8 +107,7 @@ pktpool_try_get_traced(pktpool_t *pool, void **objs, u32 n)
 	/* Acquire: as in pktpool_try_get(). */
 	stop = __atomic_load_n(&t->stop, __ATOMIC_ACQUIRE);
 	n_loaded = slot_load(&t->n_loaded);
-	if (PREDICT_FALSE(stop & PKTPOOL_STOP_RECLAIM) || PREDICT_FALSE(n > n_loaded) ||
-	    (stop && pktpool_watch_any(pktpool_watch(pool), t->loaded + n_loaded - n, n))) {
+	if (PREDICT_FALSE(stop & PKTPOOL_STOP_RECLAIM) || PREDICT_FALSE(n > n_loaded)) {
 		pktpool_leave(t);
 		return 0;
 	}
@@ -129,7 +131,7 @@ pktpool_try_put_traced(pktpool_t *pool, void *const *objs, u32 n)
 	n_loaded = slot_load(&t->n_loaded);
 	if (PREDICT_FALSE(stop & PKTPOOL_STOP_RECLAIM) ||
 	    PREDICT_FALSE(n > t->magazine_size - n_loaded) ||
-	    (stop && pktpool_watch_any(pktpool_watch(pool), objs, n))) {
+	    ((stop & PKTPOOL_STOP_TRACE_PUTS) && pktpool_watch_any(pktpool_watch(pool), objs, n))) {
 		pktpool_leave(t);
 		return 0;
 	}
@@ -139,8 +141,12 @@ pktpool_try_put_traced(pktpool_t *pool, void *const *objs, u32 n)
 	return 1;
 }
 
-/** The node that this thread is in, id + 1; 0 outside, or while nodes are not followed. */
+/** The node that this thread is in, id + 1; 0 outside, or while nodes are not known. */
 extern __thread u16 pktpool_trace_node;
+/** Nodes look at what they are given in this walk of the thread's graph. */
+extern __thread u8 pktpool_trace_follows;
+/** Pools of which every buffer is watched: followed in each walk.  Exported for tests. */
+CLIB_EXPORT_EXTERN _Atomic u32 pktpool_n_fully_traced;
 
 /** A node was given these. */
 void pktpool_trace_seen(pktpool_t *pool, void *const *objs, u32 n, u16 node);

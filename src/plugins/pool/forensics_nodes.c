@@ -2,6 +2,9 @@
 /* Which graph node has a buffer: every node of every graph is entered by way of one function that
  * notes the node, for what it takes meanwhile, and marks the watched buffers it is given.
  *
+ * Marking is a look at each pointer of each vector.  One walk of a graph in eight is followed that
+ * way, from its sources to its last node; where all buffers of a pool are watched each one is.
+ *
  * rte_graph calls a node through a pointer in the graph's own memory, so the switch is a store of
  * that pointer, and nothing remains of it when it is off. */
 #include <plugins/pool/forensics_impl.h>
@@ -16,6 +19,40 @@ static struct {
 	_Atomic(rte_node_process_t) *process;
 } nodes;
 
+/* 8: a look costs as much as that of a get; so it is an eighth of it a node. */
+#define WALKS_PER_FOLLOWED 8u
+
+__thread u16 pktpool_trace_node __attribute__((tls_model("initial-exec")));
+__thread u8 pktpool_trace_follows __attribute__((tls_model("initial-exec")));
+/* Of this thread's graph: walks begun, and whether this one has left its sources behind. */
+static __thread u32 n_walks __attribute__((tls_model("initial-exec")));
+static __thread u8 is_past_sources __attribute__((tls_model("initial-exec"))) = 1;
+
+/* Sources are given nothing, all other nodes something; a walk begins with its sources. */
+always_inline void
+note_progress(u16 n)
+{
+	if (n) {
+		is_past_sources = 1;
+	} else if (is_past_sources) {
+		is_past_sources = 0;
+		n_walks++;
+		pktpool_trace_follows =
+			n_walks % WALKS_PER_FOLLOWED == 0 || pktpool_load(&pktpool_n_fully_traced);
+	}
+}
+
+static never_inline void
+see(void **objs, u16 n, u16 node)
+{
+	for (u32 i = 0, limit = pktpool_table_limit(); i < limit; i++) {
+		pktpool_t *pool = pktpool_at(i);
+
+		if (pool && pool->is_in_arena && pktpool_trace_is_on(pool))
+			pktpool_trace_seen(pool, objs, n, node);
+	}
+}
+
 static u16
 traced_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
@@ -24,15 +61,9 @@ traced_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 
 	u16 before = pktpool_trace_node, now = (u16)(node->id + 1);
 
 	pktpool_trace_node = now;
-	if (n)
-		for (u32 i = 0, limit = pktpool_table_limit(); i < limit; i++) {
-			pktpool_t *pool = pktpool_at(i);
-
-			/* Mostly the watched ones are all free: then there is nothing to find. */
-			if (pool && pool->is_in_arena && pktpool_load(&pool->n_held) &&
-			    pktpool_trace_is_on(pool))
-				pktpool_trace_seen(pool, objs, n, now);
-		}
+	note_progress(n);
+	if (PREDICT_FALSE(pktpool_trace_follows) && n)
+		see(objs, n, now);
 	n = process(graph, node, objs, n);
 	pktpool_trace_node = before;
 	return n;

@@ -61,7 +61,7 @@ pktpool_slots_init(pktpool_t *pool)
 }
 
 void
-pktpool_stop_all(pktpool_t *pool, u32 bit, int is_on)
+pktpool_stop_all(pktpool_t *pool, u32 bits, int is_on)
 {
 	u32 limit = clib_thread_index_limit();
 
@@ -69,8 +69,8 @@ pktpool_stop_all(pktpool_t *pool, u32 bit, int is_on)
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 		if (t)
-			slot_set_stop(t, is_on ? slot_load(&t->stop) | bit
-					       : slot_load(&t->stop) & ~bit);
+			slot_set_stop(t, is_on ? slot_load(&t->stop) | bits
+					       : slot_load(&t->stop) & ~bits);
 	}
 }
 
@@ -114,8 +114,7 @@ thread_create(pktpool_t *pool, u16 index)
 	/* Whoever switches a trace on after this sees the slot, and before it is seen here.  Until
 	 * then it is stopped. */
 	pktpool_lock(pool);
-	slot_set_stop(t, (pktpool_trace_is_on(pool) ? PKTPOOL_STOP_TRACE : 0) |
-				 (is_closing(pool) ? PKTPOOL_STOP_CLOSING : 0));
+	slot_set_stop(t, pktpool_trace_is_on(pool) | (is_closing(pool) ? PKTPOOL_STOP_CLOSING : 0));
 	pktpool_unlock(pool);
 	return t;
 }
@@ -445,10 +444,11 @@ pktpool_get_plain(pktpool_t *pool, void **objs, u32 n)
 int
 pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 {
-	int error = pktpool_get_plain(pool, objs, n);
+	int error = PREDICT_TRUE(pktpool_try_get_traced(pool, objs, n))
+			    ? 0
+			    : pktpool_get_plain(pool, objs, n);
 
-	if (!error && pktpool_trace_is_on(pool) &&
-	    PREDICT_FALSE(pktpool_watch_any(pktpool_watch(pool), objs, n)))
+	if (!error && pktpool_trace_is_on(pool))
 		pktpool_trace_take(pool, objs, n, site);
 	return error;
 }
@@ -456,9 +456,7 @@ pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 int
 pktpool_get_slow(pktpool_t *pool, void **objs, u32 n)
 {
-	return PREDICT_TRUE(pktpool_try_get_traced(pool, objs, n))
-		       ? 0
-		       : pktpool_get_at(pool, objs, n, __builtin_return_address(0));
+	return pktpool_get_at(pool, objs, n, __builtin_return_address(0));
 }
 
 /* ---- put ---- */
@@ -573,7 +571,7 @@ pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n)
 void
 pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
-	if (pktpool_trace_is_on(pool) &&
+	if ((pktpool_trace_is_on(pool) & PKTPOOL_STOP_TRACE_PUTS) &&
 	    PREDICT_FALSE(pktpool_watch_any(pktpool_watch(pool), objs, n)))
 		pktpool_trace_give(pool, objs, n, site);
 	else

@@ -78,7 +78,7 @@ dequeue_slow(pktpool_t *pool, void **objs, u32 n, const void *site)
 	/* rte_mempool_free() takes each object out and forgets it, whatever we answer. */
 	if (PREDICT_FALSE(atomic_load_explicit(&pool->is_closing, memory_order_relaxed)))
 		return -ENOBUFS;
-	return pktpool_try_get_traced(pool, objs, n) ? 0 : pktpool_get_at(pool, objs, n, site);
+	return pktpool_get_at(pool, objs, n, site);
 }
 
 /* Long enough for a call to copy. */
@@ -130,7 +130,8 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	return dequeue_burst(pool, objs, n, __builtin_return_address(0));
 }
 
-/* In the table while any pool is watched: what is stopped for that is looked at first, not last. */
+/* In the table while any pool, or puts of any, are watched: what is stopped for that is looked at
+ * first, not last. */
 static int
 traced_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
@@ -164,13 +165,17 @@ secondary_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	return pktpool_secondary_get(pool, objs, n);
 }
 
-/* Pools that are watched. */
-static _Atomic u32 n_traced;
+/* Pools that are watched, and those of them whose puts are. */
+static _Atomic u32 n_traced, n_puts_traced;
 
 void
-pktpool_ops_trace(int is_on)
+pktpool_ops_trace(u32 stop, int is_on)
 {
-	atomic_fetch_add_explicit(&n_traced, is_on ? 1u : ~0u, memory_order_relaxed);
+	u32 d = is_on ? 1u : ~0u;
+
+	atomic_fetch_add_explicit(&n_traced, d, memory_order_relaxed);
+	if (stop & PKTPOOL_STOP_TRACE_PUTS)
+		atomic_fetch_add_explicit(&n_puts_traced, d, memory_order_relaxed);
 	pktpool_ops_bind();
 }
 
@@ -178,13 +183,12 @@ void
 pktpool_ops_bind(void)
 {
 	int is_secondary = rte_eal_process_type() == RTE_PROC_SECONDARY;
-	int is_traced = pktpool_load(&n_traced) != 0;
-	rte_mempool_enqueue_t enqueue = is_secondary ? secondary_enqueue
-					: is_traced  ? traced_enqueue
-						     : ops_enqueue;
-	rte_mempool_dequeue_t dequeue = is_secondary ? secondary_dequeue
-					: is_traced  ? traced_dequeue
-						     : ops_dequeue;
+	rte_mempool_enqueue_t enqueue = is_secondary                   ? secondary_enqueue
+					: pktpool_load(&n_puts_traced) ? traced_enqueue
+								       : ops_enqueue;
+	rte_mempool_dequeue_t dequeue = is_secondary              ? secondary_dequeue
+					: pktpool_load(&n_traced) ? traced_dequeue
+								  : ops_dequeue;
 
 	/* By name: a secondary's table is put into another order. */
 	for (u32 i = 0; i < RTE_MEMPOOL_MAX_OPS_IDX; i++) {

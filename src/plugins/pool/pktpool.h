@@ -122,10 +122,12 @@ typedef struct {
 
 /* A reclaimer is at work: the thread must come by way of the depot's lock. */
 #define PKTPOOL_STOP_RECLAIM 1u
-/* Buffers are watched (forensics.h): each call must look at what it moves. */
+/* Buffers are watched (forensics.h): each get must look at what it moves; a put, which goes on
+ * inline otherwise, does so where PKTPOOL_STOP_TRACE_PUTS stands beside it. */
 #define PKTPOOL_STOP_TRACE 2u
 /* The mempool is being taken apart. */
 #define PKTPOOL_STOP_CLOSING 4u
+#define PKTPOOL_STOP_TRACE_PUTS 8u
 
 typedef u64 pktpool_u64x2_t __attribute__((vector_size(16), aligned(8), may_alias));
 

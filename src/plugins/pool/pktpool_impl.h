@@ -94,10 +94,9 @@ struct pktpool {
 
 	/* Forensics: set before any slot says PKTPOOL_STOP_TRACE; a thread that was on its way
 	 * when the last trace ended may still read them, relaxed. */
-	_Atomic u8 trace_is_on;
+	_Atomic u32 trace_stop;                /* PKTPOOL_STOP_TRACE*; 0: not watched */
 	_Atomic u32 trace_mask, trace_residue; /* of an object's address */
 	_Atomic u32 trace_flags, n_watched;
-	_Atomic u32 n_held; /* watched buffers whose records say so */
 	_Atomic u64 n_faults[PKTPOOL_N_FAULTS];
 
 	/* Growing and shrinking, one at a time (resize.c); the numbers are read by any. */
@@ -226,15 +225,16 @@ slot_set_stop(pktpool_thread_t *t, u32 stop)
 	 * pktpool_try_get() and thread_enter(). */
 	__atomic_store_n(&t->stop, stop, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->floor, stop ? INT64_MAX : 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&t->ceiling, stop ? -1 : (i64)t->magazine_size, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->ceiling, stop & ~PKTPOOL_STOP_TRACE ? -1 : (i64)t->magazine_size,
+			 __ATOMIC_RELEASE);
 }
 
 /* ---- magazine.c ---- */
 
 /** No thread has a slot yet. */
 void pktpool_slots_init(pktpool_t *pool);
-/** Set or clear a PKTPOOL_STOP_* in all slots that there are; the depot's lock is held. */
-void pktpool_stop_all(pktpool_t *pool, u32 bit, int is_on);
+/** Set or clear PKTPOOL_STOP_* in all slots that there are; the depot's lock is held. */
+void pktpool_stop_all(pktpool_t *pool, u32 bits, int is_on);
 /** Make the depot's containers for n_buffers of magazine_size.  @return 0 or -ENOMEM with nothing
  * kept. */
 int pktpool_depot_init(pktpool_t *pool);
@@ -260,9 +260,16 @@ u32 pktpool_n_cached(pktpool_t *pool);
 
 /** Ask the kernel for expedited barriers; without them nothing is ever reclaimed. */
 void pktpool_reclaim_init(void);
+/** Whether the kernel has them. */
+int pktpool_reclaim_is_offered(void);
 /** The depot cannot give n: bring other threads' magazines home, if together they can.  The lock
  *  is held throughout. */
 void pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n);
+
+/** Calls fn with all that is free, piece by piece, while nobody takes or gives anything: the lock
+ * is held, and threads are kept out of their slots.  What a thread has that is found switched out
+ *  inside is left out.  @return 0, or -ENOTSUP where threads cannot be kept out. */
+int pktpool_foreach_free(pktpool_t *pool, void (*fn)(pktpool_t *pool, void *const *objs, u32 n));
 
 /** Until each thread was seen outside its slot once, or is found switched out inside for longer
  *  than a call takes.  No lock is held. */
@@ -289,16 +296,16 @@ pktpool_depot_filled(pktpool_t *pool)
 
 /* ---- forensics.c ---- */
 
-always_inline int
+always_inline u32
 pktpool_trace_is_on(pktpool_t *pool)
 {
 	/* Acquire: mask and residue, pairs with set_stop(). */
-	return atomic_load_explicit(&pool->trace_is_on, memory_order_acquire);
+	return atomic_load_explicit(&pool->trace_stop, memory_order_acquire);
 }
 
-/** These have been taken. */
+/** These have been taken: mostly a look at each pointer. */
 void pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site);
-/** Look at these, and put what may be put. */
+/** Look at these, and put what may be put.  Only where puts are watched. */
 void pktpool_trace_give(pktpool_t *pool, void *const *objs, u32 n, const void *site);
 /** Report m if it is of a watched pool and has no reference.  @return whether it has none. */
 int pktpool_trace_free_of_zero(struct rte_mbuf *m, const void *site);
@@ -383,8 +390,8 @@ void pktpool_share_publish_ops(void);
 
 /** The functions of our ops that fit this process: with slots, or without; for watched pools. */
 void pktpool_ops_bind(void);
-/** One pool more, or one less, is watched. */
-void pktpool_ops_trace(int is_on);
+/** One pool more, or one less, is watched; stop: its trace_stop. */
+void pktpool_ops_trace(u32 stop, int is_on);
 
 /** 0, or why the constructor could not register our ops: -ENOSPC, -EEXIST. */
 extern int pktpool_ops_error;

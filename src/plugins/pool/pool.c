@@ -269,6 +269,7 @@ release(pktpool_t *pool)
 {
 	void *heap = pool->heap;
 
+	pktpool_trace_off(pool);
 	pktpool_close(pool);
 	rte_mempool_free(pool->head.mempool);
 	for (u32 i = 0; i < pool->n_extents; i++)

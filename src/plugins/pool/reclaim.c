@@ -31,17 +31,42 @@ pktpool_reclaim_init(void)
 	is_offered = !syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 }
 
-static void
-reclaim_one(pktpool_t *pool, pktpool_thread_t *t)
+int
+pktpool_reclaim_is_offered(void)
+{
+	return is_offered;
+}
+
+/* @return whether the thread was seen outside its slot. */
+static int
+wait_until_outside(const pktpool_thread_t *t)
 {
 	/* Acquire: the magazines as their thread left them, pairs with pktpool_leave(). */
 	for (u32 i = 0; i < N_WAIT_PAUSES; i++) {
-		if (!__atomic_load_n(&t->busy, __ATOMIC_ACQUIRE)) {
-			pktpool_thread_drain(pool, t);
-			return;
-		}
+		if (!__atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
+			return 1;
 		CLIB_PAUSE();
 	}
+	return 0;
+}
+
+/* Keep all threads but self out of their slots, or let them in again; the lock is held. */
+static void
+stop_others(pktpool_t *pool, u32 limit, const pktpool_thread_t *self, int is_on)
+{
+	for (u32 i = 0; i < limit; i++) {
+		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
+
+		if (t && t != self)
+			slot_set_stop(t, is_on ? slot_load(&t->stop) | PKTPOOL_STOP_RECLAIM
+					       : slot_load(&t->stop) & ~PKTPOOL_STOP_RECLAIM);
+	}
+}
+
+static int
+barrier(void)
+{
+	return syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 void
@@ -61,29 +86,59 @@ pktpool_reclaim(pktpool_t *pool, const pktpool_thread_t *self, u32 n)
 	if (pktpool_load(&pool->n_depot) + n_elsewhere < n)
 		return;
 
-	for (u32 i = 0; i < limit; i++) {
-		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
-
-		if (t && t != self)
-			slot_set_stop(t, slot_load(&t->stop) | PKTPOOL_STOP_RECLAIM);
-	}
-	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) {
+	stop_others(pool, limit, self, 1);
+	if (barrier() == 0) {
 		for (u32 i = 0; i < limit; i++) {
 			pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
 			/* One that appeared since has no stop set; it holds nothing yet either. */
 			if (t && t != self && (slot_load(&t->stop) & PKTPOOL_STOP_RECLAIM) &&
-			    slot_n_cached(t))
-				reclaim_one(pool, t);
+			    slot_n_cached(t) && wait_until_outside(t))
+				pktpool_thread_drain(pool, t);
 		}
 		pktpool_count(&pool->n_reclaims, 1);
 	}
-	for (u32 i = 0; i < limit; i++) {
+	stop_others(pool, limit, self, 0);
+}
+
+/* What is free outside of threads; the lock is held. */
+static void
+foreach_free_at_home(pktpool_t *pool, void (*fn)(pktpool_t *pool, void *const *objs, u32 n))
+{
+	for (pktpool_magazine_t *m = pool->full; m; m = m->next)
+		fn(pool, m->objs, pool->magazine_size);
+	fn(pool, pool->partial->objs, pool->n_partial);
+	for (pktpool_reservation_t *r = pool->reservations; r; r = r->next)
+		fn(pool, r->objs, r->n_stock);
+	for (u32 k = 0; k < pktpool_load(&pool->n_extents); k++)
+		fn(pool, pool->extents[k].parked, pool->extents[k].n_parked);
+}
+
+int
+pktpool_foreach_free(pktpool_t *pool, void (*fn)(pktpool_t *pool, void *const *objs, u32 n))
+{
+	u32 limit = pktpool_load(&pool->n_slots);
+	int error;
+
+	/* A secondary's barrier does not reach the primary's threads. */
+	if (!is_offered || pktpool_lock_word != PKTPOOL_LOCK_THREAD)
+		return -ENOTSUP;
+	pktpool_lock(pool);
+	stop_others(pool, limit, NULL, 1);
+	error = barrier() ? -ENOTSUP : 0;
+	for (u32 i = 0; i < limit && !error; i++) {
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
-		if (t && t != self)
-			slot_set_stop(t, slot_load(&t->stop) & ~PKTPOOL_STOP_RECLAIM);
+		if (!t || !(slot_load(&t->stop) & PKTPOOL_STOP_RECLAIM) || !wait_until_outside(t))
+			continue;
+		fn(pool, t->loaded, slot_load(&t->n_loaded));
+		fn(pool, t->previous, slot_load(&t->n_previous));
 	}
+	if (!error)
+		foreach_free_at_home(pool, fn);
+	stop_others(pool, limit, NULL, 0);
+	pktpool_unlock(pool);
+	return error;
 }
 
 void
@@ -93,14 +148,11 @@ pktpool_wait_until_outside(pktpool_t *pool)
 
 	/* Each thread passes a barrier: it has seen what its slot says now, or is seen inside. */
 	if (is_offered)
-		syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+		(void)barrier();
 	for (u32 i = 0; i < limit; i++) {
 		pktpool_thread_t *t = pktpool_thread(pool, (u16)i);
 
-		for (u32 k = 0; t && k < N_WAIT_PAUSES; k++) {
-			if (!__atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
-				break;
-			CLIB_PAUSE();
-		}
+		if (t)
+			(void)wait_until_outside(t);
 	}
 }

@@ -72,9 +72,7 @@ int
 pktpool_get_reserved(pktpool_reservation_t *r, void **objs, u32 n)
 {
 	pktpool_t *pool = r->pool;
-	int error = PREDICT_TRUE(pktpool_try_get_traced(pool, objs, n))
-			    ? 0
-			    : pktpool_get_at(pool, objs, n, __builtin_return_address(0));
+	int error = pktpool_get_at(pool, objs, n, __builtin_return_address(0));
 
 	if (PREDICT_TRUE(!error))
 		return 0;
