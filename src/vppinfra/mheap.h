@@ -118,6 +118,8 @@ typedef struct {
 	 * a front's mailbox that it took in; times that all were emptied. */
 	u64 n_front_fills, n_front_filled, n_front_drains, n_front_drained;
 	u64 n_front_mailed, n_front_claims;
+	/** Objects whose pages were moved, and the bytes of those. */
+	u64 n_page_moves, n_page_moved_bytes;
 } mheap_stats_t;
 
 /** How a heap gets and gives back pages: plain mmap, a vm range or a vmem arena behind it. */
@@ -133,10 +135,18 @@ typedef struct {
 	/** Give whole pages back; returns bytes truly released (fewer than n, even 0, when not all
 	 *  were resident), or ~0: refused, the pages stay usable.  NULL: never. */
 	uword (*decommit)(void *opaque, void *p, uword n);
+	/** What was given back can be read all the same (and is zero), and written after commit, or
+	 *  at once where there is none.  Without this nobody may look there. */
+	u8 stays_readable;
+	/** Move whole pages: what lay at `from` is at `to` afterwards, and both stay usable, `from`
+	 *  with whatever is in it then.  They do not overlap.  0, or a negative errno: nothing
+	 *  changed.  NULL: never. */
+	int (*move)(void *opaque, void *to, void *from, uword n);
 	/** Called by mheap_free() after the last use.  NULL: the memory stays the caller's. */
 	void (*release)(void *opaque, void *base, uword size);
 	void *opaque;
-	/* commit and decommit run while the heap's lock is held: they must not call into it. */
+	/* commit and decommit (not move) run while the heap's lock is held: they must not call into
+	 * it. */
 } mheap_region_t;
 
 typedef struct {
@@ -150,9 +160,9 @@ typedef struct {
 	 * are closed. */
 	uword front_base, front_mask;
 	/** Bytes from the first object's offset on in which every header can be read without
-	 * asking: up to the vector's end, or none while pages given back are out of reach. */
+	 * asking: up to the vector's end, or to the lowest page that is out of reach. */
 	uword n_readable_bytes;
-	/** The region has a commit call, so pages given back may not be touched. */
+	/** Pages given back may not be touched (mheap_region_t.stays_readable). */
 	u32 pages_may_vanish;
 	/** Index + 1 of the region's calls in a table of the creating process; never 0 there.  No
 	 *  process follows it unless its own table names this very address. */
@@ -188,6 +198,9 @@ typedef struct {
 	 *  n_committed_bytes - n_reclaimed_bytes is what the heap holds from v on. */
 	u64 n_reclaimed_bytes;
 
+	/** Where pages may vanish: no page below was given back.  ~0: none at all. */
+	u64 first_hole_uoffset;
+
 	/** Where the original region starts, and its size: base = header - offset. */
 	uword vm_alloc_offset_from_header, vm_alloc_size;
 
@@ -199,6 +212,15 @@ typedef struct {
 	u64 n_checked_lost;
 	/** Fronts that were ever used: [1, n_fronts]. */
 	u32 n_fronts;
+	/** MHEAP_FLAG_FRONTS_WHEN_SHARED: who came first (as in owner_cpu, + 1), and whether others
+	 * have come. */
+	u32 first_user;
+	u32 is_shared;
+	/** Failing gets that are yet to do without what other threads' fronts hold, and how many
+	 * that will be (log2) after the next time that it did not help. */
+	u16 n_claims_to_skip, log2_claims_to_skip;
+	/** Objects that were taken out of mail, and their bytes by class. */
+	u64 n_mail_taken, n_mail_taken_bytes;
 	u64 validate_serial;
 	/** Tables of the traces, memory of the creating process alone; NULL: never traced there. */
 	void *trace_main;
@@ -220,6 +242,10 @@ typedef struct {
 #define MHEAP_FLAG_VALIDATE (1 << 4)           /* mheap_validate() around each get and put */
 #define MHEAP_FLAG_FRONTS (1 << 5)             /* caches per thread: mheap_front.h */
 #define MHEAP_FLAG_CHECKED (1 << 6)            /* redzones, poison, delayed reuse; at creation */
+/* With MHEAP_FLAG_FRONTS: they open when a second thread comes; until then the heap is as one with
+ * a lock, every object that is not used in the bins.  (None where the process may not have address
+ * space as it likes, RLIMIT_AS: the table of fronts is 128 MiB of it.) */
+#define MHEAP_FLAG_FRONTS_WHEN_SHARED (1 << 7)
 
 /* ---- address arithmetic (seed 001, section 1.1.3) ---- */
 
@@ -330,6 +356,24 @@ CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
  *  the end.  @return 0; -ENOMEM with the object as it was; -EINVAL. */
 CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 
+/** From so many bytes on mheap_move() moves pages. */
+#define MHEAP_MOVE_MIN_BYTES MiB(1)
+
+/**
+ * Make the object at *offset one of n bytes elsewhere without copying it: its whole pages are taken
+ * to the new place (mremap), only what lies beside them is copied.  For large objects that
+ * mheap_extend() cannot grow where they lie.
+ *
+ * @param[in,out] offset  equal modulo the system's page before and after
+ * @param n_keep_bytes  how many bytes of it are wanted; undefined beyond
+ * @return 0; -ENOTSUP copy it: fewer than MHEAP_MOVE_MIN_BYTES, or pages do not move in this region
+ *         (mheap_region_t.move), or the heap is checked; -ENOMEM; -EINVAL no such object.  On error
+ *         the object is as it was.
+ *
+ * Threads: as put.  Cost: a get, a put and a system call that works on page tables, 8 bytes a page.
+ */
+CLIB_EXPORT int mheap_move(void *v, uword *offset, uword n_user_data_bytes, uword n_keep_bytes);
+
 /** A put gives pages back where a free element, or the room above the end, has at least so much
  * that is not given back yet; 1 MiB at first.  ~0: never.  Where more is free than is in use (and
  * 8 MiB more), a free element's 8 KiB are enough, so that memory goes when most objects do; what
@@ -438,7 +482,9 @@ typedef struct {
 	uword bytes_free_reclaimed, bytes_used_sbrk, bytes_used_mmap, bytes_max;
 } clib_mem_usage_t;
 
-/** Constant time: counters, no walk. */
+/** From counters, no walk: constant time, and of a heap with fronts 72 words for each thread that
+ * ever had one.  What fronts hold counts as free.  (Of a heap of another process with fronts, whose
+ * counters are there, a walk.) */
 CLIB_EXPORT void mheap_usage(const void *v, clib_mem_usage_t *usage);
 
 /** Walk and compare everything; of a checked heap also what lies behind each object and in those
@@ -450,8 +496,8 @@ CLIB_EXPORT int mheap_check(const void *v, char *what, uword n_what);
 CLIB_EXPORT void mheap_validate(void *v);
 
 /** Set or clear MHEAP_FLAG_VALIDATE and other flags under the heap's lock, while threads use it.
- *  MHEAP_FLAG_TRACE, _THREAD_SAFE, _FRONTS and _CHECKED are not changed.  Threads: any for heaps
- * with a lock.
+ *  MHEAP_FLAG_TRACE, _THREAD_SAFE, _FRONTS (_WHEN_SHARED) and _CHECKED are not changed.  Threads:
+ * any for heaps with a lock.
  */
 CLIB_EXPORT void mheap_set_flags(void *v, u32 set, u32 clear);
 

@@ -95,7 +95,7 @@ typedef struct mheap_block {
 typedef struct {
 	/* The owner writes and others read; but floors and ceilings. */
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline0);
-	/** Thread index + 1; MHEAP_FRONT_NOBODY where there is no thread. */
+	/** Thread index + 1; 0 while no thread has it; MHEAP_FRONT_NOBODY in the closed one. */
 	u16 id;
 	/** Inside a call that touches more than one entry. */
 	u8 is_busy;
@@ -103,8 +103,8 @@ typedef struct {
 	u8 is_live;
 	/** Where in `later' the next put goes, in bytes. */
 	u32 at_later;
-	/** Other threads' objects put here. */
-	u64 n_remote_puts;
+	/** Other threads' objects put here; their bytes by class. */
+	u64 n_remote_puts, n_remote_bytes;
 	/** What was got last: its header is near, so its put waits for nothing. */
 	uword last;
 	/** Blocks that are being filled, by hash of the owner. */
@@ -175,6 +175,14 @@ mheap_front(const mheap_t *h)
 {
 	return (mheap_front_t *)(_mheap_front_read(&h->front_base) +
 				 (mheap_thread_front_offset & _mheap_front_read(&h->front_mask)));
+}
+
+/** Whether a thread of this heap uses the front: neither the closed one nor one that its thread has
+ * not asked for yet. */
+always_inline int
+mheap_front_is_open(const mheap_front_t *f)
+{
+	return (u16)(f->id - 1) < MHEAP_FRONT_NOBODY - 1;
 }
 
 /** Whether the heap has fronts that may be used; otherwise the closed one answers. */
@@ -387,7 +395,7 @@ mheap_front_put_later(void *v, void *p)
 	if ((uword)p == f->last)
 		return _mheap_front_owns(mheap_header(v), v, f->id, (uword)p - (uword)v, &c, 0) &&
 		       mheap_front_push(f, c, (uword)p);
-	if (PREDICT_FALSE(f->id == MHEAP_FRONT_NOBODY))
+	if (PREDICT_FALSE(!mheap_front_is_open(f)))
 		return 0;
 	_mheap_front_prefetch((u8 *)p - 1);
 	at = f->at_later;
@@ -443,8 +451,8 @@ typedef struct {
 	u32 n_fronts;
 } mheap_front_usage_t;
 
-/** Sums over the threads that ever used the heap: no walk over objects.  Zeros for a heap
- *  without fronts and for one of another process. */
+/** Sums over the threads that ever used the heap and their classes: no walk over objects.  Zeros
+ * for a heap without fronts and for one of another process. */
 CLIB_EXPORT void mheap_front_usage(const void *v, mheap_front_usage_t *usage);
 
 /** Give what the calling thread's front of this heap holds to the bins.  @return objects. */

@@ -160,12 +160,12 @@ mheap_checked_let_go(mheap_t *h, void *v)
 }
 
 void
-mheap_checked_usage(const mheap_t *h, mheap_front_usage_t *u)
+mheap_checked_cached(const mheap_t *h, mheap_cached_t *cached)
 {
 	const mheap_queue_t *q = h->checked_queue;
 
 	if (!q)
 		return;
-	u->n_cached += q->n + h->n_checked_lost;
-	u->n_cached_bytes += q->n_bytes;
+	cached->n += q->n + h->n_checked_lost;
+	cached->n_bytes += q->n_bytes;
 }

@@ -82,6 +82,8 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	h->flags = params->flags & ~(u32)MHEAP_FLAG_TRACE;
 	if (h->flags & MHEAP_FLAG_FRONTS)
 		h->flags |= MHEAP_FLAG_THREAD_SAFE;
+	else
+		h->flags &= ~(u32)MHEAP_FLAG_FRONTS_WHEN_SHARED;
 	h->owner_cpu = ~(u32)0;
 	h->give_back_bytes = GIVE_BACK_BYTES;
 	h->max_size = clib_min(layout.size, (uword)MAX_VECTOR_BYTES);
@@ -89,7 +91,8 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	h->numa_node = params->numa_node;
 	h->vm_alloc_offset_from_header = layout.header - (uword)region->base;
 	h->vm_alloc_size = region->size;
-	h->pages_may_vanish = region->commit != NULL;
+	h->pages_may_vanish = region->commit && !region->stays_readable;
+	h->first_hole_uoffset = ~(u64)0;
 	h->stats.n_commits = region->commit != NULL;
 	/* Memory that comes without calls is all there; the rest is counted as it grows. */
 	if (region->commit || region->decommit)

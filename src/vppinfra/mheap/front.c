@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <vppinfra/thread.h>
 #include "mheap_impl.h"
 
@@ -77,6 +78,8 @@ end_in_heap(void *v, void *arg)
 	if (clib_atomic_load_relax_n(&f->is_live)) {
 		clib_atomic_store_relax_n(&f->is_live, 0);
 		mheap_front_give_all(h, v, f);
+		/* The next thread of this index opens it. */
+		f->id = 0;
 		for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
 			clib_atomic_store_relax_n(&f->bins[c].ceiling, NULL);
 	}
@@ -101,6 +104,20 @@ watch_threads(void)
 
 /* ---- the table ---- */
 
+static int
+make_writable(mheap_front_t *f)
+{
+	return mprotect(f, 1UL << MHEAP_LOG2_FRONT_BYTES, PROT_READ | PROT_WRITE) ? -errno : 0;
+}
+
+static int
+is_address_space_limited(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
+}
+
 int
 mheap_fronts_create(mheap_t *h)
 {
@@ -110,13 +127,21 @@ mheap_fronts_create(mheap_t *h)
 	h->front_mask = 0;
 	if (!(h->flags & MHEAP_FLAG_FRONTS))
 		return 0;
+	if (h->flags & MHEAP_FLAG_FRONTS_WHEN_SHARED && is_address_space_limited())
+		return -ENOMEM;
 	pthread_once(&once, watch_threads);
 	if (once_error)
 		return once_error;
-	closed = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* All of it can be read and is zero; only what is written takes memory, also in a program
+	 * that locks what it maps (mlockall). */
+	closed = mmap(NULL, TABLE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		      0);
 	if (closed == MAP_FAILED)
 		return -ENOMEM;
+	if (make_writable(closed)) {
+		munmap(closed, TABLE_BYTES);
+		return -ENOMEM;
+	}
 	closed->id = MHEAP_FRONT_NOBODY;
 	h->front_base = (uword)closed;
 	return 0;
@@ -136,7 +161,10 @@ mheap_fronts_destroy(mheap_t *h)
 static int
 may_be_open(const mheap_t *h)
 {
-	return (heap_flags(h) & (MHEAP_FLAG_FRONTS | FLAGS_WATCHED)) == MHEAP_FLAG_FRONTS &&
+	u32 flags = heap_flags(h);
+
+	return (flags & (MHEAP_FLAG_FRONTS | FLAGS_WATCHED)) == MHEAP_FLAG_FRONTS &&
+	       (!(flags & MHEAP_FLAG_FRONTS_WHEN_SHARED) || h->is_shared) &&
 	       !atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed);
 }
 
@@ -153,9 +181,13 @@ set_depth(mheap_front_t *f, uword c, u32 depth)
 	clib_atomic_store_relax_n(&f->bins[c].ceiling, f->objects[c] + f->depth[c]);
 }
 
-static void
+/* @return 0; -ENOMEM: it stays closed */
+static int
 open_front(mheap_t *h, mheap_front_t *f, u32 id)
 {
+	/* The first thread of this index. */
+	if (!f->bins[0].top && make_writable(f))
+		return -ENOMEM;
 	f->id = (u16)id;
 	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
 		clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c]);
@@ -166,6 +198,7 @@ open_front(mheap_t *h, mheap_front_t *f, u32 id)
 	clib_atomic_store_relax_n(&f->is_live, 1);
 	if (id > h->n_fronts)
 		clib_atomic_store_relax_n(&h->n_fronts, id);
+	return 0;
 }
 
 /* Close the gap that k entries left at the bottom of a stack. */
@@ -190,9 +223,21 @@ settle_front(mheap_front_t *f)
 			move_down(f, c, f->n_claimed[c]);
 		clib_atomic_store_relax_n(&f->n_claimed[c], 0);
 		clib_atomic_store_relax_n(&f->bins[c].floor, f->objects[c]);
-		set_depth(f, c, f->depth[c]);
+		/* Memory is short: it begins again with little. */
+		set_depth(f, c, clib_max(front_depth(f, c), (u32)MHEAP_FRONT_FIRST_DEPTH));
 	}
 	clib_atomic_store_relax_n(&f->is_held, 0);
+}
+
+/* Whoever holds the lock is the heap's first thread or another. */
+static void
+note_user(mheap_t *h)
+{
+	u32 user = clib_atomic_load_relax_n(&h->owner_cpu) + 1;
+
+	if (!h->first_user)
+		h->first_user = user;
+	h->is_shared = h->first_user != user;
 }
 
 int
@@ -200,6 +245,9 @@ mheap_fronts_reopen(mheap_t *h)
 {
 	u16 index;
 	mheap_front_t *f;
+
+	if (!h->is_shared && heap_flags(h) & MHEAP_FLAG_FRONTS_WHEN_SHARED)
+		note_user(h);
 
 	if (!may_be_open(h))
 		return 0;
@@ -213,9 +261,9 @@ mheap_fronts_reopen(mheap_t *h)
 	}
 	f = mheap_front(h);
 	if (PREDICT_FALSE(!f->is_live))
-		open_front(h, f, (u32)(mheap_thread_front_offset >> MHEAP_LOG2_FRONT_BYTES));
-	else
-		settle_front(f);
+		return !open_front(h, f,
+				   (u32)(mheap_thread_front_offset >> MHEAP_LOG2_FRONT_BYTES));
+	settle_front(f);
 	return 1;
 }
 
@@ -235,7 +283,7 @@ mheap_after_fork(void *v, int is_child)
 
 	/* The others are gone.  Nothing may be sent to them; what they hold is for claimers. */
 	for (u32 id = 1; is_child && id <= h->n_fronts; id++)
-		if (front_at(h, id) != own_front(h))
+		if (front_at(h, id) != own_front(h) && front_at(h, id)->is_live)
 			clib_atomic_store_relax_n(&front_at(h, id)->is_live, 0);
 	mheap_maybe_unlock(h);
 	pthread_mutex_unlock(&end_lock);
@@ -364,9 +412,10 @@ mheap_put_flush(void *v)
 	for (u32 i = 0; i < MHEAP_N_LATER; i++) {
 		uword p = f->later[i];
 
+		if (!p)
+			continue;
 		f->later[i] = 0;
-		if (p)
-			mheap_put(v, p - (uword)v);
+		mheap_put(v, p - (uword)v);
 	}
 }
 
@@ -449,7 +498,7 @@ pop_bulk(mheap_front_t *f, uword c, u32 n_wanted, void **objects)
 	u32 n_taken = 0;
 	uword *top;
 
-	if (f->id == MHEAP_FRONT_NOBODY)
+	if (PREDICT_FALSE(!mheap_front_is_open(f)))
 		return 0;
 	clib_atomic_store_relax_n(&f->is_busy, 1);
 	atomic_signal_fence(memory_order_seq_cst);
@@ -502,7 +551,8 @@ push_bulk(const mheap_t *h, void *v, mheap_front_t *f, u32 n_objects, void *cons
 	u16 id = f->id;
 	u64 n_words;
 
-	if (!mheap_front_owns(h, v, id, (uword)objects[0] - (uword)v, &c))
+	if (!mheap_front_is_open(f) ||
+	    !mheap_front_owns(h, v, id, (uword)objects[0] - (uword)v, &c))
 		return 0;
 	clib_atomic_store_relax_n(&f->is_busy, 1);
 	atomic_signal_fence(memory_order_seq_cst);

@@ -19,6 +19,9 @@
 #define N_WAIT_PAUSES 1000
 #define N_WAIT_YIELDS 64
 
+/* After claims that did not help, at most so many failing gets (log2) go without one. */
+#define MAX_LOG2_CLAIMS_TO_SKIP 6u
+
 static void
 close_front(mheap_front_t *f)
 {
@@ -93,7 +96,15 @@ claim_front(mheap_t *h, void *v, mheap_front_t *f)
 }
 
 u64
-mheap_front_claim_all(mheap_t *h, void *v)
+mheap_front_claim_own(mheap_t *h, void *v)
+{
+	mheap_front_t *f = own_front(h);
+
+	return f && f->is_live ? mheap_front_give_all(h, v, f) : 0;
+}
+
+static u64
+claim_others(mheap_t *h, void *v)
 {
 	mheap_front_t *self = own_front(h);
 	int are_held = mheap_fronts_hold(h);
@@ -104,8 +115,8 @@ mheap_front_claim_all(mheap_t *h, void *v)
 		mheap_front_t *f = front_at(h, id);
 
 		if (f == self && f->is_live)
-			n += mheap_front_give_all(h, v, f);
-		else if (!is_anothers(h, f))
+			continue;
+		if (!is_anothers(h, f))
 			/* its thread is no more */
 			n += mheap_front_give_later(h, v, f) + claim_front(h, v, f);
 		else if (are_held && wait_until_away(f))
@@ -114,53 +125,159 @@ mheap_front_claim_all(mheap_t *h, void *v)
 	return n;
 }
 
-static void
-add_front(mheap_front_usage_t *u, const mheap_front_t *f, u64 *n_got)
+u64
+mheap_front_claim_all(mheap_t *h, void *v)
 {
+	return mheap_front_claim_own(h, v) + claim_others(h, v);
+}
+
+/* Whether a claimer would find anything in this front. */
+static int
+is_worth_claiming(const mheap_front_t *f)
+{
+	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
+		if (front_depth(f, c) > f->n_claimed[c] + 1u)
+			return 1;
+	for (u32 i = 0; i < ARRAY_LEN(f->outbox); i++)
+		if (clib_atomic_load_relax_n(&f->outbox[i]))
+			return 1;
+	for (u32 i = 0; i < MHEAP_N_LATER && !clib_atomic_load_relax_n(&f->is_live); i++)
+		if (f->later[i])
+			return 1;
+	return clib_atomic_load_relax_n(&f->mail) != NULL;
+}
+
+/* A heap at its limit fails one get after the other, perhaps for good: each may look, but not make
+ * all threads pass a barrier and lose what they keep. */
+u64
+mheap_front_claim_others(mheap_t *h, void *v)
+{
+	const mheap_front_t *self = own_front(h);
+	int is_worth_it = 0;
+
+	for (u32 id = 1; id <= h->n_fronts && !is_worth_it; id++)
+		is_worth_it = front_at(h, id) != self && is_worth_claiming(front_at(h, id));
+	if (!is_worth_it)
+		return 0;
+	if (h->n_claims_to_skip) {
+		h->n_claims_to_skip--;
+		return 0;
+	}
+	return claim_others(h, v);
+}
+
+void
+mheap_front_note_claim(mheap_t *h, int has_helped)
+{
+	if (has_helped) {
+		h->log2_claims_to_skip = 0;
+		return;
+	}
+	h->n_claims_to_skip = (u16)(1u << h->log2_claims_to_skip);
+	h->log2_claims_to_skip =
+		(u16)clib_min(h->log2_claims_to_skip + 1u, MAX_LOG2_CLAIMS_TO_SKIP);
+}
+
+/* Bytes of a stack's entries, the claimed ones included. */
+always_inline u64
+stack_bytes(const mheap_front_t *f, uword c)
+{
+	return (uword)clib_atomic_load_relax_n(&f->bins[c].top) - (uword)f->objects[c];
+}
+
+/* Of one front's stacks: what lies there, and its bytes by class.  An octave's eight classes are 9
+ * to 16 times its 16th part. */
+static void
+add_stacks(const mheap_front_t *f, mheap_cached_t *cached)
+{
+	u64 n = 0, n_bytes = 0;
+
+	for (uword c = 0; c < 8; c++) {
+		u64 k = stack_bytes(f, c);
+
+		n += k;
+		n_bytes += k * (c + 1);
+	}
+	for (uword octave = 0; octave < MHEAP_N_FRONT_CLASSES / 8 - 1; octave++) {
+		u64 n_16ths = 0;
+
+		for (uword i = 0; i < 8; i++) {
+			u64 k = stack_bytes(f, 8 + octave * 8 + i);
+
+			n += k;
+			n_16ths += k * (9 + i);
+		}
+		n_bytes += n_16ths << octave;
+	}
+	cached->n += n / sizeof(uword);
+	cached->n_bytes += n_bytes / sizeof(uword) * 16;
+}
+
+/* Entries that a claimer took and the owner has not moved over yet. */
+static void
+subtract_claimed(const mheap_front_t *f, mheap_cached_t *cached)
+{
+	if (PREDICT_TRUE(!clib_atomic_load_relax_n(&f->is_held)))
+		return;
 	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
-		const uword *top = clib_atomic_load_relax_n(&f->bins[c].top);
-		u64 n = top ? (u64)(top - f->objects[c]) : 0;
+		u64 n = clib_atomic_load_relax_n(&f->n_claimed[c]);
 
-		n -= clib_atomic_load_relax_n(&f->n_claimed[c]);
-		*n_got += clib_atomic_load_relax_n(&f->bins[c].n_gets);
-		u->n_cached += n;
-		u->n_cached_bytes += n * mheap_front_class_bytes(c);
+		cached->n -= n;
+		cached->n_bytes -= n * mheap_front_class_bytes(c);
 	}
-	for (u32 i = 0; i < MHEAP_N_BLOCKS; i++) {
-		u64 n = clib_atomic_load_relax_n(&f->blocks[i].n);
+}
 
-		u->n_cached += n;
-		if (n)
-			u->n_cached_bytes += clib_atomic_load_relax_n(&f->blocks[i].n_bytes);
+mheap_cached_t
+mheap_fronts_cached(const mheap_t *h)
+{
+	mheap_cached_t cached = { 0 };
+	u32 n_fronts = clib_atomic_load_relax_n(&h->n_fronts);
+
+	for (u32 id = 1; id <= n_fronts; id++) {
+		const mheap_front_t *f = front_at(h, id);
+
+		if (!f->bins[0].top)
+			continue; /* never opened */
+		add_stacks(f, &cached);
+		subtract_claimed(f, &cached);
+		/* What was sent is on its way until it is taken out of its block. */
+		cached.n += clib_atomic_load_relax_n(&f->n_remote_puts);
+		cached.n_bytes += clib_atomic_load_relax_n(&f->n_remote_bytes);
 	}
-	u->n_remote_puts += clib_atomic_load_relax_n(&f->n_remote_puts);
-	u->n_fronts += clib_atomic_load_relax_n(&f->is_live);
+	cached.n -= h->n_mail_taken;
+	cached.n_bytes -= h->n_mail_taken_bytes;
+	return cached;
 }
 
 void
 mheap_front_usage(const void *v, mheap_front_usage_t *u)
 {
 	const mheap_t *h = v ? mheap_header(v) : NULL;
-	u64 n_got = 0, n_in_stacks, n_in_blocks = 0;
+	mheap_cached_t cached;
+	u64 n_got = 0, n_in_stacks;
 	int is_locked;
 
 	memset(u, 0, sizeof(*u));
 	if (!h || !(heap_flags(h) & FLAGS_CACHING) || !mheap_region_of(h))
 		return;
 	is_locked = mheap_lock_if_ours(h);
+	cached = mheap_fronts_cached(h);
 	for (u32 id = 1; id <= clib_atomic_load_relax_n(&h->n_fronts); id++) {
 		const mheap_front_t *f = front_at(h, id);
 
-		add_front(u, f, &n_got);
-		for (u32 i = 0; i < MHEAP_N_BLOCKS; i++)
-			n_in_blocks += clib_atomic_load_relax_n(&f->blocks[i].n);
+		for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
+			n_got += clib_atomic_load_relax_n(&f->bins[c].n_gets);
+		u->n_remote_puts += clib_atomic_load_relax_n(&f->n_remote_puts);
+		u->n_fronts += clib_atomic_load_relax_n(&f->is_live);
 	}
-	n_in_stacks = u->n_cached - n_in_blocks;
+	n_in_stacks = cached.n - (u->n_remote_puts - h->n_mail_taken);
 	u->n_gets = n_got;
 	/* What went in one way or another must have come out, or is there. */
 	u->n_puts = n_in_stacks + n_got + h->stats.n_front_drained + u->n_remote_puts -
 		    h->stats.n_front_filled - h->stats.n_front_mailed;
-	mheap_checked_usage(h, u);
+	mheap_checked_cached(h, &cached);
+	u->n_cached = cached.n;
+	u->n_cached_bytes = cached.n_bytes;
 	if (is_locked)
 		mheap_unlock_slow((mheap_t *)h);
 }

@@ -69,9 +69,12 @@ send_object(mheap_t *h, mheap_front_t *f, u16 owner, uword c, uword p)
 	n = clib_atomic_load_relax_n(&b->n);
 	clib_atomic_store_relax_n(_mheap_front_word(p), owner | MHEAP_FRONT_CACHED);
 	clib_atomic_store_relax_n(&b->objects[n], p | c << CLASS_SHIFT);
-	clib_atomic_store_rel_n(&b->n, n + 1);
-	clib_atomic_store_relax_n(&b->n_bytes, b->n_bytes + (u32)mheap_front_class_bytes(c));
+	/* Counted as sent before anybody can count it as taken. */
 	clib_atomic_store_relax_n(&f->n_remote_puts, f->n_remote_puts + 1);
+	clib_atomic_store_relax_n(&f->n_remote_bytes,
+				  f->n_remote_bytes + mheap_front_class_bytes(c));
+	clib_atomic_store_relax_n(&b->n_bytes, b->n_bytes + (u32)mheap_front_class_bytes(c));
+	clib_atomic_store_rel_n(&b->n, n + 1);
 	if (PREDICT_FALSE(n + 1 == MHEAP_N_BLOCK_OBJECTS || b->n_bytes >= MAX_BLOCK_BYTES)) {
 		f->outbox[owner % ARRAY_LEN(f->outbox)] = NULL;
 		post(front_at(h, owner), b);
@@ -129,6 +132,8 @@ empty_block(mheap_t *h, void *v, mheap_front_t *f, mheap_block_t *b, int all_to_
 		if (all_to_bins || !take_in(h, f, word >> CLASS_SHIFT, p))
 			mheap_front_free(h, v, p);
 	}
+	h->n_mail_taken += n;
+	h->n_mail_taken_bytes += clib_atomic_load_relax_n(&b->n_bytes);
 	clib_atomic_store_relax_n(&b->n, 0);
 	/* Release: the sender may fill it again. */
 	clib_atomic_store_rel_n(&b->owner, 0);

@@ -346,6 +346,15 @@ get_locked(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, 
 	h->n_elts++;
 }
 
+/* After a failure that does not count, since there is more now. */
+static void
+get_again(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, uword *offset)
+{
+	h->stats.n_get_failures--;
+	h->stats.n_gets--;
+	get_locked(h, v, n_bytes, align, align_offset, offset);
+}
+
 static void
 get_checked(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset, uword *offset)
 {
@@ -353,11 +362,8 @@ get_checked(mheap_t *h, void *v, uword n_bytes, uword align, uword align_offset,
 	int may_let_go = !atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed);
 
 	get_locked(h, v, n_room, align, align_offset, offset);
-	if (*offset == ~(uword)0 && may_let_go && mheap_checked_let_go(h, v)) {
-		h->stats.n_get_failures--;
-		h->stats.n_gets--;
-		get_locked(h, v, n_room, align, align_offset, offset);
-	}
+	if (*offset == ~(uword)0 && may_let_go && mheap_checked_let_go(h, v))
+		get_again(h, v, n_room, align, align_offset, offset);
 	if (*offset != ~(uword)0)
 		mheap_checked_arm(h, v, *offset, n_bytes);
 }
@@ -405,11 +411,13 @@ get_with_fronts(mheap_t *h, void *v, uword n_bytes, uword align, uword align_off
 		}
 	}
 	get_locked(h, v, n_bytes, align, align_offset, offset);
-	if (PREDICT_FALSE(*offset == ~(uword)0) && may_claim && n_bytes <= h->max_size &&
-	    mheap_front_claim_all(h, v)) {
-		h->stats.n_get_failures--;
-		h->stats.n_gets--;
-		get_locked(h, v, n_bytes, align, align_offset, offset);
+	if (PREDICT_TRUE(*offset != ~(uword)0) || !may_claim || n_bytes > h->max_size)
+		return;
+	if (mheap_front_claim_own(h, v))
+		get_again(h, v, n_bytes, align, align_offset, offset);
+	if (*offset == ~(uword)0 && mheap_front_claim_others(h, v)) {
+		get_again(h, v, n_bytes, align, align_offset, offset);
+		mheap_front_note_claim(h, *offset != ~(uword)0);
 	}
 }
 

@@ -128,12 +128,15 @@ heap_flags(const mheap_t *h)
 always_inline void
 set_readable(mheap_t *h, const void *v)
 {
-	uword n = vector_len(v) - MHEAP_ELT_OVERHEAD_BYTES;
+	uword end = vector_len(v), n;
 
 	if (PREDICT_TRUE(!(heap_flags(h) & MHEAP_FLAG_FRONTS)))
 		return;
-	if (PREDICT_FALSE(h->pages_may_vanish && h->n_reclaimed_bytes))
-		n = 0;
+	if (!h->n_reclaimed_bytes)
+		h->first_hole_uoffset = ~(u64)0;
+	/* An offset below that has its header before the hole. */
+	end = clib_min(end, h->first_hole_uoffset);
+	n = end > MHEAP_ELT_OVERHEAD_BYTES ? end - MHEAP_ELT_OVERHEAD_BYTES : 0;
 	__atomic_store_n(&h->n_readable_bytes, n, __ATOMIC_RELAXED);
 }
 
@@ -374,6 +377,15 @@ void mheap_put_object(mheap_t *h, void *v, uword uo);
 
 /* ---- fronts (front*.c); all but send under the heap's lock ---- */
 
+/* Objects that are neither a user's nor in the bins, and their bytes: of what lies in fronts by
+ * class. */
+typedef struct {
+	u64 n, n_bytes;
+} mheap_cached_t;
+
+/** What all fronts hold, mail included.  Exact while no thread gets or puts. */
+mheap_cached_t mheap_fronts_cached(const mheap_t *h);
+
 /** The table of fronts.  @return 0; -ENOMEM no address space, or no place for the exit callback. */
 int mheap_fronts_create(mheap_t *h);
 void mheap_fronts_destroy(mheap_t *h);
@@ -409,8 +421,14 @@ u64 mheap_front_give_outbox(mheap_t *h, void *v, mheap_front_t *f);
 /** Keep other threads from getting and putting without the lock, until they ask for it.  Each may
  *  still be at the end of one such call.  @return 0: not to be had on this system. */
 int mheap_fronts_hold(mheap_t *h);
-/** Empty all fronts.  @return objects that went to the bins. */
+/** Empty all fronts; the calling thread's.  @return objects that went to the bins. */
 u64 mheap_front_claim_all(mheap_t *h, void *v);
+u64 mheap_front_claim_own(mheap_t *h, void *v);
+/** For a get that failed: empty those of other threads if they hold anything that is to be had,
+ *  and not each time where that did not help.  @return objects. */
+u64 mheap_front_claim_others(mheap_t *h, void *v);
+/** Whether it helped. */
+void mheap_front_note_claim(mheap_t *h, int has_helped);
 
 always_inline mheap_front_t *
 front_at(const mheap_t *h, u32 id)
@@ -454,7 +472,7 @@ int mheap_checked_is_put(const mheap_t *h, const void *v, uword uo);
 void mheap_checked_put(mheap_t *h, void *v, uword uo);
 /** All that wait go to the bins.  @return how many. */
 u64 mheap_checked_let_go(mheap_t *h, void *v);
-void mheap_checked_usage(const mheap_t *h, mheap_front_usage_t *u);
+void mheap_checked_cached(const mheap_t *h, mheap_cached_t *cached);
 
 /* What is said of an element whose header or links are not as they were left. */
 #define BROKEN_ELT "a free element, or an object after it was put, was written over"

@@ -74,13 +74,15 @@ give_back(mheap_t *h, void *v, const mheap_region_t *region, uword lo, uword hi)
 		return 0;
 	if (mheap_holes_mark(h, lo, hi))
 		return -EBUSY;
-	if (decommit(h, v, region, lo, hi) == ~(uword)0) {
-		mheap_holes_clear(h, lo, hi);
-		return -EBUSY;
-	}
+	/* First nobody looks there any more. */
 	h->n_reclaimed_bytes += hi - lo;
 	set_readable(h, v);
-	return 0;
+	if (decommit(h, v, region, lo, hi) != ~(uword)0)
+		return 0;
+	mheap_holes_clear(h, lo, hi);
+	h->n_reclaimed_bytes -= hi - lo;
+	set_readable(h, v);
+	return -EBUSY;
 }
 
 int
@@ -97,7 +99,7 @@ mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword
 	if (lo < hi) {
 		if (!region)
 			return -ENOMEM;
-		if (region->commit) {
+		if (region->commit && h->pages_may_vanish) {
 			hi = clib_max(hi,
 				      clib_min(page_up(h, v, lo + COMMIT_BATCH_BYTES), pages.hi));
 			if (region->commit(region->opaque, (u8 *)v + lo, hi - lo))

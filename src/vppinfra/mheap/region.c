@@ -149,6 +149,7 @@ mheap_holes_mark(mheap_t *h, uword lo, uword hi)
 			return -ENOMEM;
 		e->holes = p;
 	}
+	h->first_hole_uoffset = clib_min(h->first_hole_uoffset, lo);
 	set_holes(h, e->holes, lo, hi, 1);
 	return 0;
 }

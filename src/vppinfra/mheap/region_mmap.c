@@ -17,6 +17,11 @@
  * little memory keep what they had. */
 #define HUGE_PAGES_FROM MiB(32)
 
+/* Since Linux 5.7. */
+#ifndef MREMAP_DONTUNMAP
+#	define MREMAP_DONTUNMAP 4
+#endif
+
 #define N_MINCORE_PAGES 1024 /* pages asked for in one call: a buffer of 1 KiB on the stack */
 
 static uword
@@ -57,6 +62,15 @@ mmap_decommit(void *opaque, void *p, uword n)
 	return n_resident;
 }
 
+/* The pages' place in the tables changes, nothing is copied.  `from' stays mapped, and empty. */
+static int
+mmap_move(void *CLIB_UNUSED(opaque), void *to, void *from, uword n)
+{
+	void *p = mremap(from, n, n, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+
+	return p == MAP_FAILED ? -errno : 0;
+}
+
 static void
 mmap_release(void *opaque, void *base, uword size)
 {
@@ -94,7 +108,9 @@ map_region(uword size, int rights, mheap_region_t *region)
 	region->base = (void *)base;
 	region->size = size;
 	region->page_bytes = page_bytes;
+	region->stays_readable = 1;
 	region->decommit = mmap_decommit;
+	region->move = mmap_move;
 	region->release = mmap_release;
 	return 0;
 }

@@ -171,8 +171,8 @@ mheap_trace_destroy(mheap_t *h)
 void
 mheap_set_flags(void *v, u32 set, u32 clear)
 {
-	const u32 fixed =
-		MHEAP_FLAG_TRACE | MHEAP_FLAG_THREAD_SAFE | MHEAP_FLAG_FRONTS | MHEAP_FLAG_CHECKED;
+	const u32 fixed = MHEAP_FLAG_TRACE | MHEAP_FLAG_THREAD_SAFE | MHEAP_FLAG_FRONTS |
+			  MHEAP_FLAG_FRONTS_WHEN_SHARED | MHEAP_FLAG_CHECKED;
 	mheap_t *h = mheap_header(v);
 
 	mheap_maybe_lock(h);

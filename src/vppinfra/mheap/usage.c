@@ -3,24 +3,39 @@
  * follows a pointer found in the heap, so a heap of another process is read the same way. */
 #include "mheap_impl.h"
 
-/* What fronts hold; of a heap of another process, where only the headers tell, by a walk. */
-static void
-cached_in(const void *v, mheap_front_usage_t *u)
+/* Of a heap of another process only the headers tell. */
+static never_inline mheap_cached_t
+cached_by_walk(const void *v)
 {
-	const mheap_t *h = mheap_header(v);
+	mheap_cached_t cached = { 0 };
 
-	mheap_front_usage(v, u);
-	if (!(heap_flags(h) & FLAGS_CACHING) || mheap_region_of(h))
-		return;
 	for (uword uo = MHEAP_ELT_OVERHEAD_BYTES; uo < vector_len(v);) {
 		u64 word = elt_words(v, uo)[1];
 
 		if (word & HDR_CACHED) {
-			u->n_cached++;
-			u->n_cached_bytes += hdr_bytes(word);
+			cached.n++;
+			cached.n_bytes += hdr_bytes(word);
 		}
 		uo += hdr_bytes(word) + MHEAP_ELT_OVERHEAD_BYTES;
 	}
+	return cached;
+}
+
+/* What is neither a user's nor in the bins; the lock is held where there is one. */
+always_inline mheap_cached_t
+cached_in(const void *v)
+{
+	const mheap_t *h = mheap_header(v);
+	mheap_cached_t cached = { 0 };
+
+	if (!(heap_flags(h) & FLAGS_CACHING))
+		return cached;
+	if (PREDICT_FALSE(!mheap_region_of(h)))
+		return cached_by_walk(v);
+	if (h->flags & MHEAP_FLAG_FRONTS)
+		cached = mheap_fronts_cached(h);
+	mheap_checked_cached(h, &cached);
+	return cached;
 }
 
 uword
@@ -46,15 +61,13 @@ mheap_offset_is_valid(const void *v, uword uo)
 uword
 mheap_elts(const void *v)
 {
-	mheap_front_usage_t fronts;
 	int is_locked;
 	uword n;
 
 	if (!v)
 		return 0;
 	is_locked = mheap_lock_if_ours(mheap_header(v));
-	cached_in(v, &fronts);
-	n = mheap_header(v)->n_elts - fronts.n_cached;
+	n = mheap_header(v)->n_elts - cached_in(v).n;
 	if (is_locked)
 		mheap_unlock_slow(mheap_header(v));
 	return n;
@@ -115,7 +128,7 @@ mheap_foreach(void *v, uword (*f)(void *arg, void *v, void *data, uword size), v
 void
 mheap_usage(const void *v, clib_mem_usage_t *usage)
 {
-	mheap_front_usage_t fronts;
+	mheap_cached_t cached;
 	const mheap_t *h;
 	int is_locked;
 
@@ -124,11 +137,11 @@ mheap_usage(const void *v, clib_mem_usage_t *usage)
 		return;
 	h = mheap_header(v);
 	is_locked = mheap_lock_if_ours(h);
-	cached_in(v, &fronts);
-	usage->object_count = h->n_elts - fronts.n_cached;
+	cached = cached_in(v);
+	usage->object_count = h->n_elts - cached.n;
 	usage->bytes_total = MHEAP_HEADER_BYTES + vector_len(v);
-	usage->bytes_used = h->n_used_bytes - fronts.n_cached_bytes;
-	usage->bytes_free = h->n_free_bytes + fronts.n_cached_bytes;
+	usage->bytes_used = h->n_used_bytes - cached.n_bytes;
+	usage->bytes_free = h->n_free_bytes + cached.n_bytes;
 	usage->bytes_overhead = usage->bytes_total - h->n_used_bytes - h->n_free_bytes;
 	usage->bytes_free_reclaimed = h->n_reclaimed_bytes;
 	usage->bytes_max = h->max_size;
