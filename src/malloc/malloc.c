@@ -141,10 +141,18 @@ bytes_now(void *p)
 	return mheap_object_bytes(v, offset);
 }
 
+/* p is in the heap or in a mapping of its own. */
 static void *
 move(void *p, uword n_now, uword n_bytes)
 {
-	void *q = malloc(n_bytes);
+	uword offset = (uword)p - (uword)malloc_main.v;
+	void *q;
+
+	if (n_now >= MHEAP_MOVE_MIN_BYTES && n_bytes >= n_now &&
+	    n_bytes < malloc_main.mmap_threshold && is_in_heap(p) &&
+	    !mheap_move(malloc_main.v, &offset, n_bytes, n_now))
+		return (u8 *)malloc_main.v + offset;
+	q = malloc(n_bytes);
 
 	if (!q)
 		return NULL;

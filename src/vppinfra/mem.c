@@ -78,7 +78,10 @@ watch_threads(void)
 static clib_mem_heap_t *
 make_main_heap(void *base, uword size, const char *name)
 {
-	return clib_mem_make_heap(base, size, MHEAP_FLAG_THREAD_SAFE, name);
+	/* Memory of the caller's may be one that processes share, each with fronts of its own. */
+	u32 flags = base ? 0 : MHEAP_FLAG_FRONTS | MHEAP_FLAG_FRONTS_WHEN_SHARED;
+
+	return clib_mem_make_heap(base, size, MHEAP_FLAG_THREAD_SAFE | flags, name);
 }
 
 static clib_mem_heap_t *
@@ -427,6 +430,14 @@ clib_mem_is_heap_object(const void *p)
 	return clib_mem_heap_is_heap_object(NULL, p);
 }
 
+/* Whether p is aligned as is wished, and still is where its pages are moved to. */
+static int
+keeps_alignment(const void *p, uword align)
+{
+	return align < 2 ||
+	       ((uword)p % min_pow2(align) == 0 && min_pow2(align) <= MHEAP_MOVE_KEPT_ALIGN);
+}
+
 /* heap is p's, or p is NULL. */
 static void *
 resize(clib_mem_heap_t *heap, void *p, uword n_bytes, uword align, const void *caller)
@@ -444,6 +455,9 @@ resize(clib_mem_heap_t *heap, void *p, uword n_bytes, uword align, const void *c
 	}
 	if ((align < 2 || (uword)p % min_pow2(align) == 0) &&
 	    (n_bytes <= n_now || !mheap_extend(heap, (uword)p - (uword)heap, n_bytes)))
+		return p;
+	if (n_now >= MHEAP_MOVE_MIN_BYTES && n_bytes > n_now && keeps_alignment(p, align) &&
+	    !clib_mem_heap_move(heap, &p, n_bytes, n_now))
 		return p;
 	q = alloc_inline(heap, n_bytes, align, 0, 1);
 	if (!q)
@@ -540,6 +554,21 @@ clib_mem_heap_extend(clib_mem_heap_t *heap, void *p, uword n_bytes)
 	if (!heap)
 		heap = clib_mem_get_heap();
 	return mheap_extend(heap, (uword)p - (uword)heap, n_bytes);
+}
+
+int
+clib_mem_heap_move(clib_mem_heap_t *heap, void **p, uword n_bytes, uword n_keep_bytes)
+{
+	uword offset;
+	int error;
+
+	if (!heap)
+		heap = clib_mem_get_heap();
+	offset = (uword)*p - (uword)heap;
+	error = mheap_move(heap, &offset, n_bytes, n_keep_bytes);
+	if (!error)
+		*p = (u8 *)heap + offset;
+	return error;
 }
 
 /* ---- looking ---- */

@@ -62,7 +62,8 @@ CLIB_EXPORT_EXTERN void *clib_per_cpu_mheaps[CLIB_MAX_MHEAPS];
 CLIB_EXPORT_EXTERN __thread clib_mem_heap_t *clib_mem_current_heap
 	__attribute__((tls_model("initial-exec")));
 
-/** Make the main heap: `size` bytes at `base` (0: a fresh mapping of its own).
+/** Make the main heap: `size` bytes at `base` (0: a fresh mapping of its own, which gets fronts
+ *  (mheap_front.h) when a second thread uses it).
  *  @return the heap, also current; NULL with nothing changed. */
 CLIB_EXPORT clib_mem_heap_t *clib_mem_init(void *base, uword size);
 /** The same; every main heap has a lock here. */
@@ -188,6 +189,10 @@ CLIB_EXPORT uword clib_mem_heap_is_heap_object(clib_mem_heap_t *heap, const void
 CLIB_EXPORT uword clib_mem_heap_size(clib_mem_heap_t *heap, const void *p);
 /** Grow in place to n bytes.  @return 0 or -ENOMEM with the object as it was. */
 CLIB_EXPORT int clib_mem_heap_extend(clib_mem_heap_t *heap, void *p, uword n_bytes);
+/** mheap_move(): a large object elsewhere, with its pages.  *p keeps its place in its page. @return
+ * 0 with *p new, or a negative errno with everything as it was: copy it. */
+CLIB_EXPORT int clib_mem_heap_move(clib_mem_heap_t *heap, void **p, uword n_bytes,
+				   uword n_keep_bytes);
 /** The heap a live object belongs to, NULL for a stranger (looks through all heaps). */
 CLIB_EXPORT clib_mem_heap_t *clib_mem_heap_of(const void *p);
 /** Every live heap made in this process: main, NUMA and any other. */

@@ -356,8 +356,9 @@ CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
  *  the end.  @return 0; -ENOMEM with the object as it was; -EINVAL. */
 CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 
-/** From so many bytes on mheap_move() moves pages. */
+/** From so many bytes on mheap_move() moves pages; alignments up to this are kept. */
 #define MHEAP_MOVE_MIN_BYTES MiB(1)
+#define MHEAP_MOVE_KEPT_ALIGN 4096
 
 /**
  * Make the object at *offset one of n bytes elsewhere without copying it: its whole pages are taken

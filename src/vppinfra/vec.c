@@ -127,6 +127,35 @@ vec_move(void *v, uword max_bytes, uword elt_bytes)
 	return w;
 }
 
+/* The same for a large vector by way of the page tables.  NULL: it does not go here. */
+static void *
+vec_move_pages(void *v, uword max_bytes, uword elt_bytes)
+{
+	uword to_v = vec_get_header_size(v), n_bytes = _vec_find(v)->len * elt_bytes;
+	void *start = (u8 *)v - to_v;
+	uword n_all;
+
+	/* At another place in its page it would be where its alignment is not. */
+	if (to_v + n_bytes < MHEAP_MOVE_MIN_BYTES || vec_get_align(v) > MHEAP_MOVE_KEPT_ALIGN ||
+	    __builtin_add_overflow(to_v, max_bytes, &n_all) ||
+	    clib_mem_heap_move(_vec_find(v)->heap, &start, n_all, to_v + n_bytes))
+		return NULL;
+	v = (u8 *)start + to_v;
+	max_bytes = clib_max(n_all, clib_mem_heap_size(_vec_find(v)->heap, start)) - to_v;
+	memset((u8 *)v + n_bytes, 0, max_bytes - n_bytes);
+	_vec_find(v)->max_bytes = max_bytes;
+	return v;
+}
+
+/* Elsewhere, in one way or the other. */
+static void *
+vec_go(void *v, uword max_bytes, uword elt_bytes)
+{
+	void *w = vec_move_pages(v, max_bytes, elt_bytes);
+
+	return w ? w : vec_move(v, max_bytes, elt_bytes);
+}
+
 void *
 _vec_grow(void *v, uword n_more, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
 {
@@ -151,10 +180,10 @@ _vec_grow(void *v, uword n_more, uword elt_bytes, uword hdr_bytes, uword align, 
 
 	if (!vec_extend_in_place(v, wanted))
 		w = v;
-	else if (!(w = vec_move(v, wanted, elt_bytes))) {
+	else if (!(w = vec_go(v, wanted, elt_bytes))) {
 		if (wanted == needed)
 			return NULL;
-		w = vec_extend_in_place(v, needed) ? vec_move(v, needed, elt_bytes) : v;
+		w = vec_extend_in_place(v, needed) ? vec_go(v, needed, elt_bytes) : v;
 	}
 	if (w)
 		vec_note_room(_vec_find(w), _vec_find(w)->max_bytes, elt_bytes, n);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Large objects that move with their pages. */
+#include <vppinfra/mem.h>
+#include <vppinfra/vec.h>
+#include "heap_helpers.h"
+
+static void *v;
+
+static u8 *
+at(uword offset)
+{
+	return (u8 *)v + offset;
+}
+
+static u64
+n_moves(void)
+{
+	return mheap_header(v)->stats.n_page_moves;
+}
+
+/* A byte that depends on its place. */
+static u8
+byte_of(uword i)
+{
+	return (u8)(i * 7 + i / 4096);
+}
+
+static void
+fill(uword offset, uword n)
+{
+	for (uword i = 0; i < n; i++)
+		at(offset)[i] = byte_of(i);
+}
+
+static int
+is_filled(uword offset, uword n)
+{
+	for (uword i = 0; i < n; i++)
+		if (at(offset)[i] != byte_of(i))
+			return 0;
+	return 1;
+}
+
+/* Whatever its place in its first page, an object arrives whole, the heap is whole, and what is not
+ * wanted of it does not come along. */
+static void
+an_object_arrives_whole(void)
+{
+	u64 seed = unit_seed();
+
+	for (u32 round = 0; round < 40; round++) {
+		uword n = MiB(1) + unit_random_below(&seed, MiB(2));
+		uword n_keep = n - unit_random_below(&seed, 10000), offset, was;
+
+		v = heap_of(MiB(64));
+		get(v, 16 + unit_random_below(&seed, 8000));
+		offset = was = get(v, n);
+		get(v, 16); /* in its way */
+		fill(offset, n);
+		if (n_keep < MHEAP_MOVE_MIN_BYTES)
+			n_keep = n;
+		CU_ASSERT_EQUAL_FATAL(mheap_move(v, &offset, 2 * n, n_keep), 0);
+		CU_ASSERT_NOT_EQUAL(offset, was);
+		CU_ASSERT_EQUAL(offset % MHEAP_MOVE_KEPT_ALIGN, was % MHEAP_MOVE_KEPT_ALIGN);
+		CU_ASSERT(mheap_data_bytes(v, offset) >= 2 * n);
+		CU_ASSERT(is_filled(offset, n_keep));
+		CU_ASSERT_FALSE(mheap_offset_is_valid(v, was));
+		CU_ASSERT_EQUAL(n_moves(), 1);
+		CU_ASSERT_EQUAL(mheap_elts(v), 3);
+		CU_ASSERT(is_whole(v));
+		/* The old place is used again. */
+		was = get(v, n / 2);
+		fill(was, n / 2);
+		CU_ASSERT(is_filled(offset, n_keep));
+		CU_ASSERT(is_whole(v));
+		mheap_free(v);
+	}
+}
+
+/* Nothing moves, and the object stays as it was: too small, no such object, no room, memory that is
+ * not ours to move, a heap that is checked. */
+static void
+what_cannot_move_stays(void)
+{
+	static u8 memory[MiB(4)] __attribute__((aligned(4096)));
+	uword a, b, was;
+
+	v = heap_of(MiB(8));
+	a = was = get(v, KiB(64));
+	CU_ASSERT_EQUAL(mheap_move(v, &a, MiB(2), KiB(64)), -ENOTSUP);
+	b = get(v, MiB(3));
+	fill(b, MiB(3));
+	get(v, 16);
+	a = b + 16;
+	CU_ASSERT_EQUAL(mheap_move(v, &a, MiB(4), MiB(2)), -EINVAL);
+	a = b;
+	CU_ASSERT_EQUAL(mheap_move(v, &a, MiB(2), MiB(3)), -EINVAL);
+	CU_ASSERT_EQUAL(mheap_move(v, &a, MiB(6), MiB(3)), -ENOMEM);
+	CU_ASSERT_EQUAL(a, b);
+	CU_ASSERT(is_filled(b, MiB(3)));
+	CU_ASSERT_EQUAL(n_moves(), 0);
+	CU_ASSERT_EQUAL(mheap_elts(v), 3);
+	CU_ASSERT(mheap_offset_is_valid(v, was));
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+
+	v = mheap_alloc(memory, sizeof(memory));
+	a = get(v, KiB(1100));
+	CU_ASSERT_EQUAL(mheap_move(v, &a, MiB(2), KiB(1100)), -ENOTSUP);
+	mheap_free(v);
+	v = mheap_alloc_with_flags(NULL, MiB(16), MHEAP_FLAG_CHECKED);
+	a = get(v, KiB(1100));
+	CU_ASSERT_EQUAL(mheap_move(v, &a, MiB(2), KiB(1100)), -ENOTSUP);
+	mheap_free(v);
+}
+
+/* Vectors that are in each other's way move rather than copy, and are as vectors are: elements
+ * kept, the room behind them zero, user header and alignment as they were. */
+static void
+large_vectors_move(void)
+{
+	clib_mem_heap_t *heap = clib_mem_create_heap(NULL, GiB(1), 0, "vectors");
+	u64 *vectors[3] = { 0 };
+	u64 n_before;
+
+	v = heap;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(heap);
+	n_before = n_moves();
+	clib_mem_set_heap(heap);
+	for (u32 k = 0; k < 3; k++) {
+		vectors[k] = vec_new_ha(u64, 1, 24, 64);
+		memset(vec_header(vectors[k]), (int)k + 1, 24);
+		vec_set_len(vectors[k], 0);
+	}
+	for (u64 i = 0; i < 400000; i++)
+		for (u32 k = 0; k < 3; k++)
+			vec_add1_ha(vectors[k], i * 3 + k, 24, 64);
+	CU_ASSERT(n_moves() > n_before);
+	for (u32 k = 0; k < 3; k++) {
+		u64 n_wrong = 0;
+		u8 *end = (u8 *)vec_end(vectors[k]);
+
+		CU_ASSERT_EQUAL(vec_len(vectors[k]), 400000);
+		CU_ASSERT_EQUAL((uword)vectors[k] % 64, 0);
+		for (u64 i = 0; i < 400000; i++)
+			n_wrong += vectors[k][i] != i * 3 + k;
+		for (uword i = 0; i < vec_max_bytes(vectors[k]) - vec_bytes(vectors[k]); i++)
+			n_wrong += end[i] != 0;
+		for (u32 i = 0; i < 24; i++)
+			n_wrong += ((u8 *)vec_header(vectors[k]))[i] != k + 1;
+		CU_ASSERT_EQUAL(n_wrong, 0);
+	}
+	CU_ASSERT(is_whole(heap));
+	for (u32 k = 0; k < 3; k++)
+		vec_free_ha(vectors[k], 24, 64);
+	CU_ASSERT_EQUAL(mheap_elts(heap), 0);
+	clib_mem_set_heap(NULL);
+	clib_mem_destroy_heap(heap);
+}
+
+/* So does what clib_mem_realloc() cannot grow where it lies; an alignment beyond the page is kept
+ * by a copy. */
+static void
+large_objects_of_mem_move(void)
+{
+	clib_mem_heap_t *heap = clib_mem_create_heap(NULL, GiB(1), 0, "objects");
+	u8 *p, *q;
+
+	v = heap;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(heap);
+	p = clib_mem_heap_alloc_aligned(heap, MiB(3), 256);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	fill((uword)(p - (u8 *)v), MiB(3));
+	get(v, KiB(64));
+	q = clib_mem_heap_realloc_aligned(heap, p, MiB(5), 256);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(q);
+	CU_ASSERT_EQUAL((uword)q % 256, 0);
+	CU_ASSERT(is_filled((uword)(q - (u8 *)v), MiB(3)));
+	CU_ASSERT_EQUAL(n_moves(), 1);
+	get(v, KiB(64));
+	clib_mem_heap_free(heap, q);
+	p = clib_mem_heap_alloc_aligned(heap, MiB(3), MiB(2));
+	fill((uword)(p - (u8 *)v), MiB(3));
+	get(v, KiB(64));
+	q = clib_mem_heap_realloc_aligned(heap, p, MiB(20), MiB(2));
+	CU_ASSERT_EQUAL((uword)q % MiB(2), 0);
+	CU_ASSERT(is_filled((uword)(q - (u8 *)v), MiB(3)));
+	CU_ASSERT_EQUAL(n_moves(), 1);
+	CU_ASSERT(is_whole(heap));
+	clib_mem_destroy_heap(heap);
+}
+
+static const unit_test_t tests[] = {
+	UNIT(an_object_arrives_whole),
+	UNIT(what_cannot_move_stays),
+	UNIT(large_vectors_move),
+	UNIT(large_objects_of_mem_move),
+};
+
+int
+main(void)
+{
+	return unit_run("mheap_move", tests, ARRAY_LEN(tests));
+}
