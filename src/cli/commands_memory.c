@@ -7,6 +7,7 @@
 #include <string.h>
 #include <vppinfra/arena.h>
 #include <vppinfra/mem.h>
+#include <vppinfra/mheap_front.h>
 #include <vppinfra/vec.h>
 
 /* ---- heaps ---- */
@@ -69,6 +70,24 @@ field_heap_stats(cli_output_t *out, const mheap_t *h)
 	cli_field_u64(out, "reclaimed_bytes", h->n_reclaimed_bytes);
 }
 
+/* What threads keep ready; it counts as free. */
+static void
+show_fronts(cli_output_t *out, clib_mem_heap_t *heap)
+{
+	mheap_front_usage_t u;
+
+	mheap_front_usage(heap, &u);
+	if (u.n_fronts)
+		cli_text(out, "  fronts: %u thread%s, %U free in %lu objects ready", u.n_fronts,
+			 u.n_fronts == 1 ? "" : "s", format_memory_size, u.n_cached_bytes,
+			 u.n_cached);
+	cli_field_u64(out, "fronts", u.n_fronts);
+	cli_field_u64(out, "cached_objects", u.n_cached);
+	cli_field_u64(out, "cached_bytes", u.n_cached_bytes);
+	cli_field_u64(out, "front_gets", u.n_gets);
+	cli_field_u64(out, "front_puts", u.n_puts);
+}
+
 static void
 show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 	  const memory_mapping_t *mappings)
@@ -99,6 +118,7 @@ show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 	cli_field_u64(out, "used_bytes", used);
 	cli_field_u64(out, "free_bytes", u.bytes_max - used);
 	cli_field_u64(out, "objects", u.object_count);
+	show_fronts(out, heap);
 	field_heap_stats(out, h);
 	if (show->verbose)
 		cli_text(out, "  %U", format_mheap, heap, (int)show->verbose);

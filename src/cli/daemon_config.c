@@ -210,12 +210,25 @@ TAKE(default_hugepage_size, return take_offset_size(p, key, &d->memory.default_h
 
 TAKE_FLAG(guard_metadata, memory.guard_metadata)
 
+static clib_error_t *
+take_fronts(parse_t *p, const char *key)
+{
+	config_token_t t = config_next(&p->cursor);
+
+	if (!config_token_is(&t, "on") && !config_token_is(&t, "off"))
+		return config_error(p->cursor.config, t.offset,
+				    "expected on or off after '%s' in stanza 'memory'", key);
+	p->d->memory.no_fronts = (u8)config_token_is(&t, "off");
+	return 0;
+}
+
 static const config_key_t memory_keys[] = {
 	{ "main-heap-size", take_main_heap_size },
 	{ "main-heap-page-size", take_main_heap_page_size },
 	{ "numa-heap-size", take_numa_heap_size },
 	{ "default-hugepage-size", take_default_hugepage_size },
 	{ "guard-metadata", take_guard_metadata },
+	{ "fronts", take_fronts },
 };
 
 /* ---- plugins ---- */
@@ -443,7 +456,7 @@ static const struct {
 	  "one of: main-core, workers, corelist-workers, skip-cores" },
 	{ "memory", memory_keys, ARRAY_LEN(memory_keys),
 	  "one of: main-heap-size, main-heap-page-size, numa-heap-size, default-hugepage-size, "
-	  "guard-metadata" },
+	  "guard-metadata, fronts" },
 	{ "plugins", plugins_keys, ARRAY_LEN(plugins_keys), "one of: path, add-path, plugin" },
 	{ "dpdk", dpdk_keys, ARRAY_LEN(dpdk_keys), "", dpdk_begin, dpdk_unknown },
 };

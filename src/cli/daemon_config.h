@@ -49,6 +49,7 @@ typedef struct {
 		uword default_hugepage_size;
 		u32 default_hugepage_size_offset;
 		u8 guard_metadata;
+		u8 no_fronts; /* heaps go by their lock alone */
 	} memory;
 	struct {
 		config_word_t *paths;

@@ -274,7 +274,8 @@ memory_up(daemon_t *m)
 		.main_heap_page_size = m->d.memory.main_heap_page_size,
 		.numa_heap_bytes = m->d.memory.numa_heap_size,
 		.hugepage_size = page_size_of(m->d.memory.default_hugepage_size),
-		.flags = m->d.dpdk.no_huge ? CLIB_MEM_SETUP_NO_HUGE : 0,
+		.flags = (m->d.dpdk.no_huge ? CLIB_MEM_SETUP_NO_HUGE : 0) |
+			 (m->d.memory.no_fronts ? CLIB_MEM_SETUP_NO_FRONTS : 0),
 	};
 	const char *lines[16];
 	const char *why = "";

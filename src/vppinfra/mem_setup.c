@@ -16,7 +16,7 @@
 #define DEFAULT_EXPECT_BYTES MiB(64)
 #define MAX_DEFAULT_ARENA_BYTES GiB(64)
 
-#define KNOWN_FLAGS (CLIB_MEM_SETUP_NO_HUGE | CLIB_MEM_SETUP_SHARED)
+#define KNOWN_FLAGS (CLIB_MEM_SETUP_NO_HUGE | CLIB_MEM_SETUP_SHARED | CLIB_MEM_SETUP_NO_FRONTS)
 
 static struct {
 	int is_set_up;
@@ -144,10 +144,14 @@ choose_arena_bytes(const clib_mem_setup_t *setup, int node, uword heap_bytes, u3
 /* ---- arenas and heaps ---- */
 
 static int
-make_heap(clib_arena_t *arena, const char *name, uword n_bytes, void **heap)
+make_heap(const clib_mem_setup_t *setup, clib_arena_t *arena, const char *name, uword n_bytes,
+	  void **heap)
 {
-	return clib_arena_create_heap(arena, name, n_bytes,
-				      MHEAP_FLAG_THREAD_SAFE | MHEAP_FLAG_DISABLE_VM, heap);
+	u32 flags = MHEAP_FLAG_THREAD_SAFE | MHEAP_FLAG_DISABLE_VM;
+
+	if (!(setup->flags & (CLIB_MEM_SETUP_NO_FRONTS | CLIB_MEM_SETUP_SHARED)))
+		flags |= MHEAP_FLAG_FRONTS | MHEAP_FLAG_FRONTS_WHEN_SHARED;
+	return clib_arena_create_heap(arena, name, n_bytes, flags, heap);
 }
 
 static int
@@ -177,7 +181,7 @@ make_main(const clib_mem_setup_t *setup, text_t *what)
 	/* The page size decides how long the range became. */
 	vm_range_info_t info;
 	vm_range_get_info(clib_arena_range(setup_main.main_arena), &info);
-	rv = make_heap(setup_main.main_arena, "main heap", info.reserve_bytes,
+	rv = make_heap(setup, setup_main.main_arena, "main heap", info.reserve_bytes,
 		       &setup_main.main_heap);
 	if (rv)
 		append(what, "main heap: no page for its header: %s; free some memory",
@@ -247,7 +251,7 @@ make_numa(const clib_mem_setup_t *setup, int node, u32 n_nodes, text_t *what)
 			       size_text(arena_bytes, size), node, strerror(-rv));
 			return rv;
 		}
-		rv = make_heap(setup_main.numa_arenas[node], heap_name, heap_bytes,
+		rv = make_heap(setup, setup_main.numa_arenas[node], heap_name, heap_bytes,
 			       &setup_main.numa_heaps[node]);
 		if (!rv || page_size == CLIB_MEM_PAGE_SZ_DEFAULT)
 			break;

@@ -21,8 +21,12 @@
 /** clib_mem_setup_t.flags */
 #define CLIB_MEM_SETUP_NO_HUGE (1 << 0) /* 4K pages everywhere: a wish, so no degradation */
 #define CLIB_MEM_SETUP_SHARED                                                                      \
-	(1 << 1) /* the main heap can be attached by another process, and                          \
-		    is written by forked children */
+	(1 << 1) /* the main heap can be attached by another process, and heaps are                \
+		    written by forked children: no fronts, which are each process's own */
+
+#define CLIB_MEM_SETUP_NO_FRONTS                                                                   \
+	(1 << 2) /* heaps go by their lock alone; otherwise threads have fronts (mheap_front.h)    \
+		    as soon as two use a heap */
 
 /** All zero is a sane set-up. */
 typedef struct {

@@ -38,7 +38,7 @@ good_files_are_read(void)
 		"nodaemon }\n"
 		"cpu { main-core 1 corelist-workers 0,2-4,2 skip-cores 1 }\n"
 		"memory{main-heap-size 64M main-heap-page-size 2m numa-heap-size 1g "
-		"default-hugepage-size 2M}\n"
+		"default-hugepage-size 2M fronts off}\n"
 		"plugins {\n"
 		"  path /a:/b add-path /c   # two lists\n"
 		"  plugin default { disable }\n"
@@ -68,6 +68,7 @@ good_files_are_read(void)
 	CU_ASSERT_EQUAL(d.memory.numa_heap_size, GiB(1));
 	CU_ASSERT_EQUAL(d.memory.main_heap_page_size, CLIB_MEM_PAGE_SZ_2M);
 	CU_ASSERT_EQUAL(d.memory.default_hugepage_size, MiB(2));
+	CU_ASSERT_EQUAL(d.memory.no_fronts, 1);
 	CU_ASSERT_EQUAL(d.plugins.n_paths, 2);
 	CU_ASSERT_STRING_EQUAL(d.plugins.paths[0].text, "/a:/b");
 	CU_ASSERT_EQUAL(d.plugins.default_disable, 1);
@@ -118,7 +119,10 @@ bad_files_are_pointed_at(void)
 		{ "memory {\n\tmain-heap-sise 1G\n}",
 		  "f:2:2: unknown word 'main-heap-sise' in stanza 'memory', expected one of: "
 		  "main-heap-size, "
-		  "main-heap-page-size, numa-heap-size, default-hugepage-size, guard-metadata" },
+		  "main-heap-page-size, numa-heap-size, default-hugepage-size, guard-metadata, "
+		  "fronts" },
+		{ "memory { fronts maybe }",
+		  "f:1:17: expected on or off after 'fronts' in stanza 'memory'" },
 		{ "memory { main-heap-size }",
 		  "f:1:25: expected a size after 'main-heap-size' in stanza 'memory'" },
 		{ "memory { main-heap-size 1X }",
