@@ -61,7 +61,7 @@ build_ahead() {
 
 build plain "$build" ""
 # Tests that run alone, or that sleep, leave CPUs idle: the other builds take those.
-(renice -n 19 -p "$BASHPID" >/dev/null; build_ahead) &
+(renice -n 10 -p "$BASHPID" >/dev/null; build_ahead) &
 phase plain "$build" "" ""
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0

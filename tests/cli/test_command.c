@@ -410,7 +410,7 @@ any_line_gets_an_answer(void)
 					     "all",  "clear", "detail", "?",       "help",
 					     "7",    "quit",  "{",      "}",       "%s",
 					     "-",    "#",     "\t",     "\xc3\xbc" };
-	u64 seed = unit_seed(), n_lines = unit_n_ops(1000000);
+	u64 seed = unit_seed(), n_lines = unit_n_ops(300000);
 	uword n_objects = 0;
 
 	for (u64 k = 0; k < n_lines; k++) {
