@@ -414,8 +414,9 @@ both_kernels_calls_create_caches(void)
 		kmem_cache_create("illumos", 100, 0, NULL, NULL, NULL, NULL, NULL, KMC_NOMAGAZINE);
 	umem_cache_t *umem =
 		umem_cache_create("umem", 100, 0, NULL, NULL, NULL, NULL, NULL, UMC_NODEBUG);
-	void *(*alloc)(struct kmem_cache *, int) = kmem_cache_alloc;
-	void (*give)(struct kmem_cache *, void *) = kmem_cache_free;
+	/* Volatile: gcc -Og sees through a plain pointer and then cannot inline what it must. */
+	void *(*volatile alloc)(struct kmem_cache *, int) = kmem_cache_alloc;
+	void (*volatile give)(struct kmem_cache *, void *) = kmem_cache_free;
 	built_t *b;
 	void *p;
 
