@@ -50,6 +50,7 @@ INTROS = {
     "bench_containers": "Vectors, pools, bitmaps and fifos beside plain arrays, malloc and glib.",
     "bench_forward": "Million packets a second that one worker moves between two net_null ports.",
     "bench_format": "The same text by format() and by snprintf().",
+    "bench_graph": "A packet through our graph, beside loops without one; buffers watched and not.",
     "bench_hash": "The hash beside glib's.",
     "bench_kmem": "Object caches and per-thread counters beside glibc.",
     "bench_mheap": "The heap beside glibc in one process, statically called; bench_malloc compares more widely.",

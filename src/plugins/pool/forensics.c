@@ -169,72 +169,77 @@ check_poison(pktpool_t *pool, struct rte_mbuf *m, const void *site, const pktpoo
 
 /* ---- the look at each pointer: all that a watched pool costs, but for the few ---- */
 
-/* Bit i: objs[i] is watched; n is at most 64. */
-static u64
-watched_bits(pktpool_watch_t w, void *const *objs, u32 n)
+/* So many at a time; places in them fit a byte. */
+#define LOOK_MAX 256u
+
+/* Where in objs[0 .. n) watched ones are, n at most LOOK_MAX.  @return how many */
+static u32
+look(pktpool_watch_t w, void *const *objs, u32 n, u8 *at)
 {
-	u64 bits = 0;
+	u32 n_found = 0;
 
 	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++)
-		bits |= 1ull << i;
-	return bits;
-}
-
-static u64
-watched_bits_64(pktpool_watch_t w, void *const *objs)
-{
-	return pktpool_watch_any(w, objs, 64) ? watched_bits(w, objs, 64) : 0;
+		at[n_found++] = (u8)i;
+	return n_found;
 }
 
 #ifdef __x86_64__
-/* The same, eight pointers at a time.  By intrinsics: compilers load and shuffle in halves. */
-__attribute__((target("avx2"))) always_inline __m256i
+/* The same by thirty-twos.  With intrinsics, and tuned for a processor that has this: compilers
+ * load and shuffle halves otherwise. */
+#	define LOOK_TARGET __attribute__((target("avx2,tune=haswell")))
+
+/* Of objs[0 .. 8), in the order 0 1 4 5, 2 3 6 7. */
+LOOK_TARGET always_inline __m256i
 watched_8(__m256i mask, __m256i residue, void *const *objs)
 {
-	__m256 a = (__m256)_mm256_lddqu_si256((const __m256i *)objs);
-	__m256 b = (__m256)_mm256_lddqu_si256((const __m256i *)(objs + 4));
+	__m256 a = _mm256_loadu_ps((const float *)objs);
+	__m256 b = _mm256_loadu_ps((const float *)(objs + 4));
 
-	/* The low half of each pointer; in the order 0 1 4 5 2 3 6 7. */
+	/* The low half of each pointer. */
 	return _mm256_cmpeq_epi32((__m256i)_mm256_shuffle_ps(a, b, 0x88) & mask, residue);
 }
 
-__attribute__((target("avx2"))) static u64
-watched_bits_64_avx2(pktpool_watch_t w, void *const *objs)
+/* A bit each: of four times the first four of those above, then of four times the others. */
+LOOK_TARGET always_inline u32
+watched_32(__m256i mask, __m256i residue, void *const *objs)
+{
+	__m256i a = _mm256_packs_epi32(watched_8(mask, residue, objs),
+				       watched_8(mask, residue, objs + 8));
+	__m256i b = _mm256_packs_epi32(watched_8(mask, residue, objs + 16),
+				       watched_8(mask, residue, objs + 24));
+
+	return (u32)_mm256_movemask_epi8(_mm256_packs_epi16(a, b));
+}
+
+LOOK_TARGET static u32
+look_avx2(pktpool_watch_t w, void *const *objs, u32 n, u8 *at)
 {
 	__m256i residue = _mm256_set1_epi32((i32)w.residue), mask = _mm256_set1_epi32((i32)w.mask);
-	__m256i any = _mm256_setzero_si256();
-	u64 bits = 0;
+	u32 i = 0, n_found = 0;
 
-#	pragma GCC unroll 8
-	for (u32 i = 0; i < 64; i += 8)
-		any |= watched_8(mask, residue, objs + i);
-	if (PREDICT_TRUE(_mm256_testz_si256(any, any)))
-		return 0;
-#	pragma GCC unroll 8
-	for (u32 i = 0; i < 64; i += 8) {
-		__m256i x = watched_8(mask, residue, objs + i);
+	for (; i + 32 <= n; i += 32)
+		for (u32 bits = watched_32(mask, residue, objs + i); PREDICT_FALSE(bits);
+		     bits &= bits - 1) {
+			u32 k = count_trailing_zeros(bits);
 
-		x = _mm256_permute4x64_epi64(x, 0xd8);
-		bits |= (u64)_mm256_movemask_ps((__m256)x) << i;
-	}
-	return bits;
+			at[n_found++] =
+				(u8)(i + (k & 12) * 2 + (k & 2) * 2 + (k & 1) + (k >> 4) * 2);
+		}
+	for (; i < n; i++)
+		if (PREDICT_FALSE(pktpool_is_watched(w, objs[i])))
+			at[n_found++] = (u8)i;
+	return n_found;
 }
 #endif
 
-static u64 (*look_at_64)(pktpool_watch_t w, void *const *objs) = watched_bits_64;
+static u32 (*look_best)(pktpool_watch_t w, void *const *objs, u32 n, u8 *at) = look;
 
 static void __attribute__((constructor)) choose_look(void)
 {
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("avx2"))
-		look_at_64 = watched_bits_64_avx2;
+		look_best = look_avx2;
 #endif
-}
-
-always_inline u64
-look_at(pktpool_watch_t w, void *const *objs, u32 n)
-{
-	return n < 64 ? watched_bits(w, objs, n) : look_at_64(w, objs);
 }
 
 /* ---- take and give ---- */
@@ -252,8 +257,8 @@ trace_take_one(pktpool_t *pool, void *obj, const void *site, u64 now)
 	record_set(r, tsc, now);
 	record_set(r, taken_at, site);
 	record_set(r, taken_by, clib_thread_index());
-	record_set(r, node, pktpool_trace_node);
-	record_set(r, seen_node, pktpool_trace_follows ? pktpool_trace_node : 0);
+	record_set(r, node, pktpool_trace_walk.node);
+	record_set(r, seen_node, pktpool_trace_walk.is_followed ? pktpool_trace_walk.node : 0);
 	/* Release: the fields above, pairs with read_record(). */
 	__atomic_store_n(&r->state, PKTPOOL_RECORD_HELD, __ATOMIC_RELEASE);
 }
@@ -294,15 +299,21 @@ void
 pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
+	u8 at[LOOK_MAX];
 	u64 now = 0;
 
-	for (u32 first = 0; first < n; first += 64) {
-		u64 bits = look_at(w, objs + first, n - first);
+	if (PREDICT_TRUE(n == 1)) {
+		if (PREDICT_FALSE(pktpool_is_watched(w, objs[0])))
+			trace_take_one(pool, objs[0], site, rte_rdtsc());
+		return;
+	}
+	for (; n; objs += LOOK_MAX, n -= clib_min(n, LOOK_MAX)) {
+		u32 n_found = look_best(w, objs, clib_min(n, LOOK_MAX), at);
 
-		for (; bits; bits &= bits - 1) {
-			now = now ? now : rte_rdtsc();
-			trace_take_one(pool, objs[first + count_trailing_zeros(bits)], site, now);
-		}
+		if (n_found && !now)
+			now = rte_rdtsc();
+		for (u32 i = 0; i < n_found; i++)
+			trace_take_one(pool, objs[at[i]], site, now);
 	}
 }
 
@@ -344,16 +355,14 @@ void
 pktpool_trace_seen(pktpool_t *pool, void *const *objs, u32 n, u16 node)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
+	u8 at[LOOK_MAX];
 
-	for (u32 first = 0; first < n; first += 64) {
-		u64 bits = look_at(w, objs + first, n - first);
+	for (; n; objs += LOOK_MAX, n -= clib_min(n, LOOK_MAX)) {
+		u32 n_found = look_best(w, objs, clib_min(n, LOOK_MAX), at);
 
-		for (; bits; bits &= bits - 1) {
-			void *obj = objs[first + count_trailing_zeros(bits)];
-
-			if (PREDICT_TRUE(pktpool_is_object(pool, obj)))
-				record_set(pktpool_record(obj), seen_node, node);
-		}
+		for (u32 i = 0; i < n_found; i++)
+			if (PREDICT_TRUE(pktpool_is_object(pool, objs[at[i]])))
+				record_set(pktpool_record(objs[at[i]]), seen_node, node);
 	}
 }
 

@@ -141,10 +141,14 @@ pktpool_try_put_traced(pktpool_t *pool, void *const *objs, u32 n)
 	return 1;
 }
 
-/** The node that this thread is in, id + 1; 0 outside, or while nodes are not known. */
-extern __thread u16 pktpool_trace_node;
-/** Nodes look at what they are given in this walk of the thread's graph. */
-extern __thread u8 pktpool_trace_follows;
+/** Where a thread is in its graph, while nodes are known. */
+typedef struct {
+	u16 node;           /* the one it is in, id + 1; 0 outside */
+	u8 is_past_sources; /* this walk has left its sources behind */
+	u8 is_followed;     /* nodes look at what they are given in this walk */
+	u32 n;              /* walks begun */
+} pktpool_trace_walk_t;
+extern __thread pktpool_trace_walk_t pktpool_trace_walk __attribute__((tls_model("initial-exec")));
 /** Pools of which every buffer is watched: followed in each walk.  Exported for tests. */
 CLIB_EXPORT_EXTERN _Atomic u32 pktpool_n_fully_traced;
 

@@ -22,23 +22,18 @@ static struct {
 /* 8: a look costs as much as that of a get; so it is an eighth of it a node. */
 #define WALKS_PER_FOLLOWED 8u
 
-__thread u16 pktpool_trace_node __attribute__((tls_model("initial-exec")));
-__thread u8 pktpool_trace_follows __attribute__((tls_model("initial-exec")));
-/* Of this thread's graph: walks begun, and whether this one has left its sources behind. */
-static __thread u32 n_walks __attribute__((tls_model("initial-exec")));
-static __thread u8 is_past_sources __attribute__((tls_model("initial-exec"))) = 1;
+__thread pktpool_trace_walk_t pktpool_trace_walk = { .is_past_sources = 1 };
 
 /* Sources are given nothing, all other nodes something; a walk begins with its sources. */
 always_inline void
-note_progress(u16 n)
+note_progress(pktpool_trace_walk_t *walk, u16 n)
 {
 	if (n) {
-		is_past_sources = 1;
-	} else if (is_past_sources) {
-		is_past_sources = 0;
-		n_walks++;
-		pktpool_trace_follows =
-			n_walks % WALKS_PER_FOLLOWED == 0 || pktpool_load(&pktpool_n_fully_traced);
+		walk->is_past_sources = 1;
+	} else if (walk->is_past_sources) {
+		walk->is_past_sources = 0;
+		walk->is_followed = ++walk->n % WALKS_PER_FOLLOWED == 0 ||
+				    pktpool_load(&pktpool_n_fully_traced);
 	}
 }
 
@@ -58,14 +53,15 @@ traced_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 
 {
 	rte_node_process_t process =
 		atomic_load_explicit(&nodes.process[node->id], memory_order_relaxed);
-	u16 before = pktpool_trace_node, now = (u16)(node->id + 1);
+	pktpool_trace_walk_t *walk = &pktpool_trace_walk;
 
-	pktpool_trace_node = now;
-	note_progress(n);
-	if (PREDICT_FALSE(pktpool_trace_follows) && n)
-		see(objs, n, now);
+	walk->node = (u16)(node->id + 1);
+	note_progress(walk, n);
+	if (PREDICT_FALSE(walk->is_followed) && n)
+		see(objs, n, walk->node);
 	n = process(graph, node, objs, n);
-	pktpool_trace_node = before;
+	/* Nodes do not call each other. */
+	walk->node = 0;
 	return n;
 }
 
