@@ -119,17 +119,40 @@ thread_create(pktpool_t *pool, u16 index)
 	return t;
 }
 
-/* NULL: no index, or no memory for a slot; the depot serves such a thread directly. */
-always_inline pktpool_thread_t *
-thread_self(pktpool_t *pool)
+#define PLACE_OF(i) (offsetof(pktpool_head_t, threads) + (i) * sizeof(pktpool_thread_t *))
+
+__thread uword pktpool_slot_place = PLACE_OF(0);
+/* The thread's magazines have gone home for good. */
+static __thread u8 is_leaving __attribute__((tls_model("initial-exec")));
+
+void
+pktpool_thread_leaves(void)
+{
+	is_leaving = 1;
+	pktpool_slot_place = PLACE_OF(0);
+}
+
+static never_inline pktpool_thread_t *
+thread_arrive(pktpool_t *pool)
 {
 	u16 index = clib_thread_index();
 	pktpool_thread_t *t;
 
-	if (PREDICT_FALSE(index == CLIB_THREAD_INDEX_NONE))
+	if (index == CLIB_THREAD_INDEX_NONE || is_leaving)
 		return NULL;
+	pktpool_slot_place = PLACE_OF(index + 1);
 	t = pktpool_slot(pool);
-	return PREDICT_TRUE(t != &pool->head.nobody) ? t : thread_create(pool, index);
+	return t != &pool->head.nobody ? t : thread_create(pool, index);
+}
+
+/* NULL: no index, or no memory for a slot, or the thread exits; the depot serves such a thread
+ * directly. */
+always_inline pktpool_thread_t *
+thread_self(pktpool_t *pool)
+{
+	pktpool_thread_t *t = pktpool_slot(pool);
+
+	return PREDICT_TRUE(t != &pool->head.nobody) ? t : thread_arrive(pool);
 }
 
 u32

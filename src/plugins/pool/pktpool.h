@@ -140,14 +140,15 @@ typedef struct {
 	u32 has_fresh; /* 0 for the pool behind somebody else's mempool */
 	/* The slot of those who have none: always stopped, never anyone's. */
 	pktpool_thread_t nobody;
-	/* Element i + 1 is thread index i's; element 0 is for threads without one.  &nobody until
-	 * there is one. */
+	/* Element i + 1 is thread index i's; element 0 is for threads without one, or that have not
+	 * come yet.  &nobody until there is one. */
 	pktpool_thread_t *threads[CLIB_MAX_THREADS + 1]
 		__attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
 } pktpool_head_t;
 
-/* Both "no index yet" (0) and "none to be had" (65536) become 0. */
-#define PKTPOOL_SLOT_MASK (2u * CLIB_MAX_THREADS - 1)
+/* Where in a pool's head the calling thread's element of threads is: one load, and one more for
+ * the slot.  Element 0's place until the thread came out of line once. */
+CLIB_EXPORT_EXTERN __thread uword pktpool_slot_place __attribute__((tls_model("initial-exec")));
 
 /** Index of our mempool ops in this process; ~0 when they could not be registered. */
 CLIB_EXPORT_EXTERN u32 pktpool_ops_index;
@@ -202,10 +203,10 @@ pktpool_copy(void **to, void *const *from, u32 n)
 always_inline pktpool_thread_t *
 pktpool_slot(const pktpool_t *pool)
 {
-	const pktpool_head_t *head = (const pktpool_head_t *)pool;
+	pktpool_thread_t *const *place =
+		(pktpool_thread_t *const *)((const u8 *)pool + pktpool_slot_place);
 
-	return __atomic_load_n(&head->threads[clib_thread_index_plus_1 & PKTPOOL_SLOT_MASK],
-			       __ATOMIC_RELAXED);
+	return __atomic_load_n(place, __ATOMIC_RELAXED);
 }
 
 always_inline void
@@ -263,7 +264,7 @@ pktpool_try_put(pktpool_t *pool, void *const *objs, u32 n)
 		pktpool_leave(t);
 		return 0;
 	}
-	__atomic_store_n(&t->n_loaded, (u32)n_loaded + n, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->n_loaded, (u32)(n_loaded + (i64)n), __ATOMIC_RELAXED);
 	pktpool_copy(t->loaded + n_loaded, objs, n);
 	pktpool_leave(t);
 	return 1;

@@ -231,6 +231,8 @@ slot_set_stop(pktpool_thread_t *t, u32 stop)
 
 /* ---- magazine.c ---- */
 
+/** The calling thread exits: from now on it goes to depots directly. */
+void pktpool_thread_leaves(void);
 /** No thread has a slot yet. */
 void pktpool_slots_init(pktpool_t *pool);
 /** Set or clear PKTPOOL_STOP_* in all slots that there are; the depot's lock is held. */

@@ -202,12 +202,19 @@ flush_thread_index(u16 index)
 }
 
 static void
-thread_exits(void *arg, u16 index)
+flush_everywhere(u16 index)
 {
 	pthread_mutex_lock(&pktpool_main.lock);
 	flush_thread_index(index);
 	pthread_mutex_unlock(&pktpool_main.lock);
 	pktpool_foreign_flush(index);
+}
+
+static void
+thread_exits(void *arg, u16 index)
+{
+	pktpool_thread_leaves();
+	flush_everywhere(index);
 }
 
 /* The lock of the table is held. */
@@ -240,7 +247,7 @@ pktpool_flush_thread(void)
 	u16 index = clib_thread_index();
 
 	if (index != CLIB_THREAD_INDEX_NONE)
-		thread_exits(NULL, index);
+		flush_everywhere(index);
 }
 
 /* What alloc stores into each mbuf: an mbuf as DPDK's own reset leaves it, taken from the first. */

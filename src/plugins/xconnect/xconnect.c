@@ -11,6 +11,8 @@
 #include <plugins/framework/drop.h>
 #include <plugins/framework/framework.h>
 #include <plugins/framework/port.h>
+#include <plugins/pool/pktpool.h>
+#include <vppinfra/byte_order.h>
 #include <vppinfra/vec.h>
 #include <rte_graph_worker.h>
 
@@ -73,28 +75,60 @@ set_reasons(struct rte_mbuf **mbufs, u32 n)
 		vmheap_drop_set_reason(mbufs[i], &xconnect_errors, NOT_CONNECTED);
 }
 
-/* The end of the run of one port's packets that begins at first, and its bytes.  Four at a time:
+/* data_off, refcnt, nb_segs and port in one word, port in the two bytes that are last. */
+STATIC_ASSERT(offsetof(struct rte_mbuf, port) == offsetof(struct rte_mbuf, rearm_data) + 6,
+	      "port_word() knows the layout of an mbuf");
+#if CLIB_ARCH_IS_BIG_ENDIAN
+#	define PORT_SHIFT 0
+#else
+#	define PORT_SHIFT 48
+#endif
+
+always_inline u64
+port_word(const struct rte_mbuf *m)
+{
+	return *(const u64 *)m->rearm_data;
+}
+
+/* The end of the run of one port's packets that begins at first, and its bytes.  Eight at a time:
  * what a port received comes in whole bursts. */
 always_inline u32
 end_of_run(struct rte_mbuf *const *mbufs, u32 first, u32 n, u64 *n_bytes)
 {
-	u16 port = mbufs[first]->port;
+	u64 word = port_word(mbufs[first]);
 	u32 end = first;
 
-	for (; end + 4 <= n; end += 4) {
-		struct rte_mbuf *const *m = mbufs + end;
+	for (; end + 8 <= n; end += 8) {
+		u64 in_all = word, in_any = word;
+		u32 n_eight = 0; /* of packets below half a gigabyte */
 
-		if ((m[0]->port ^ port) | (m[1]->port ^ port) | (m[2]->port ^ port) |
-		    (m[3]->port ^ port))
+#pragma GCC unroll 8
+		for (u32 i = 0; i < 8; i++) {
+			const struct rte_mbuf *m = mbufs[end + i];
+
+			in_all &= port_word(m);
+			in_any |= port_word(m);
+			n_eight += m->pkt_len;
+		}
+		if (((in_all ^ in_any) >> PORT_SHIFT) & UINT16_MAX)
 			break;
-		*n_bytes += (u64)m[0]->pkt_len + m[1]->pkt_len + m[2]->pkt_len + m[3]->pkt_len;
+		*n_bytes += n_eight;
 	}
-	for (; end < n && mbufs[end]->port == port; end++)
+	for (; end < n && !(((port_word(mbufs[end]) ^ word) >> PORT_SHIFT) & UINT16_MAX); end++)
 		*n_bytes += mbufs[end]->pkt_len;
 	return end;
 }
 
-/* A run of packets from one port goes on with one copy of pointers. */
+/* A run goes on with one copy of its pointers.  rte_node_enqueue() would copy by sixteen bytes. */
+always_inline void
+send_run(struct rte_graph *graph, struct rte_node *node, u16 edge, void **objs, u32 n)
+{
+	void **to = rte_node_next_stream_get(graph, node, edge, (u16)n);
+
+	pktpool_copy_many(to, objs, n);
+	rte_node_next_stream_put(graph, node, edge, (u16)n);
+}
+
 static u16
 xconnect_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
@@ -116,7 +150,7 @@ xconnect_process(struct rte_graph *graph, struct rte_node *node, void **objs, u1
 		if (end - first == n)
 			rte_node_next_stream_move(graph, node, edge);
 		else
-			rte_node_enqueue(graph, node, edge, objs + first, (u16)(end - first));
+			send_run(graph, node, edge, objs + first, end - first);
 		first = end;
 	}
 	return n;
