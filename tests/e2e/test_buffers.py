@@ -83,6 +83,36 @@ def test_a_start_beyond_the_budget_is_refused():
         assert d.ctl("show buffers").returncode != 0
 
 
+def test_reservations_are_configured():
+    """What reserve sets aside is shown, a node's own number stands before the one for all, and it all goes back."""
+    with daemon("buffers-per-numa 4096  reserve control 64  reserve tx 512  numa 0 { reserve tx 256 }") as d:
+        d.wait_up()
+        shown = pool(d)
+        told = {r["name"]: r for r in shown["reservations"]}
+        assert told["control"] == {"name": "control", "quota": 64, "stock": 64, "taken": 0}, told
+        assert told["tx"]["quota"] == told["tx"]["stock"] == 256, told
+        assert shown["reserved"] == 320, shown
+        assert shown["total"] == 4096 == shown["avail"] + shown["cached"] + shown["used"] + shown["reserved"], shown
+        assert "reservation control: 64 of 64" in d.ctl("show buffers detail").stdout.decode()
+        d.stop()
+        assert f"pool {POOL}: 0 buffers leaked" in d.log(), d.log()
+
+
+def test_reservations_that_cannot_be_are_refused():
+    """A bad word is an error of the configuration; more than the pool has leaves the plugin out."""
+    for words, says in (("reserve control", "a name and a number"), ("reserve control 0", "at least 1"),
+                        ("reserve a-name-of-sixteen 1", "at most 15 bytes"),
+                        ("reserve tx 1 reserve tx 2", "named twice"),
+                        (" ".join(f"reserve r{i} 1" for i in range(9)), "all there can be")):
+        with daemon(words) as d:
+            assert d.wait_end() != 0
+            assert says in d.log(), (words, d.log())
+    with daemon("buffers-per-numa 1024  reserve tx 1000  reserve control 100") as d:
+        d.wait_up()
+        assert re.search("plugin buffer failed: .*reserve control 100: pool .* not so many", d.log()), d.log()
+        d.stop()
+
+
 def test_grows_at_low_water():
     """A worker that meets the mark has the pool grown once, while packets move; none is lost."""
     with daemon("buffers-per-numa 4096  max-per-numa 8192  grow { by 1024  below 4000 }",

@@ -5,6 +5,8 @@
 #include <plugins/framework/port.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/mem_setup.h>
+#include <rte_graph.h>
+#include <rte_graph_worker.h>
 #include <rte_ip.h>
 #include "eal.h"
 #include "ring_ports.h"
@@ -177,6 +179,50 @@ spreads_change_while_packets_move(void)
 	CU_ASSERT(says("set interface handoff", "in", "expected workers LIST or disable"));
 }
 
+/* More than a worker's queue holds, while that worker does not look: the rest is dropped, counted
+ * and given back; what was in the queue arrives in order. */
+static void
+what_a_queue_cannot_hold_is_dropped(void)
+{
+	pktpool_t *pool = pktpool_by_node(0);
+	u64 n_before = n_counted("congestion drop");
+	u32 n_sent = 0, n_held = 0;
+	struct rte_graph *graph = rte_graph_lookup("worker-0");
+	pktpool_info_t info;
+
+	take_all();
+	pktpool_get_info(pool, &info);
+	CU_ASSERT_EQUAL(info.n_used, 0);
+	/* Port `in` is worker 0's to poll; its packets are worker 1's, who has stopped. */
+	must_say("set interface handoff", "in workers 1");
+	vmheap_workers_stop();
+	memset(n_next, 0, sizeof(n_next));
+	n_received = n_disordered = 0;
+	for (; n_sent < 3000; n_sent++) {
+		struct rte_mbuf *m = packet(0, n_sent);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		while (rte_ring_enqueue(to_port[0], m))
+			rte_graph_walk(graph);
+	}
+	while (!rte_ring_empty(to_port[0]))
+		rte_graph_walk(graph);
+	/* A ring holds one less than its size. */
+	CU_ASSERT_EQUAL(n_counted("congestion drop") - n_before, 3000 - 1023);
+	pktpool_get_info(pool, &info);
+	n_held = info.n_used;
+	CU_ASSERT_EQUAL(n_held, 1023);
+	CU_ASSERT(says("show interface handoff", "", "1023"));
+	must(vmheap_workers_start());
+	for (u32 i = 0; i < 20000 && n_received < 1023; i++) {
+		take_all();
+		usleep(100);
+	}
+	CU_ASSERT_EQUAL(n_received, 1023);
+	CU_ASSERT_EQUAL(n_disordered, 0);
+	must_say("set interface handoff", "in workers 0-2");
+}
+
 /* Workers stop with packets in every queue: all buffers are found again, and nothing of the heap
  * is missing. */
 static void
@@ -207,6 +253,7 @@ static const unit_test_t story[] = {
 	UNIT(set_up),
 	UNIT(flows_stay_in_order),
 	UNIT(spreads_change_while_packets_move),
+	UNIT(what_a_queue_cannot_hold_is_dropped),
 	UNIT(a_stop_in_the_middle_loses_no_buffer),
 };
 

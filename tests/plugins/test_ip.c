@@ -61,7 +61,7 @@ a_stanza_is_checked(void)
 	CU_ASSERT(is_refused("max-routes 40000", "at most 32767"));
 	CU_ASSERT(is_refused("adress p0 10.0.0.1/8", "unknown input 'adress'"));
 	CU_ASSERT(is_refused("address", "input ends"));
-	must(configure("buffers", "buffers-per-numa 4096"));
+	must(configure("buffers", "buffers-per-numa 4096  reserve control 16"));
 	must(configure("dpdk", "dev default { num-rx-desc 256 num-tx-desc 256 }\n"
 			       "dev net_ring_p0 { name in }\n"
 			       "dev net_ring_p1 { name one }\n"
@@ -192,7 +192,11 @@ give_back(struct rte_mbuf *m)
 static u32
 n_in_use(void)
 {
-	return rte_mempool_in_use_count(pktpool_mempool(pktpool_by_node(0)));
+	pktpool_info_t info;
+
+	/* What is set aside is not in use. */
+	pktpool_get_info(pktpool_by_node(0), &info);
+	return info.n_used;
 }
 
 static int
@@ -262,6 +266,35 @@ a_packet_is_routed_once_its_neighbor_has_answered(void)
 	for (u32 i = 0; i < 100; i++)
 		CU_ASSERT_EQUAL(((u8 *)(ip + 1))[i], (u8)(i * 7 + 1));
 	give_back(m);
+}
+
+/* Somebody has all buffers but those that are set aside: neighbors are asked for all the same. */
+static void
+a_pool_that_is_used_up_still_asks(void)
+{
+	static void *all[4096];
+	pktpool_t *pool = pktpool_by_node(0);
+	pktpool_reservation_info_t r;
+	struct rte_mbuf *m = packet4(ip4("10.1.0.77"), IPPROTO_UDP, 64, 100);
+	struct rte_arp_hdr *arp;
+	u32 n = 0;
+
+	while (n < ARRAY_LEN(all) && !pktpool_get_raw(pool, &all[n], 1))
+		n++;
+	CU_ASSERT(n > 1000);
+	CU_ASSERT_PTR_NULL(rte_pktmbuf_alloc(pktpool_mempool(pool)));
+	inject(0, m);
+	m = receive(1);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	arp = rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, 14);
+	CU_ASSERT_EQUAL(arp->arp_opcode, RTE_BE16(RTE_ARP_OP_REQUEST));
+	CU_ASSERT_EQUAL(arp->arp_data.arp_tip, ip4("10.1.0.77"));
+	CU_ASSERT_EQUAL(pktpool_reservations(pool, &r, 1), 1);
+	CU_ASSERT_STRING_EQUAL(r.name, PKTPOOL_RESERVATION_CONTROL);
+	CU_ASSERT_EQUAL(r.n_taken, 1);
+	give_back(m);
+	pktpool_put_raw(pool, all, n);
+	CU_ASSERT(says("show buffers", "detail", "reservation control: 16 of 16 set aside"));
 }
 
 /* An ARP request for an address of ours, padded as Ethernet pads it, is answered; for another's
@@ -823,6 +856,7 @@ static const unit_test_t story[] = {
 	UNIT(a_stanza_is_checked),
 	UNIT(ports_start),
 	UNIT(a_packet_is_routed_once_its_neighbor_has_answered),
+	UNIT(a_pool_that_is_used_up_still_asks),
 	UNIT(arp_is_answered_for_our_addresses),
 	UNIT(icmp4_says_what_is_due),
 	UNIT(icmp4_is_silent_where_it_must),

@@ -968,6 +968,66 @@ reservations_are_kept(void)
 	end();
 }
 
+/* Reservations with names are found and told, names are had once, and a ready mbuf comes out of one
+ * when the pool is used up, of ours alone. */
+static void
+reservations_have_names(void)
+{
+	static void *objs[1000];
+	pktpool_reservation_t *control = NULL, *tx = NULL, *other = NULL;
+	pktpool_reservation_info_t infos[4];
+	struct rte_mempool *theirs, *mp;
+	struct rte_mbuf *m[3];
+	pktpool_t *pool;
+
+	begin();
+	pool = pool_of(1000);
+	mp = pktpool_mempool(pool);
+	CU_ASSERT_EQUAL(pktpool_reserve_as(pool, "", 10, &control), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_reserve_as(pool, "sixteen-bytes-xx", 10, &control), -EINVAL);
+	CU_ASSERT_EQUAL(pktpool_reserve_as(pool, "control", 2, &control), 0);
+	CU_ASSERT_EQUAL(pktpool_reserve_as(pool, "tx", 100, &tx), 0);
+	CU_ASSERT_EQUAL(pktpool_reserve_as(pool, "control", 10, &other), -EEXIST);
+	CU_ASSERT_EQUAL(info_of(pool).n_reserved, 102);
+	CU_ASSERT_EQUAL(info_of(pool).n_used, 0);
+	CU_ASSERT_PTR_EQUAL(pktpool_reservation_by_name(pool, "control"), control);
+	CU_ASSERT_PTR_NULL(pktpool_reservation_by_name(pool, "contro"));
+
+	CU_ASSERT_EQUAL(pktpool_get_raw(pool, objs, 898), 0);
+	CU_ASSERT_PTR_NULL(pktpool_alloc_by_name(mp, "nobody"));
+	for (u32 i = 0; i < 3; i++)
+		m[i] = pktpool_alloc_by_name(mp, "control");
+	CU_ASSERT_PTR_NULL(m[2]);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m[0]);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m[1]);
+	CU_ASSERT_EQUAL(rte_mbuf_check(m[1], 1, NULL), 0);
+	CU_ASSERT_EQUAL(pktpool_reservations(pool, infos, 1), 1);
+	CU_ASSERT_EQUAL(pktpool_reservations(pool, infos, 4), 2);
+	CU_ASSERT_STRING_EQUAL(infos[0].name, "tx");
+	CU_ASSERT_STRING_EQUAL(infos[1].name, "control");
+	CU_ASSERT_EQUAL(infos[1].n_quota, 2);
+	CU_ASSERT_EQUAL(infos[1].n_stock, 0);
+	CU_ASSERT_EQUAL(infos[1].n_taken, 2);
+	CU_ASSERT_EQUAL(infos[0].n_stock, 100);
+	rte_pktmbuf_free(m[0]);
+	rte_pktmbuf_free(m[1]);
+	pktpool_put_raw(pool, objs, 898);
+	check(pool);
+
+	/* Somebody else's mempool, ours by ops or not, has none to fall back on. */
+	theirs =
+		rte_pktmbuf_pool_create_by_ops("theirs", 7, 0, 0, 256, SOCKET_ID_ANY, "ring_mp_mc");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(theirs);
+	CU_ASSERT_EQUAL(rte_mempool_get_bulk(theirs, objs, 7), 0);
+	CU_ASSERT_PTR_NULL(pktpool_alloc_by_name(theirs, "control"));
+	rte_mempool_put_bulk(theirs, objs, 7);
+	rte_mempool_free(theirs);
+	pktpool_unreserve(tx);
+	pktpool_unreserve(control);
+	destroy(pool);
+	end();
+}
+
 typedef struct {
 	pktpool_t *pool;
 	void *objs[100];
@@ -1130,6 +1190,7 @@ static const unit_test_t tests[] = {
 	UNIT(pieces_are_told),
 	UNIT(budgets_bound_growth),
 	UNIT(reservations_are_kept),
+	UNIT(reservations_have_names),
 	UNIT(low_water_calls_back),
 	UNIT(the_ops_serve_any_mempool),
 	UNIT(the_table_has_an_end),

@@ -155,6 +155,45 @@ create_on_node(u32 node)
 				   : strerror(-error));
 }
 
+/* What the configuration sets aside in a node's pool. */
+static clib_error_t *
+reserve_on_node(u32 node)
+{
+	buffer_main_t *bm = &buffer_main;
+	buffer_pool_t *p = &bm->pools[node];
+	pktpool_info_t info;
+
+	for (u32 i = 0; i < bm->n_reserves; i++) {
+		const buffer_reserve_t *r = &bm->reserves[i];
+		u32 n = r->n_on_node[node] ? r->n_on_node[node] : r->n;
+		int error;
+
+		if (!n)
+			continue;
+		error = pktpool_reserve_as(p->pool, r->name, n, &p->reservations[i]);
+		if (!error)
+			continue;
+		pktpool_get_info(p->pool, &info);
+		return clib_error_return_code(
+			0, error, 0, "reserve %s %u: pool %s %s", r->name, n, info.name,
+			error == -ENOMEM ? "has no memory for its table"
+					 : "has not so many buffers that nobody else set aside");
+	}
+	return NULL;
+}
+
+static void
+unreserve_on_node(u32 node)
+{
+	buffer_pool_t *p = &buffer_main.pools[node];
+
+	for (u32 i = 0; i < BUFFER_MAX_RESERVATIONS; i++) {
+		if (p->reservations[i])
+			pktpool_unreserve(p->reservations[i]);
+		p->reservations[i] = NULL;
+	}
+}
+
 static clib_error_t *
 buffer_exit(void)
 {
@@ -169,6 +208,7 @@ buffer_exit(void)
 
 		if (!p->pool)
 			continue;
+		unreserve_on_node(node);
 		pktpool_get_info(p->pool, &info);
 		if (pktpool_check(p->pool, what, sizeof(what)) == -EUCLEAN)
 			vmheap_log("pool %s is damaged: %s", info.name, what);
@@ -206,6 +246,8 @@ buffer_init(void)
 	for (u32 node = 0; node < BUFFER_MAX_NODES; node++) {
 		clib_error_t *error = has_memory(node) ? create_on_node(node) : NULL;
 
+		if (!error && buffer_main.pools[node].pool)
+			error = reserve_on_node(node);
 		if (error) {
 			/* The nodes before this one give theirs back. */
 			clib_error_t *leaked = buffer_exit();

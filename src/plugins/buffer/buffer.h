@@ -13,6 +13,8 @@
 
 /* Nodes that a configuration may name. */
 #define BUFFER_MAX_NODES RTE_MAX_NUMA_NODES
+/* Reservations that a configuration may name. */
+#define BUFFER_MAX_RESERVATIONS 8
 
 typedef struct {
 	pktpool_t *pool;
@@ -20,7 +22,15 @@ typedef struct {
 	_Atomic u32 is_low;      /* a worker met the mark: grow */
 	u32 n_ticks_plenty;      /* for how long there was more than enough */
 	u8 is_refused;           /* the last try to grow failed, and was told */
+	pktpool_reservation_t *reservations[BUFFER_MAX_RESERVATIONS]; /* as configured, or NULL */
 } buffer_pool_t;
+
+/* Of each pool, unless its node has a number of its own. */
+typedef struct {
+	char name[PKTPOOL_RESERVATION_NAME_BYTES];
+	u32 n; /* 0: only the nodes that say so */
+	u32 n_on_node[BUFFER_MAX_NODES];
+} buffer_reserve_t;
 
 typedef struct {
 	/* Configuration; 0: not given. */
@@ -32,6 +42,8 @@ typedef struct {
 	uword budget_on_node[BUFFER_MAX_NODES];
 	u32 grow_by, grow_below, shrink_after_s;
 	u32 data_bytes;
+	buffer_reserve_t reserves[BUFFER_MAX_RESERVATIONS];
+	u32 n_reserves;
 	int log2_page_size; /* clib_mem_page_sz_t */
 
 	buffer_pool_t pools[BUFFER_MAX_NODES]; /* by node */

@@ -63,6 +63,26 @@ format_budget(u8 *s, va_list *args)
 	return limit ? format(s, "%U", format_memory_size, limit) : format(s, "no budget");
 }
 
+static void
+add_reservations(cli_output_t *out, pktpool_t *pool)
+{
+	pktpool_reservation_info_t all[16];
+	u32 n = pktpool_reservations(pool, all, ARRAY_LEN(all));
+
+	for (u32 i = 0; i < n; i++) {
+		const char *name = all[i].name[0] ? all[i].name : "-";
+
+		cli_text(out, "  reservation %s: %u of %u set aside, %lu were taken out of it",
+			 name, all[i].n_stock, all[i].n_quota, all[i].n_taken);
+		cli_list_item_begin(out, "reservations");
+		cli_field_string(out, "name", "%s", name);
+		cli_field_u64(out, "quota", all[i].n_quota);
+		cli_field_u64(out, "stock", all[i].n_stock);
+		cli_field_u64(out, "taken", all[i].n_taken);
+		cli_end(out);
+	}
+}
+
 static int
 add_detail(pktpool_t *pool, void *arg)
 {
@@ -102,6 +122,7 @@ add_detail(pktpool_t *pool, void *arg)
 	cli_field_u64(out, "parked", info.n_parked);
 	cli_field_u64(out, "budget_bytes", limit);
 	cli_field_u64(out, "taken_bytes", n_bytes);
+	add_reservations(out, pool);
 	add_threads(out, pool);
 	cli_end(out);
 	return 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* buffers { buffers-per-numa N | max-per-numa N | budget SIZE | page-size S | default data-size N
- *           numa N { buffers M  max M  budget SIZE }
+ *           reserve NAME N
+ *           numa N { buffers M  max M  budget SIZE  reserve NAME M }
  *           grow { by N  below L  shrink-after SECONDS } } */
 #include "buffer.h"
 
 #define BUFFER_WORDS                                                                               \
 	"buffers-per-numa N, max-per-numa N, budget SIZE, numa N { ... }, grow { ... }, "          \
-	"page-size SIZE or default data-size N"
+	"reserve NAME N, page-size SIZE or default data-size N"
 /* An index is 32 bits of 64-byte units; far below that a node's memory ends. */
 #define MAX_PER_NODE (1u << 26)
 #define MIN_DATA_BYTES 64
@@ -18,6 +19,47 @@ check_range(const char *what, u32 n, u32 min, u32 max)
 	return n >= min && n <= max
 		       ? NULL
 		       : clib_error_return(0, "%s %u: at least %u, at most %u", what, n, min, max);
+}
+
+/* node: ~0 for all. */
+static clib_error_t *
+parse_reserve(unformat_input_t *input, u32 node)
+{
+	buffer_main_t *bm = &buffer_main;
+	buffer_reserve_t *r = bm->reserves, *end = r + bm->n_reserves;
+	char name[PKTPOOL_RESERVATION_NAME_BYTES];
+	u8 *word = NULL;
+	u32 n, *place;
+
+	if (!unformat(input, "%U %u", unformat_token, "a-zA-Z0-9_-", &word, &n)) {
+		vec_free(word);
+		return vmheap_config_unknown(input, "a name and a number of buffers");
+	}
+	n = clib_min(n, MAX_PER_NODE + 1);
+	if (vec_len(word) >= sizeof(name)) {
+		clib_error_t *error = clib_error_return(0, "reserve %v: a name of at most %u bytes",
+							word, (u32)sizeof(name) - 1);
+
+		vec_free(word);
+		return error;
+	}
+	memset(name, 0, sizeof(name));
+	memcpy(name, word, vec_len(word));
+	vec_free(word);
+	while (r < end && strcmp(r->name, name))
+		r++;
+	if (r == end && bm->n_reserves == BUFFER_MAX_RESERVATIONS)
+		return clib_error_return(0, "reserve %s: %u names are all there can be", name,
+					 BUFFER_MAX_RESERVATIONS);
+	if (r == end) {
+		bm->n_reserves++;
+		memcpy(r->name, name, sizeof(name));
+	}
+	place = node == ~0u ? &r->n : &r->n_on_node[node];
+	if (*place)
+		return clib_error_return(0, "reserve %s: named twice", name);
+	*place = n;
+	return check_range("reserve", n, 1, MAX_PER_NODE);
 }
 
 static clib_error_t *
@@ -40,8 +82,11 @@ parse_node(unformat_input_t *input, u32 node)
 		} else if (unformat(input, "budget %U", unformat_memory_size, &size)) {
 			error = NULL;
 			buffer_main.budget_on_node[node] = size;
-		} else
-			error = vmheap_config_unknown(input, "buffers N, max N, budget SIZE or }");
+		} else if (unformat(input, "reserve"))
+			error = parse_reserve(input, node);
+		else
+			error = vmheap_config_unknown(
+				input, "buffers N, max N, budget SIZE, reserve NAME N or }");
 		if (error)
 			return error;
 	}
@@ -96,6 +141,8 @@ buffer_config(unformat_input_t *input)
 			;
 		else if (unformat(input, "numa %u {", &n))
 			error = parse_node(input, n);
+		else if (unformat(input, "reserve"))
+			error = parse_reserve(input, ~0u);
 		else if (unformat(input, "grow {"))
 			error = parse_grow(input);
 		else if (unformat(input, "page-size %U", unformat_log2_page_size,

@@ -2,6 +2,7 @@
 /* The way of an IPv4 packet that is not for us.  Headers are RFC 791's, checks RFC 1812's. */
 #include "ip.h"
 
+#include <plugins/pool/pktpool.h>
 #include <rte_arp.h>
 
 #define MIN_IHL 5
@@ -275,7 +276,7 @@ vmheap_error_strings_t ip4_arp_errors = { .node = "ip4-arp",
 static struct rte_mbuf *
 make_request(struct rte_mempool *mp, const ip_port_t *port, u32 source, u32 target)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mp);
+	struct rte_mbuf *m = pktpool_alloc_by_name(mp, PKTPOOL_RESERVATION_CONTROL);
 	struct rte_ether_hdr *eth;
 	struct rte_arp_hdr *arp;
 

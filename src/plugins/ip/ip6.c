@@ -4,6 +4,8 @@
 #include "ip.h"
 #include "icmp6.h"
 
+#include <plugins/pool/pktpool.h>
+
 always_inline struct rte_ipv6_hdr *
 header_of(struct rte_mbuf *m)
 {
@@ -296,7 +298,7 @@ ask(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf *m)
 	}
 	if (!ip_may_ask(ip_this_worker(), d->port_id, &target))
 		return ND_THROTTLED;
-	s = rte_pktmbuf_alloc(m->pool);
+	s = pktpool_alloc_by_name(m->pool, PKTPOOL_RESERVATION_CONTROL);
 	at = s ? rte_pktmbuf_append(s, RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv6_hdr) +
 					       sizeof(icmp6_nd_t))
 	       : NULL;

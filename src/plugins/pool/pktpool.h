@@ -388,6 +388,33 @@ CLIB_EXPORT int pktpool_get_reserved(pktpool_reservation_t *reservation, void **
 /** Buffers that are set aside now, at most what was asked for. */
 CLIB_EXPORT u32 pktpool_reserved(pktpool_reservation_t *reservation);
 
+/* By name, for those who configure a reservation and those who live on it: buffers { reserve NAME N
+ * } makes one in each pool. */
+#define PKTPOOL_RESERVATION_NAME_BYTES 16
+/** What plugins that answer or ask for themselves (ARP, neighbor discovery) live on. */
+#define PKTPOOL_RESERVATION_CONTROL "control"
+
+/** pktpool_reserve() with a name of 1 to 15 bytes, which the pool has once.
+ *  @return as that; -EINVAL the name, too; -EEXIST. */
+CLIB_EXPORT int pktpool_reserve_as(pktpool_t *pool, const char *name, u32 n,
+				   pktpool_reservation_t **reservation);
+/** NULL: no such name.  Threads: any, as long as nobody takes it apart. */
+CLIB_EXPORT pktpool_reservation_t *pktpool_reservation_by_name(pktpool_t *pool, const char *name);
+
+/** A ready mbuf of any mempool; where that refuses and is a pool of ours with a reservation of
+ *  that name, out of it.  @return NULL: neither had one.  Threads: any.  Cost: rte_pktmbuf_alloc(),
+ *  a lock and a look at the pool's reservations when that refuses. */
+CLIB_EXPORT struct rte_mbuf *pktpool_alloc_by_name(struct rte_mempool *mp, const char *name);
+
+typedef struct {
+	char name[PKTPOOL_RESERVATION_NAME_BYTES]; /* "" : it has none */
+	u32 n_quota, n_stock;                      /* promised, and set aside now */
+	u64 n_taken;                               /* out of it, when the pool refused */
+} pktpool_reservation_info_t;
+
+/** The pool's reservations, latest first.  @return how many were written, at most n */
+CLIB_EXPORT u32 pktpool_reservations(pktpool_t *pool, pktpool_reservation_info_t *infos, u32 n);
+
 /** n_free: in the depot. */
 typedef void(pktpool_low_water_fn_t)(pktpool_t *pool, u32 n_free, void *arg);
 

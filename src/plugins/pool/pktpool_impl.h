@@ -52,6 +52,8 @@ struct pktpool_reservation {
 	pktpool_t *pool;
 	pktpool_reservation_t *next;
 	u32 n_quota, n_stock; /* objs[0 .. n_stock) are here */
+	u64 n_taken;
+	char name[PKTPOOL_RESERVATION_NAME_BYTES];
 	void *objs[];
 };
 

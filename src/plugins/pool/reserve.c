@@ -24,8 +24,20 @@ pktpool_reservations_fill(pktpool_t *pool)
 	}
 }
 
-int
-pktpool_reserve(pktpool_t *pool, u32 n, pktpool_reservation_t **result)
+/* The lock is held. */
+static pktpool_reservation_t *
+find(const pktpool_t *pool, const char *name)
+{
+	pktpool_reservation_t *r = pool->reservations;
+
+	while (r && strcmp(r->name, name))
+		r = r->next;
+	return r;
+}
+
+/* name: "" for none. */
+static int
+reserve(pktpool_t *pool, const char *name, u32 n, pktpool_reservation_t **result)
 {
 	pktpool_reservation_t *r;
 	int error;
@@ -36,18 +48,68 @@ pktpool_reserve(pktpool_t *pool, u32 n, pktpool_reservation_t **result)
 	if (!r)
 		return -ENOMEM;
 	*r = (pktpool_reservation_t){ .pool = pool, .n_quota = n, .n_stock = n };
+	memcpy(r->name, name, strlen(name));
 	error = pktpool_get_plain(pool, r->objs, n);
 	if (error) {
 		pktpool_table_free(pool, r);
 		return error;
 	}
 	pktpool_lock(pool);
-	r->next = pool->reservations;
-	pool->reservations = r;
-	pktpool_store(&pool->n_reserved, pktpool_load(&pool->n_reserved) + n);
+	if (name[0] && find(pool, name)) {
+		pktpool_depot_put(pool, r->objs, n);
+		error = -EEXIST;
+	} else {
+		r->next = pool->reservations;
+		pool->reservations = r;
+		pktpool_store(&pool->n_reserved, pktpool_load(&pool->n_reserved) + n);
+	}
 	pktpool_unlock(pool);
-	*result = r;
-	return 0;
+	if (error)
+		pktpool_table_free(pool, r);
+	else
+		*result = r;
+	return error;
+}
+
+int
+pktpool_reserve(pktpool_t *pool, u32 n, pktpool_reservation_t **result)
+{
+	return reserve(pool, "", n, result);
+}
+
+int
+pktpool_reserve_as(pktpool_t *pool, const char *name, u32 n, pktpool_reservation_t **result)
+{
+	if (!name[0] || strlen(name) >= PKTPOOL_RESERVATION_NAME_BYTES)
+		return -EINVAL;
+	return reserve(pool, name, n, result);
+}
+
+pktpool_reservation_t *
+pktpool_reservation_by_name(pktpool_t *pool, const char *name)
+{
+	pktpool_reservation_t *r;
+
+	pktpool_lock(pool);
+	r = find(pool, name);
+	pktpool_unlock(pool);
+	return r;
+}
+
+u32
+pktpool_reservations(pktpool_t *pool, pktpool_reservation_info_t *infos, u32 n)
+{
+	u32 i = 0;
+
+	pktpool_lock(pool);
+	for (pktpool_reservation_t *r = pool->reservations; r && i < n; r = r->next, i++) {
+		infos[i].n_quota = r->n_quota;
+		infos[i].n_stock = r->n_stock;
+		infos[i].n_taken = r->n_taken;
+		memcpy(infos[i].name, r->name, sizeof(r->name));
+	}
+	pktpool_unlock(pool);
+	return i;
 }
 
 void
@@ -68,17 +130,17 @@ pktpool_unreserve(pktpool_reservation_t *r)
 	pktpool_table_free(pool, r);
 }
 
-int
-pktpool_get_reserved(pktpool_reservation_t *r, void **objs, u32 n)
+/* The pool has refused. */
+static int
+get_stock(pktpool_reservation_t *r, void **objs, u32 n, const void *site)
 {
 	pktpool_t *pool = r->pool;
-	int error = pktpool_get_at(pool, objs, n, __builtin_return_address(0));
+	int error = -ENOBUFS;
 
-	if (PREDICT_TRUE(!error))
-		return 0;
 	pktpool_lock(pool);
 	if (n <= r->n_stock) {
 		r->n_stock -= n;
+		r->n_taken += n;
 		memcpy(objs, r->objs + r->n_stock, n * sizeof(*objs));
 		pool->n_short += n;
 		pktpool_store(&pool->n_reserved, pktpool_load(&pool->n_reserved) - n);
@@ -86,8 +148,35 @@ pktpool_get_reserved(pktpool_reservation_t *r, void **objs, u32 n)
 	}
 	pktpool_unlock(pool);
 	if (!error && pktpool_trace_is_on(pool))
-		pktpool_trace_take(pool, objs, n, __builtin_return_address(0));
+		pktpool_trace_take(pool, objs, n, site);
 	return error;
+}
+
+int
+pktpool_get_reserved(pktpool_reservation_t *r, void **objs, u32 n)
+{
+	const void *site = __builtin_return_address(0);
+
+	return PREDICT_TRUE(!pktpool_get_at(r->pool, objs, n, site)) ? 0
+								     : get_stock(r, objs, n, site);
+}
+
+struct rte_mbuf *
+pktpool_alloc_by_name(struct rte_mempool *mp, const char *name)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(mp);
+	pktpool_reservation_t *r;
+	pktpool_t *pool;
+
+	/* A secondary's threads do not take the lock like this, and reserve nothing. */
+	if (PREDICT_TRUE(m != NULL) || pktpool_lock_word != PKTPOOL_LOCK_THREAD)
+		return m;
+	pool = pktpool_of_mempool(mp);
+	r = pool ? pktpool_reservation_by_name(pool, name) : NULL;
+	if (!r || get_stock(r, (void **)&m, 1, __builtin_return_address(0)))
+		return NULL;
+	rte_pktmbuf_reset(m);
+	return m;
 }
 
 u32
