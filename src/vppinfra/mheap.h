@@ -19,9 +19,10 @@
  *   - n_elts and the byte counters equal what a walk finds.
  *
  * Pages.  Growth commits before anything is written.  A put that leaves a free element with 1 MiB
- * or more of whole pages (8 KiB where most of the heap is free) gives them back, all but the one
- * with the links (is_reclaimed); a get
- * from it commits what it hands out.  The same happens above the vector's end.
+ * or more of whole pages gives them back, all but the one with the links (is_reclaimed); a get from
+ * it commits what it hands out.  The same happens above the vector's end.  When a quarter of what
+ * was in use (and 8 MiB) has gone, each put looks at two more free elements, until all have given
+ * their pages back; and again as it falls on: so memory goes when objects do.
  *
  * Mistakes.  A put is refused unless the header's tag, its state and the right neighbour's copy of
  * the size agree; links are followed only where they point both ways.  Either failing, the
@@ -59,7 +60,9 @@ typedef struct {
 	u64 is_free : 1;
 	/** Free, and whole pages inside were given back to the system: taking it commits again. */
 	u64 is_reclaimed : 1;
-	u64 reserved2 : 6;
+	/** Free, and its whole pages were looked at since: it hangs behind those that were not. */
+	u64 is_swept : 1;
+	u64 reserved2 : 5;
 	/** The thread front that the object was got from or is cached in (mheap_front.h); 0: none.
 	 * A half-word of its own: its owner writes it while others write the rest under the lock.
 	 */
@@ -206,6 +209,13 @@ typedef struct {
 
 	/** Free memory in one place from which on put gives pages back. */
 	uword give_back_bytes;
+	/** Most that was in use since puts last looked through the free elements for pages to give
+	 * back; in use below which they do so again; the bin where they go on.  What was in use
+	 * when they were through, and the objects that may go from there on before nothing is
+	 * falling any more; 0 where nothing is. */
+	u64 n_used_peak_bytes, sweep_below_bytes;
+	uword sweep_bin;
+	u64 fall_floor_bytes, fall_ends_at;
 	/** MHEAP_FLAG_CHECKED: objects that were put and are not used again yet, memory of the
 	 * creating process; and those that were written meanwhile, never used again. */
 	void *checked_queue;
@@ -376,9 +386,9 @@ CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 CLIB_EXPORT int mheap_move(void *v, uword *offset, uword n_user_data_bytes, uword n_keep_bytes);
 
 /** A put gives pages back where a free element, or the room above the end, has at least so much
- * that is not given back yet; 1 MiB at first.  ~0: never.  Where more is free than is in use (and
- * 8 MiB more), a free element's 8 KiB are enough, so that memory goes when most objects do; what
- * was free before is met again when a neighbour goes, or by mheap_trim(). Threads: as put. */
+ * that is not given back yet; 1 MiB at first.  ~0: never.  Beside that, whatever this is but ~0,
+ * puts give all free pages back when much of what was in use has gone (at the top of this file).
+ * Threads: as put. */
 CLIB_EXPORT void mheap_set_give_back_bytes(void *v, uword n_bytes);
 
 /** Make the next n bytes of growth (or up to max_size) resident now, and keep from here on what is

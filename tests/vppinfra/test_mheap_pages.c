@@ -2,6 +2,7 @@
 /* Where the pages of an mheap come from and when they go: growth, give-back, and the accounts. */
 #include <sys/mman.h>
 #include <unistd.h>
+#include <vppinfra/mheap_front.h>
 #include "heap_helpers.h"
 #include "strict_region.h"
 
@@ -530,6 +531,90 @@ pages_go_when_most_objects_do(void)
 	CU_ASSERT(n_left_after_mass_put(~(uword)0) > MiB(31));
 }
 
+/* ---- objects that go for good ---- */
+
+#define N_GOING 30000
+
+/* Bytes that the heap holds of the system. */
+static uword
+n_held(const void *v)
+{
+	return mheap_header(v)->n_committed_bytes - mheap_header(v)->n_reclaimed_bytes;
+}
+
+/* Of many objects nine in ten go, at random; no put makes more than a few calls to the region. */
+static void
+most_objects_go(uword flags)
+{
+	static uword offsets[N_GOING];
+	void *v = mheap_alloc_with_flags(NULL, MiB(512), flags);
+	u64 seed = unit_seed(), n_reclaims, n_most = 0;
+	uword n = N_GOING, n_full, n_left;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+	for (u32 i = 0; i < N_GOING; i++)
+		offsets[i] = get(v, 16 + unit_random_below(&seed, 4000));
+	n_full = n_held(v);
+	while (n > N_GOING / 10) {
+		uword k = unit_random_below(&seed, n);
+
+		n_reclaims = mheap_header(v)->stats.n_reclaims;
+		mheap_put(v, offsets[k]);
+		n_reclaims = mheap_header(v)->stats.n_reclaims - n_reclaims;
+		n_most = clib_max(n_most, n_reclaims);
+		offsets[k] = offsets[--n];
+	}
+	n_left = n_held(v);
+	CU_ASSERT(is_whole(v));
+	CU_ASSERT(n_left < n_full / 2);
+	mheap_trim(v);
+	printf("[%lu KiB, then %lu, trimmed %lu; at most %llu calls a put] ", n_full / 1024,
+	       n_left / 1024, n_held(v) / 1024, (unsigned long long)n_most);
+	/* A tenth more than there has to be, without having been asked. */
+	CU_ASSERT(n_left <= n_held(v) + n_held(v) / 10);
+	/* With fronts a put may be one of a stack. */
+	CU_ASSERT(n_most <= 8 * (flags ? MHEAP_FRONT_MAX_DEPTH : 1));
+	CU_ASSERT(is_whole(v));
+	while (n > 0)
+		mheap_put(v, offsets[--n]);
+	mheap_trim(v);
+	CU_ASSERT_EQUAL(mheap_bytes(v), MHEAP_HEADER_BYTES + MHEAP_ELT_OVERHEAD_BYTES);
+	mheap_free(v);
+}
+
+/* Memory goes when objects do, though no put frees a megabyte and nobody trims. */
+static void
+memory_goes_when_objects_do(void)
+{
+	most_objects_go(0);
+	most_objects_go(MHEAP_FLAG_FRONTS);
+}
+
+/* What goes and comes back keeps its pages, and so does a heap that was told to. */
+static void
+what_comes_back_keeps_its_pages(void)
+{
+	static uword offsets[N_GOING];
+	void *v = heap_of(MiB(512));
+
+	for (u32 i = 0; i < N_GOING; i++)
+		offsets[i] = get(v, 3000);
+	for (u32 round = 0; round < 5; round++) {
+		/* A tenth, every tenth. */
+		for (u32 i = 0; i < N_GOING; i += 10)
+			mheap_put(v, offsets[i]);
+		for (u32 i = 0; i < N_GOING; i += 10)
+			offsets[i] = get(v, 3000);
+	}
+	CU_ASSERT_EQUAL(mheap_header(v)->stats.n_reclaims, 0);
+	mheap_set_give_back_bytes(v, ~(uword)0);
+	for (u32 i = 0; i < N_GOING; i += 2)
+		mheap_put(v, offsets[i]);
+	CU_ASSERT_EQUAL(mheap_header(v)->stats.n_reclaims, 0);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(growth_commits_first),
 	UNIT(a_failed_commit_changes_nothing),
@@ -541,6 +626,8 @@ static const unit_test_t tests[] = {
 	UNIT(the_end_gives_back_too),
 	UNIT(extend_takes_given_back_pages),
 	UNIT(wrong_puts_into_holes_are_refused),
+	UNIT(memory_goes_when_objects_do),
+	UNIT(what_comes_back_keeps_its_pages),
 	UNIT(trim_gives_back_everything),
 	UNIT(a_refused_give_back_is_harmless),
 	UNIT(pages_larger_than_the_systems),

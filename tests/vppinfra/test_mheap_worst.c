@@ -122,6 +122,34 @@ a_front_moves_half_a_stack(void)
 	       (unsigned long long)w.n_drained);
 }
 
+/* Nor where objects go for good and fronts are emptied: half a stack, and at two free elements for
+ * each of them pages are given back. */
+static void
+a_falling_heap_moves_no_more(void)
+{
+	mheap_stats_t before;
+	worst_t w = { 0 };
+	u64 seed = 5;
+
+	v = mheap_alloc_with_flags(NULL, GiB(1), MHEAP_FLAG_FRONTS);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+	for (u32 i = 0; i < N_LIVE; i++)
+		live[i] = get(v, random_bytes(&seed, 8));
+	for (u32 i = 0; i < N_LIVE; i++) {
+		before = mheap_header(v)->stats;
+		mheap_put(v, live[i]);
+		note_worst(&w, &before);
+	}
+	CU_ASSERT(w.n_drained <= MHEAP_FRONT_MAX_DEPTH / 2);
+	CU_ASSERT(w.n_reclaims > 0);
+	/* Of each object that goes to the bins: two looks, at both ends of an element. */
+	CU_ASSERT(w.n_reclaims <= 4 * MHEAP_FRONT_MAX_DEPTH / 2);
+	printf("[%llu drained, %llu given back] ", (unsigned long long)w.n_drained,
+	       (unsigned long long)w.n_reclaims);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
 /* ---- no system call: the kernel ends a process that makes one ---- */
 
 static void
@@ -224,8 +252,11 @@ prefault_brings_pages(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(a_get_looks_at_few),         UNIT(a_get_at_the_limit_looks_at_more),
-	UNIT(a_front_moves_half_a_stack), UNIT(a_warm_heap_makes_no_system_call),
+	UNIT(a_get_looks_at_few),
+	UNIT(a_get_at_the_limit_looks_at_more),
+	UNIT(a_front_moves_half_a_stack),
+	UNIT(a_falling_heap_moves_no_more),
+	UNIT(a_warm_heap_makes_no_system_call),
 	UNIT(prefault_brings_pages),
 };
 

@@ -83,7 +83,8 @@ check_tiling(walk_t *w)
 				     uo);
 		if ((words[1] & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID)
 			break;
-		if (words[1] & ~(HDR_N_MASK | HDR_FREE | HDR_RECLAIMED | HDR_FRONT_MASK))
+		if (words[1] &
+		    ~(HDR_N_MASK | HDR_FREE | HDR_RECLAIMED | HDR_SWEPT | HDR_FRONT_MASK))
 			return fault(w, "element at 0x%lx: reserved bits are set", uo);
 		if (n_bytes < MHEAP_MIN_USER_DATA_BYTES ||
 		    n_bytes > len - uo - MHEAP_ELT_OVERHEAD_BYTES)
@@ -97,7 +98,7 @@ check_tiling(walk_t *w)
 			if (error)
 				return error;
 		} else {
-			if (words[1] & HDR_RECLAIMED)
+			if (words[1] & (HDR_RECLAIMED | HDR_SWEPT))
 				return fault(w, "element at 0x%lx: used and given back", uo);
 			if (uo % 8)
 				return fault(w, "element at 0x%lx: not aligned", uo);
@@ -124,7 +125,7 @@ static int
 check_list(walk_t *w, uword bin)
 {
 	const mheap_t *h = w->h;
-	u64 uo = h->first_free_elt_uoffset_by_bin[bin], prev = MHEAP_GROUNDED;
+	u64 head = h->first_free_elt_uoffset_by_bin[bin], uo = head, prev = MHEAP_GROUNDED;
 	int has_bit = (h->non_empty_free_elt_heads[bin / 64] >> (bin % 64)) & 1;
 
 	if (has_bit != (uo != MHEAP_GROUNDED))
@@ -137,7 +138,7 @@ check_list(walk_t *w, uword bin)
 		word = elt_words(w->v, uo)[1];
 		if (!(word & HDR_FREE) || mheap_bin_of_size(hdr_bytes(word)) != bin)
 			return fault(w, "bin %lu: element at 0x%lx does not belong there", bin, uo);
-		if (link_code(h, uo, elt_links(w->v, uo)->prev_uoffset) != prev)
+		if (uo != head && link_code(h, uo, elt_links(w->v, uo)->prev_uoffset) != prev)
 			return fault(w, "bin %lu: element at 0x%lx, backward link", bin, uo);
 		/* The count also ends a circle. */
 		if (w->n_free[bin]-- == 0)
@@ -145,6 +146,10 @@ check_list(walk_t *w, uword bin)
 		prev = uo;
 		uo = link_code(h, uo, elt_links(w->v, uo)->next_uoffset);
 	}
+	/* The tail is found by way of the head. */
+	if (head != MHEAP_GROUNDED &&
+	    link_code(h, head, elt_links(w->v, head)->prev_uoffset) != prev)
+		return fault(w, "bin %lu: element at 0x%lx, backward link", bin, head);
 	if (w->n_free[bin])
 		return fault(w, "bin %lu: %lu free elements are on no list", bin, w->n_free[bin]);
 	return 0;

@@ -440,20 +440,25 @@ mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f)
 	return n_given;
 }
 
-/* Room for one more: deeper, or without the older half. */
+/* Room for one more: deeper, or without the older half.  Where objects are going for good it
+ * becomes shallow; what is deeper still goes the next time, and this object to the bins. */
 static void
 make_room(mheap_t *h, void *v, mheap_front_t *f, uword c)
 {
-	u32 n = front_depth(f, c), n_half = clib_max(n / 2, 1u);
+	int goes_for_good = is_falling(h);
+	u32 n = front_depth(f, c);
+	u32 n_given = goes_for_good ? clib_min(n, MHEAP_FRONT_MAX_DEPTH / 2u) : clib_max(n / 2, 1u);
 
 	if (n < f->depth[c])
 		return;
-	if (f->depth[c] < max_depth(c)) {
+	if (f->depth[c] < max_depth(c) && !goes_for_good) {
 		set_depth(f, c, 2u * f->depth[c]);
 		return;
 	}
-	mheap_front_give(h, v, f, c, 0, n_half);
-	move_down(f, c, n_half);
+	mheap_front_give(h, v, f, c, 0, n_given);
+	move_down(f, c, n_given);
+	if (goes_for_good)
+		set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
 }
 
 int
@@ -465,7 +470,8 @@ mheap_front_take_back(mheap_t *h, void *v, uword uo)
 	if (!mheap_front_owns(h, v, f->id, uo, &c))
 		return 0;
 	make_room(h, v, f, c);
-	mheap_front_push(f, c, (uword)v + uo);
+	if (!mheap_front_push(f, c, (uword)v + uo))
+		return 0;
 	h->stats.n_puts--;
 	return 1;
 }

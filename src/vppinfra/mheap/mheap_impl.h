@@ -20,6 +20,7 @@
 #define HDR_N_MASK ((1ULL << 40) - 1)
 #define HDR_FREE (1ULL << 40)        /* word 0: prev_is_free; word 1: is_free */
 #define HDR_RECLAIMED (1ULL << 41)   /* word 1 */
+#define HDR_SWEPT (1ULL << 42)       /* word 1 */
 #define HDR_TAG_MASK (~0ULL << 48)   /* word 0 */
 #define HDR_FRONT_MASK (~0ULL << 48) /* word 1: mheap_elt_t.front */
 #define HDR_CACHED ((u64)MHEAP_FRONT_CACHED << 48)
@@ -36,10 +37,16 @@
 /* A free element gives its pages back once this much of it is not given back yet: less would
  * trade a page fault per page for too little. */
 #define GIVE_BACK_BYTES MiB(1)
-/* Where more is free and not given back than is in use, and that by SPARSE_MIN_BYTES, so much is
- * enough. */
-#define SPARSE_GIVE_BACK_BYTES KiB(8)
-#define SPARSE_MIN_BYTES MiB(8)
+/* Puts look for pages to give back when less is in use than the most that was, by a quarter and so
+ * much: what goes and comes meanwhile is not worth page faults.  As that goes on, by a 16th and so
+ * much.  It is over when an eighth and so much has come back. */
+#define SWEEP_MIN_BYTES MiB(8)
+#define SWEEP_AGAIN_MIN_BYTES KiB(256)
+#define SWEEP_OVER_MIN_BYTES MiB(1)
+/* Free elements that a put looks at. */
+#define N_SWEEP_LOOKS 2
+/* Or when so many objects, and a quarter as many as there are, have gone. */
+#define N_FALL_OBJECTS 4096
 /* Growth commits at least this much at once. */
 #define COMMIT_BATCH_BYTES KiB(64)
 /* An address space that needs no hint: a default heap for v == NULL, as in VPP. */
@@ -198,29 +205,51 @@ bin_first_non_empty(const mheap_t *h, uword bin)
 	return i * 64 + (uword)__builtin_ctzll(bits);
 }
 
-/* Make the element at uo free: word 1, links, list head.  Word 0 is the caller's. */
-always_inline void
-bin_push(mheap_t *h, void *v, uword uo, uword n_bytes, u64 is_reclaimed)
-{
-	uword bin = bin_floor(n_bytes);
-	u64 head = h->first_free_elt_uoffset_by_bin[bin];
-	mheap_free_elt_t *links = elt_links(v, uo);
-
-	hdr_store(&elt_words(v, uo)[1], hdr_n(n_bytes) | HDR_FREE | is_reclaimed);
-	links->next_uoffset = link_code(h, uo, head);
-	links->prev_uoffset = link_code(h, uo, MHEAP_GROUNDED);
-	if (head != MHEAP_GROUNDED)
-		elt_links(v, head)->prev_uoffset = link_code(h, head, uo);
-	h->first_free_elt_uoffset_by_bin[bin] = uo;
-	h->non_empty_free_elt_heads[bin / 64] |= 1ULL << (bin % 64);
-	h->n_free_bytes += n_bytes;
-}
-
 /* Whether an offset may be read as an element of the vector. */
 always_inline int
 uoffset_is_inside(const void *v, u64 uo)
 {
 	return (uo & 7) == 0 && uo >= MHEAP_ELT_OVERHEAD_BYTES && uo < vector_len(v);
+}
+
+/* A list ends with next == MHEAP_GROUNDED; prev of its head is its tail. */
+
+/* The head of a list, or MHEAP_GROUNDED, and its tail, as far as the links are whole. */
+always_inline u64
+bin_tail(const mheap_t *h, const void *v, u64 head)
+{
+	u64 tail = link_code(h, head, elt_links(v, head)->prev_uoffset);
+
+	return PREDICT_TRUE(uoffset_is_inside(v, tail)) ? tail : head;
+}
+
+/* Make the element at uo free: word 1, links.  It becomes the head of its list, or with HDR_SWEPT
+ * among the flags the tail.  Word 0 is the caller's. */
+always_inline void
+bin_push(mheap_t *h, void *v, uword uo, uword n_bytes, u64 flags)
+{
+	uword bin = bin_floor(n_bytes);
+	u64 head = h->first_free_elt_uoffset_by_bin[bin], next = head, prev = uo;
+	mheap_free_elt_t *links = elt_links(v, uo);
+
+	hdr_store(&elt_words(v, uo)[1], hdr_n(n_bytes) | HDR_FREE | flags);
+	h->n_free_bytes += n_bytes;
+	if (PREDICT_FALSE(head == MHEAP_GROUNDED)) {
+		h->first_free_elt_uoffset_by_bin[bin] = uo;
+		h->non_empty_free_elt_heads[bin / 64] |= 1ULL << (bin % 64);
+	} else if (PREDICT_FALSE(flags & HDR_SWEPT)) {
+		prev = bin_tail(h, v, head);
+		next = MHEAP_GROUNDED;
+		elt_links(v, prev)->next_uoffset = link_code(h, prev, uo);
+		elt_links(v, head)->prev_uoffset = link_code(h, head, uo);
+	} else {
+		/* The old head's link to the tail, as it stands: who follows it looks at it. */
+		prev = link_code(h, head, elt_links(v, head)->prev_uoffset);
+		elt_links(v, head)->prev_uoffset = link_code(h, head, uo);
+		h->first_free_elt_uoffset_by_bin[bin] = uo;
+	}
+	links->next_uoffset = link_code(h, uo, next);
+	links->prev_uoffset = link_code(h, uo, prev);
 }
 
 /** Give a list up: what hangs in it is lost, the rest of the heap goes on. */
@@ -231,30 +260,33 @@ always_inline int
 bin_unlink(mheap_t *h, void *v, uword uo, uword n_bytes)
 {
 	uword bin = bin_floor(n_bytes);
+	u64 head = h->first_free_elt_uoffset_by_bin[bin];
 	mheap_free_elt_t *links = elt_links(v, uo);
 	u64 next = link_code(h, uo, links->next_uoffset);
 	u64 prev = link_code(h, uo, links->prev_uoffset);
 
-	if (prev == MHEAP_GROUNDED) {
-		if (PREDICT_FALSE(h->first_free_elt_uoffset_by_bin[bin] != uo))
-			goto corrupt;
-	} else if (PREDICT_FALSE(!uoffset_is_inside(v, prev) ||
-				 elt_links(v, prev)->next_uoffset != link_code(h, prev, uo))) {
+	if (next != MHEAP_GROUNDED &&
+	    PREDICT_FALSE(!uoffset_is_inside(v, next) ||
+			  elt_links(v, next)->prev_uoffset != link_code(h, next, uo)))
 		goto corrupt;
-	}
-	if (next != MHEAP_GROUNDED) {
-		if (PREDICT_FALSE(!uoffset_is_inside(v, next) ||
-				  elt_links(v, next)->prev_uoffset != link_code(h, next, uo)))
-			goto corrupt;
-		elt_links(v, next)->prev_uoffset = link_code(h, next, prev);
-	}
-	if (prev != MHEAP_GROUNDED) {
-		elt_links(v, prev)->next_uoffset = link_code(h, prev, next);
-	} else {
-		h->first_free_elt_uoffset_by_bin[bin] = next;
-		if (next == MHEAP_GROUNDED)
+	if (head == uo) {
+		if (next == MHEAP_GROUNDED) {
+			if (PREDICT_FALSE(prev != uo))
+				goto corrupt;
 			h->non_empty_free_elt_heads[bin / 64] &= ~(1ULL << (bin % 64));
+		}
+		h->first_free_elt_uoffset_by_bin[bin] = next;
+	} else {
+		if (PREDICT_FALSE(head == MHEAP_GROUNDED || !uoffset_is_inside(v, prev) ||
+				  elt_links(v, prev)->next_uoffset != link_code(h, prev, uo)))
+			goto corrupt;
+		elt_links(v, prev)->next_uoffset = link_code(h, prev, next);
+		/* The tail: its left neighbour is that now. */
+		if (next == MHEAP_GROUNDED)
+			elt_links(v, head)->prev_uoffset = link_code(h, head, prev);
 	}
+	if (next != MHEAP_GROUNDED)
+		elt_links(v, next)->prev_uoffset = link_code(h, next, prev);
 	h->n_free_bytes -= n_bytes;
 	return 0;
 
@@ -285,6 +317,26 @@ uword mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_by
 
 /** Raise n_committed_bytes to at least n_bytes.  -ENOMEM: nothing changed. */
 int mheap_commit_to(mheap_t *h, void *v, uword n_bytes);
+
+/** Let N_SWEEP_LOOKS more free elements give their whole pages back. */
+void mheap_sweep(mheap_t *h, void *v);
+
+/** More is in use than since the last time. */
+void mheap_note_peak(mheap_t *h);
+
+/* Whether much of what was in use has gone and not all pages with it. */
+always_inline int
+is_to_be_swept(const mheap_t *h)
+{
+	return h->n_used_bytes < h->sweep_below_bytes;
+}
+
+/* Whether objects are going for good, so that none need be kept. */
+always_inline int
+is_falling(const mheap_t *h)
+{
+	return is_to_be_swept(h) || h->stats.n_puts + h->stats.n_front_drained < h->fall_ends_at;
+}
 
 /* Remember an interval behind the links.  Returns the flag for word 1. */
 always_inline u64

@@ -162,14 +162,6 @@ give_back_threshold(const mheap_t *h)
 	return clib_max(h->page_bytes, h->give_back_bytes);
 }
 
-/* Whether so little of what the heap holds is in use that smaller free elements give pages back,
- * too: what one wants again comes with a page fault, which is no more than it cost to give. */
-always_inline int
-is_sparse(const mheap_t *h)
-{
-	return h->n_free_bytes - h->n_reclaimed_bytes > h->n_used_bytes + SPARSE_MIN_BYTES;
-}
-
 /* The element at uo is the last and no longer used: the end moves down to its header. */
 static void
 shrink(mheap_t *h, void *v, uword uo)
@@ -200,6 +192,8 @@ put_object(mheap_t *h, void *v, uword uo)
 	u64 is_reclaimed = 0, next_word1;
 
 	h->n_elts--;
+	if (PREDICT_FALSE(h->n_used_bytes > h->n_used_peak_bytes))
+		mheap_note_peak(h);
 	h->n_used_bytes -= hdr_bytes(words[1]);
 	if (PREDICT_FALSE(uo & 8) && !(words[0] & HDR_FREE)) {
 		uo = give_8_to_left(h, v, uo);
@@ -229,17 +223,16 @@ put_object(mheap_t *h, void *v, uword uo)
 			uo -= MHEAP_ELT_OVERHEAD_BYTES + n_neighbour;
 		}
 	}
-	if (PREDICT_FALSE(n_bytes >= SPARSE_GIVE_BACK_BYTES || left.lo < left.hi ||
-			  right.lo < right.hi)) {
+	if (PREDICT_FALSE(n_bytes >= h->page_bytes || left.lo < left.hi || right.lo < right.hi)) {
 		uword n_min = give_back_threshold(h);
 
-		if (n_min > SPARSE_GIVE_BACK_BYTES && n_min != ~(uword)0 && is_sparse(h))
-			n_min = clib_max(h->page_bytes, SPARSE_GIVE_BACK_BYTES);
 		if (n_bytes >= n_min || left.lo < left.hi || right.lo < right.hi)
 			is_reclaimed = mheap_reclaim_elt(h, v, uo, n_bytes, left, right, n_min);
 	}
 	bin_push(h, v, uo, n_bytes, is_reclaimed);
 	hdr_store(&next_words[0], (next_words[0] & HDR_TAG_MASK) | hdr_n(n_bytes) | HDR_FREE);
+	if (PREDICT_FALSE(is_to_be_swept(h)))
+		mheap_sweep(h, v);
 }
 
 void

@@ -150,6 +150,74 @@ mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a,
 	return elt_set_reclaimed(v, uo, pages);
 }
 
+/* From here on a drop is measured. */
+static void
+set_peak(mheap_t *h, u64 n_bytes)
+{
+	u64 drop = h->fall_floor_bytes ? n_bytes / 16 + SWEEP_AGAIN_MIN_BYTES
+				       : n_bytes / 4 + SWEEP_MIN_BYTES;
+
+	h->n_used_peak_bytes = n_bytes;
+	h->sweep_below_bytes = n_bytes > drop ? n_bytes - drop : 0;
+}
+
+void
+mheap_note_peak(mheap_t *h)
+{
+	u64 floor = h->fall_floor_bytes;
+
+	if (floor && h->n_used_bytes > floor + floor / 8 + SWEEP_OVER_MIN_BYTES)
+		h->fall_floor_bytes = h->fall_ends_at = 0;
+	set_peak(h, h->n_used_bytes);
+}
+
+/* All free elements were met: until more goes. */
+static void
+end_sweep(mheap_t *h)
+{
+	h->sweep_bin = 0;
+	h->fall_floor_bytes = clib_max(h->n_used_bytes, 1UL);
+	h->fall_ends_at =
+		h->stats.n_puts + h->stats.n_front_drained + h->n_elts / 4 + N_FALL_OBJECTS;
+	set_peak(h, h->n_used_bytes);
+}
+
+void
+mheap_sweep(mheap_t *h, void *v)
+{
+	mheap_pages_t none = { 0, 0 };
+
+	if (heap_flags(h) & MHEAP_FLAG_DISABLE_VM || h->give_back_bytes == ~(uword)0) {
+		h->fall_floor_bytes = 0;
+		set_peak(h, h->n_used_bytes);
+		return;
+	}
+	for (u32 i = 0; i < N_SWEEP_LOOKS; i++) {
+		uword from = clib_max(h->sweep_bin, bin_floor(h->page_bytes)), n_bytes, uo;
+		uword bin = bin_first_non_empty(h, from);
+		u64 flags;
+
+		h->sweep_bin = bin;
+		if (bin == MHEAP_N_BINS) {
+			end_sweep(h);
+			return;
+		}
+		uo = h->first_free_elt_uoffset_by_bin[bin];
+		if (PREDICT_FALSE(!uoffset_is_inside(v, uo)) || elt_words(v, uo)[1] & HDR_SWEPT) {
+			h->sweep_bin++;
+			continue;
+		}
+		n_bytes = hdr_bytes(elt_words(v, uo)[1]);
+		if (PREDICT_FALSE(bin_floor(n_bytes) != bin || bin_unlink(h, v, uo, n_bytes))) {
+			h->sweep_bin++;
+			continue;
+		}
+		flags = mheap_reclaim_elt(h, v, uo, n_bytes, mheap_elt_reclaimed(h, v, uo, n_bytes),
+					  none, h->page_bytes);
+		bin_push(h, v, uo, n_bytes, flags | HDR_SWEPT);
+	}
+}
+
 uword
 mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes)
 {

@@ -17,7 +17,7 @@ trim_bin(mheap_t *h, void *v, uword bin)
 
 		if (!(words[1] & HDR_FREE))
 			break;
-		words[1] = hdr_n(n_bytes) | HDR_FREE |
+		words[1] = hdr_n(n_bytes) | HDR_FREE | HDR_SWEPT |
 			   mheap_reclaim_elt(h, v, uo, n_bytes,
 					     mheap_elt_reclaimed(h, v, uo, n_bytes), none, 1);
 		uo = link_code(h, uo, elt_links(v, uo)->next_uoffset);
