@@ -44,6 +44,7 @@ alloc_slow(uword n_bytes, uword align)
 		mheap_put_flush(v);
 	if (v && n_bytes < malloc_main.mmap_threshold) {
 		mheap_get_aligned(v, n_bytes, align, 0, &offset);
+		malloc_find_front();
 		if (offset != ~(uword)0) {
 			errno = saved_errno;
 			return (u8 *)v + offset;
@@ -63,9 +64,10 @@ free_slow(void *p)
 
 	if (!p)
 		return;
-	if (is_in_heap(p))
+	if (is_in_heap(p)) {
 		mheap_put(malloc_main.v, (uword)p - (uword)malloc_main.v);
-	else if (large_free(p))
+		malloc_find_front();
+	} else if (large_free(p))
 		malloc_misuse("free of what is no object", p);
 	errno = saved_errno;
 }
@@ -73,11 +75,11 @@ free_slow(void *p)
 MALLOC_EXPORT void *
 malloc(size_t n_bytes)
 {
-	void *v = malloc_main.v;
+	mheap_front_t *f = malloc_front;
 	uword p;
 
-	if (PREDICT_TRUE(v && n_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
-		p = mheap_front_pop(mheap_front(mheap_header(v)), mheap_front_class(n_bytes));
+	if (PREDICT_TRUE(n_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
+		p = _mheap_front_pop(f, _mheap_front_bin_of_bytes(f, n_bytes));
 		if (PREDICT_TRUE(p != 0))
 			return (void *)p;
 	}
@@ -85,14 +87,11 @@ malloc(size_t n_bytes)
 }
 
 /* What is freed has often not been touched for long: its header is looked at some frees later.
- * What is no heap's object, and all where v_later is NULL, at once. */
+ * What is no heap's object, and all where there is no front, at once. */
 MALLOC_EXPORT void
 free(void *p)
 {
-	void *v = malloc_main.v_later;
-
-	if (PREDICT_FALSE(!v || !mheap_offset_may_be_object(mheap_header(v), (uword)p - (uword)v) ||
-			  !mheap_front_put_later(v, p)))
+	if (PREDICT_FALSE(!mheap_front_put_later(malloc_front, p)))
 		free_slow(p);
 }
 

@@ -36,16 +36,22 @@
 typedef struct {
 	/** The heap; NULL before the first call, and when there is no address space at all. */
 	void *v;
-	/** The same where a free may be looked at later; NULL with VMHEAP_MALLOC_ABORT, so that
-	 * the process stops where the mistake is made. */
-	void *v_later;
 	/** Requests from here on have mappings of their own. */
 	uword mmap_threshold;
 	/** Abort on misuse. */
 	u8 aborts;
+	/** Threads may keep their front in malloc_front. */
+	u8 has_fronts;
 	u64 n_misuses;
 } malloc_main_t;
 extern malloc_main_t malloc_main;
+
+/** The calling thread's front, the closed one until it has one and after its end.  So malloc and
+ * free need not look whether there is a heap.  With VMHEAP_MALLOC_ABORT it stays closed: a free
+ * then is looked at when it is made. */
+extern __thread mheap_front_t *malloc_front __attribute__((tls_model("initial-exec")));
+/** After a call that went another way: the front, if there is one now. */
+void malloc_find_front(void);
 
 /** Make the heap.  @return it; NULL: no address space.  Threads: any. */
 void *malloc_start(void);

@@ -18,6 +18,13 @@
 /* Free elements keep their pages up to this: a program that frees megabytes wants them again. */
 #define GIVE_BACK_BYTES MiB(16)
 
+/* Which nobody writes. */
+#define CLOSED_FRONT ((mheap_front_t *)(uword)mheap_closed_front)
+
+__thread mheap_front_t *malloc_front = CLOSED_FRONT;
+/* It has no front any more. */
+static __thread u8 is_ending __attribute__((tls_model("initial-exec")));
+
 malloc_main_t malloc_main = { .mmap_threshold = DEFAULT_MMAP_THRESHOLD };
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -69,6 +76,25 @@ on_misuse(const char *what, const void *v, uword offset, const void *caller)
 	malloc_misuse(what, (const u8 *)v + offset);
 }
 
+static void
+thread_ends(void *CLIB_UNUSED(arg), u16 CLIB_UNUSED(thread_index))
+{
+	is_ending = 1;
+	malloc_front = CLOSED_FRONT;
+}
+
+void
+malloc_find_front(void)
+{
+	mheap_front_t *f;
+
+	if (!malloc_main.has_fronts || is_ending)
+		return;
+	f = mheap_front(mheap_header(malloc_main.v));
+	if (mheap_front_is_open(f))
+		malloc_front = f;
+}
+
 void *
 malloc_start(void)
 {
@@ -80,12 +106,14 @@ malloc_start(void)
 		/* environ is there before any constructor runs. */
 		read_environment();
 		v = make_heap();
-		if (v)
+		if (v) {
 			mheap_set_error_handler(on_misuse);
+			/* Called before the heap is told of the thread's end, as it came later. */
+			malloc_main.has_fronts =
+				!malloc_main.aborts && !clib_thread_at_exit(thread_ends, NULL);
+		}
 		/* Release: the heap as it was made; its readers depend on the pointer. */
 		__atomic_store_n(&malloc_main.v, v, __ATOMIC_RELEASE);
-		if (!malloc_main.aborts)
-			__atomic_store_n(&malloc_main.v_later, v, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&start_lock);
 	return v;

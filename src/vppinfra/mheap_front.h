@@ -57,6 +57,8 @@
 #define MHEAP_FRONT_CACHED 0x8000
 /** What no element has. */
 #define MHEAP_FRONT_NOBODY 0x7fff
+/** No address of an object. */
+#define MHEAP_FRONT_NOTHING ((uword)1 << 63)
 
 /* What other threads look at meanwhile is read and written by clib_atomic_*(). */
 
@@ -103,11 +105,18 @@ typedef struct {
 	u8 is_live;
 	/** Where in `later' the next put goes, in bytes. */
 	u32 at_later;
+	/** What was got last: its header is near, so its put waits for nothing. MHEAP_FRONT_NOTHING
+	 * when there is none. */
+	uword last;
+	/** The heap, as far as a put has to know it: its vector and cookie, and bytes of address
+	 * space from there on, 0 in the closed one. */
+	uword vector;
+	u64 cookie;
+	uword n_span_bytes;
 	/** Other threads' objects put here; their bytes by class. */
 	u64 n_remote_puts, n_remote_bytes;
-	/** What was got last: its header is near, so its put waits for nothing. */
-	uword last;
 	/** Blocks that are being filled, by hash of the owner. */
+	CLIB_CACHE_LINE_ALIGN_MARK(cacheline_outbox);
 	mheap_block_t *outbox[4];
 	/** Addresses that were put and not looked at yet; 0: none.  Whatever was said to be an
 	 * object. */
@@ -138,7 +147,11 @@ typedef struct {
 CLIB_EXPORT_EXTERN __thread uword mheap_thread_front_offset
 	__attribute__((tls_model("initial-exec")));
 
-/** [i]: the class of 16 * i + 1 ... 16 * (i + 1) bytes. */
+/** A front that has no thread, up to its stacks, which are empty and have no room. */
+CLIB_EXPORT_EXTERN const u8 mheap_closed_front[] __attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
+
+/** [i]: where in a front the stack of 16 * i + 1 ... 16 * (i + 1) bytes lies; its class. */
+CLIB_EXPORT_EXTERN const u16 mheap_front_bin_by_16[MHEAP_FRONT_MAX_BYTES / 16 + 64];
 CLIB_EXPORT_EXTERN const u8 mheap_front_class_by_16[MHEAP_FRONT_MAX_BYTES / 16 + 64];
 
 /** The class whose objects hold n bytes, n in [1, MHEAP_FRONT_MAX_BYTES]. */
@@ -209,6 +222,29 @@ _mheap_front_bin(mheap_front_t *f, uword c)
 	return b;
 }
 
+/* The stack of objects that hold n bytes; of an element of n bytes, the one at or below. */
+always_inline mheap_front_bin_t *
+_mheap_front_bin_of_bytes(mheap_front_t *f, uword n_bytes)
+{
+	mheap_front_bin_t *b;
+
+	if (__builtin_constant_p(n_bytes))
+		return &f->bins[mheap_front_class(n_bytes)];
+	b = (mheap_front_bin_t *)((u8 *)f + mheap_front_bin_by_16[(n_bytes - 1) / 16]);
+	__asm__("" : "+r"(b));
+	return b;
+}
+
+always_inline mheap_front_bin_t *
+_mheap_front_bin_of_elt(mheap_front_t *f, uword n_words)
+{
+	mheap_front_bin_t *b =
+		(mheap_front_bin_t *)((u8 *)f + mheap_front_bin_by_16[n_words / 2]) - 1;
+
+	__asm__("" : "+r"(b));
+	return b;
+}
+
 /* One more, by the owner; others read the word whole. */
 always_inline void
 _mheap_front_count(u64 *n)
@@ -222,9 +258,8 @@ _mheap_front_count(u64 *n)
 
 /** Pop: the address, 0 when the stack is empty or held. */
 always_inline uword
-mheap_front_pop(mheap_front_t *f, uword c)
+_mheap_front_pop(mheap_front_t *f, mheap_front_bin_t *b)
 {
-	mheap_front_bin_t *b = _mheap_front_bin(f, c);
 	uword *top = _mheap_front_read(&b->top), p;
 
 	if (PREDICT_FALSE(top <= _mheap_front_read(&b->floor)))
@@ -242,11 +277,16 @@ mheap_front_pop(mheap_front_t *f, uword c)
 	return p;
 }
 
-/** Push the object at address p, whose header has been checked.  @return whether there was room. */
-always_inline int
-mheap_front_push(mheap_front_t *f, uword c, uword p)
+/** The same by class. */
+always_inline uword
+mheap_front_pop(mheap_front_t *f, uword c)
 {
-	mheap_front_bin_t *b = _mheap_front_bin(f, c);
+	return _mheap_front_pop(f, _mheap_front_bin(f, c));
+}
+
+always_inline int
+_mheap_front_push(mheap_front_t *f, mheap_front_bin_t *b, uword p)
+{
 	uword *top = _mheap_front_read(&b->top);
 
 	if (PREDICT_FALSE(top >= _mheap_front_read(&b->ceiling)))
@@ -257,6 +297,13 @@ mheap_front_push(mheap_front_t *f, uword c, uword p)
 	clib_atomic_store_rel_n(&b->top, top + 1);
 	__asm__ volatile("" : : : "memory");
 	return 1;
+}
+
+/** Push the object at address p, whose header has been checked.  @return whether there was room. */
+always_inline int
+mheap_front_push(mheap_front_t *f, uword c, uword p)
+{
+	return _mheap_front_push(f, _mheap_front_bin(f, c), p);
 }
 
 /* The tag (low 16 bits) and the size with its flags (above) of the object at p, beside the
@@ -276,21 +323,19 @@ _mheap_front_tag_and_size(uword p)
 #endif
 }
 
-/* mheap_front_owns(), with or without a look at the right neighbour. */
-always_inline int
-_mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c, int looks_right)
+/* Words of the object at p, whose header can be read, if it is the front's of that id and its user
+ * holds it; else 0.  With or without a look at the right neighbour. */
+always_inline uword
+_mheap_front_own_words(u16 id, uword vector, u64 cookie, uword p, int looks_right)
 {
-	uword p = (uword)v + offset, n_words, next;
 	u64 tag_and_size;
+	uword n_words, next;
 
-	if (PREDICT_FALSE((offset & 15) || offset - MHEAP_ELT_OVERHEAD_BYTES >=
-						   _mheap_front_read(&h->n_readable_bytes)))
-		return 0;
 	if (PREDICT_FALSE(_mheap_front_read(_mheap_front_word(p)) != id))
 		return 0;
 	tag_and_size = _mheap_front_tag_and_size(p);
 	n_words = tag_and_size >> 16;
-	if (PREDICT_FALSE((u16)tag_and_size != ((offset ^ h->cookie) * MHEAP_TAG_FACTOR) >> 48 ||
+	if (PREDICT_FALSE((u16)tag_and_size != (((p - vector) ^ cookie) * MHEAP_TAG_FACTOR) >> 48 ||
 			  n_words - 2 >= MHEAP_FRONT_MAX_BYTES / MHEAP_USER_DATA_WORD_BYTES + 64))
 		return 0;
 	if (looks_right) {
@@ -303,8 +348,17 @@ _mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *
 		if (PREDICT_FALSE((clib_atomic_load_relax_n((u64 *)next) ^ n_words) << 23))
 			return 0;
 	}
-	*c = mheap_front_class_of_elt(n_words * MHEAP_USER_DATA_WORD_BYTES);
-	return 1;
+	if (n_words == 0)
+		__builtin_unreachable();
+	return n_words;
+}
+
+/* Whether an object may begin there, with a header that can be read. */
+always_inline int
+_mheap_front_may_look(const mheap_t *h, uword offset)
+{
+	return !(offset & 15) &&
+	       offset - MHEAP_ELT_OVERHEAD_BYTES < _mheap_front_read(&h->n_readable_bytes);
 }
 
 /** Whether `offset` names an object of the front `id` that its user holds; its class in *c.  When
@@ -312,7 +366,25 @@ _mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *
 always_inline int
 mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c)
 {
-	return _mheap_front_owns(h, v, id, offset, c, 1);
+	uword n_words;
+
+	if (PREDICT_FALSE(!_mheap_front_may_look(h, offset)))
+		return 0;
+	n_words = _mheap_front_own_words(id, (uword)v, h->cookie, (uword)v + offset, 1);
+	if (PREDICT_FALSE(!n_words))
+		return 0;
+	*c = mheap_front_class_of_elt(n_words * MHEAP_USER_DATA_WORD_BYTES);
+	return 1;
+}
+
+/* Check and push the object at p, whose header can be read. */
+always_inline int
+_mheap_front_check_and_push(mheap_front_t *f, uword p, int looks_right)
+{
+	uword n_words = _mheap_front_own_words(f->id, f->vector, f->cookie, p, looks_right);
+
+	return PREDICT_TRUE(n_words) &&
+	       _mheap_front_push(f, _mheap_front_bin_of_elt(f, n_words), p);
 }
 
 /**
@@ -328,7 +400,9 @@ mheap_get_inline(void *v, uword n_bytes)
 	uword p, offset;
 
 	if (PREDICT_TRUE(n_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
-		p = mheap_front_pop(mheap_front(mheap_header(v)), mheap_front_class(n_bytes));
+		mheap_front_t *f = mheap_front(mheap_header(v));
+
+		p = _mheap_front_pop(f, _mheap_front_bin_of_bytes(f, n_bytes));
 		if (PREDICT_TRUE(p != 0))
 			return (void *)p;
 	}
@@ -342,11 +416,9 @@ always_inline int
 mheap_front_put(void *v, uword offset)
 {
 	const mheap_t *h = mheap_header(v);
-	mheap_front_t *f = mheap_front(h);
-	uword c;
 
-	return PREDICT_TRUE(mheap_front_owns(h, v, f->id, offset, &c)) &&
-	       mheap_front_push(f, c, (uword)v + offset);
+	return PREDICT_TRUE(_mheap_front_may_look(h, offset)) &&
+	       _mheap_front_check_and_push(mheap_front(h), (uword)v + offset, 1);
 }
 
 /** mheap_put() without a call where the front takes it; every check is made. */
@@ -363,7 +435,7 @@ _mheap_front_prefetch(const void *p)
 {
 #if defined(__x86_64__)
 	/* Where there is no such instruction it does nothing; compilers do not count on that. */
-	__asm__ volatile("prefetchw (%0)" : : "r"(p));
+	__asm__ volatile("prefetchw %0" : : "m"(*(const u8 *)p));
 #else
 	__builtin_prefetch(p, 1);
 #endif
@@ -377,25 +449,24 @@ mheap_offset_may_be_object(const mheap_t *h, uword offset)
 }
 
 /** Look at the MHEAP_N_LATER_BATCH puts that have waited longest, from `place' on. */
-CLIB_EXPORT void mheap_front_put_batch(void *v, mheap_front_t *f, uword *place);
+CLIB_EXPORT void mheap_front_put_batch(mheap_front_t *f, uword *place);
 
 /**
  * Ask for the header of what is put; every so many times put what was put long ago.  The object
  * that was got last is put at once.
  *
- * @param p  mheap_offset_may_be_object()
- * @return 0: p has to go by mheap_put(), as there is no front or no room
+ * @param f  the calling thread's front, perhaps a closed one
+ * @return 0: p has to go by mheap_put(), as there is no front, no room, or p is none of the heap's
  */
 always_inline int
-mheap_front_put_later(void *v, void *p)
+mheap_front_put_later(mheap_front_t *f, void *p)
 {
-	mheap_front_t *f = mheap_front(mheap_header(v));
-	uword at, c;
+	uword at;
 
-	if ((uword)p == f->last)
-		return _mheap_front_owns(mheap_header(v), v, f->id, (uword)p - (uword)v, &c, 0) &&
-		       mheap_front_push(f, c, (uword)p);
-	if (PREDICT_FALSE(!mheap_front_is_open(f)))
+	/* What a front gave out is an address in the heap. */
+	if ((uword)p == _mheap_front_read(&f->last))
+		return _mheap_front_check_and_push(f, (uword)p, 0);
+	if (PREDICT_FALSE((uword)p - f->vector >= f->n_span_bytes))
 		return 0;
 	_mheap_front_prefetch((u8 *)p - 1);
 	at = f->at_later;
@@ -403,7 +474,7 @@ mheap_front_put_later(void *v, void *p)
 	at = (at + sizeof(f->later[0])) % sizeof(f->later);
 	f->at_later = (u32)at;
 	if (PREDICT_FALSE(at % (MHEAP_N_LATER_BATCH * sizeof(f->later[0])) == 0))
-		mheap_front_put_batch(v, f, (uword *)((u8 *)f->later + at));
+		mheap_front_put_batch(f, (uword *)((u8 *)f->later + at));
 	return 1;
 }
 
@@ -418,7 +489,7 @@ always_inline void
 mheap_put_later(void *v, void *p)
 {
 	if (PREDICT_FALSE(!mheap_offset_may_be_object(mheap_header(v), (uword)p - (uword)v) ||
-			  !mheap_front_put_later(v, p)))
+			  !mheap_front_put_later(mheap_front(mheap_header(v)), p)))
 		mheap_put(v, (uword)p - (uword)v);
 }
 

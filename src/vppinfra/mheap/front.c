@@ -23,9 +23,10 @@ __thread uword mheap_thread_front_offset;
 
 /* For heaps without fronts: what is read of a front up to its stacks.  All stacks are empty, none
  * has room, and its id is that of nobody. */
-static const _Alignas(CLIB_CACHE_LINE_BYTES) u8 closed_front[offsetof(mheap_front_t, is_held)] = {
+const u8 mheap_closed_front[offsetof(mheap_front_t, is_held)] = {
 	[offsetof(mheap_front_t, id)] = MHEAP_FRONT_NOBODY & 0xff,
 	[offsetof(mheap_front_t, id) + 1] = MHEAP_FRONT_NOBODY >> 8,
+	[offsetof(mheap_front_t, last) + 7] = MHEAP_FRONT_NOTHING >> 56,
 };
 
 /* Held by a thread that ends while it goes through the heaps, and while one of them goes. */
@@ -44,13 +45,20 @@ static int once_error;
 #define X32(c) X16(c), X16(c)
 #define X64(c) X32(c), X32(c)
 #define X128(c) X64(c), X64(c)
-#define OCTAVE(x, c) x(c), x(c + 1), x(c + 2), x(c + 3), x(c + 4), x(c + 5), x(c + 6), x(c + 7)
+#define OCTAVE(x, c, place)                                                                        \
+	x(place(c)), x(place(c + 1)), x(place(c + 2)), x(place(c + 3)), x(place(c + 4)),           \
+		x(place(c + 5)), x(place(c + 6)), x(place(c + 7))
 
 /* Above 32 KiB for elements that are a little larger than their class. */
-const u8 mheap_front_class_by_16[] = {
-	OCTAVE(X1, 0),   OCTAVE(X1, 8),   OCTAVE(X2, 16),  OCTAVE(X4, 24),   OCTAVE(X8, 32),
-	OCTAVE(X16, 40), OCTAVE(X32, 48), OCTAVE(X64, 56), OCTAVE(X128, 64), X64(72),
-};
+#define EVERY_16_BYTES(place)                                                                      \
+	OCTAVE(X1, 0, place), OCTAVE(X1, 8, place), OCTAVE(X2, 16, place), OCTAVE(X4, 24, place),  \
+		OCTAVE(X8, 32, place), OCTAVE(X16, 40, place), OCTAVE(X32, 48, place),             \
+		OCTAVE(X64, 56, place), OCTAVE(X128, 64, place), X64(place(72))
+#define CLASS(c) c
+#define BIN_OFFSET(c) offsetof(mheap_front_t, bins) + (c) * sizeof(mheap_front_bin_t)
+
+const u8 mheap_front_class_by_16[] = { EVERY_16_BYTES(CLASS) };
+const u16 mheap_front_bin_by_16[] = { EVERY_16_BYTES(BIN_OFFSET) };
 
 static u32
 max_depth(uword c)
@@ -80,6 +88,8 @@ end_in_heap(void *v, void *arg)
 		mheap_front_give_all(h, v, f);
 		/* The next thread of this index opens it. */
 		f->id = 0;
+		f->last = MHEAP_FRONT_NOTHING;
+		f->n_span_bytes = 0;
 		for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
 			clib_atomic_store_relax_n(&f->bins[c].ceiling, NULL);
 	}
@@ -123,7 +133,7 @@ mheap_fronts_create(mheap_t *h)
 {
 	mheap_front_t *closed;
 
-	h->front_base = (uword)closed_front;
+	h->front_base = (uword)mheap_closed_front;
 	h->front_mask = 0;
 	if (!(h->flags & MHEAP_FLAG_FRONTS))
 		return 0;
@@ -143,6 +153,7 @@ mheap_fronts_create(mheap_t *h)
 		return -ENOMEM;
 	}
 	closed->id = MHEAP_FRONT_NOBODY;
+	closed->last = MHEAP_FRONT_NOTHING;
 	h->front_base = (uword)closed;
 	return 0;
 }
@@ -189,6 +200,10 @@ open_front(mheap_t *h, mheap_front_t *f, u32 id)
 	if (!f->bins[0].top && make_writable(f))
 		return -ENOMEM;
 	f->id = (u16)id;
+	f->last = MHEAP_FRONT_NOTHING;
+	f->vector = (uword)mheap_vector(h);
+	f->cookie = h->cookie;
+	f->n_span_bytes = h->max_size;
 	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
 		clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c]);
 		clib_atomic_store_relax_n(&f->bins[c].floor, f->objects[c]);
@@ -375,31 +390,32 @@ mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f)
 	return n_given;
 }
 
+/* The right neighbour's line did not come: it is compared when the object goes to the bins. */
 void
-mheap_front_put_batch(void *v, mheap_front_t *f, uword *place)
+mheap_front_put_batch(mheap_front_t *f, uword *place)
 {
+	void *v = (void *)f->vector;
 	const mheap_t *h = mheap_header(v);
 	uword waiting[MHEAP_N_LATER_BATCH];
-	u16 id = f->id;
+	u32 n_left = 0;
+	int saved_errno;
 
-	/* Who is told of a mistake may put, too. */
-	memcpy(waiting, place, sizeof(waiting));
-	memset(place, 0, sizeof(waiting));
 	for (u32 i = 0; i < MHEAP_N_LATER_BATCH; i++) {
-		uword p = waiting[i], c;
-		int saved_errno;
+		uword p = place[i];
 
-		/* The right neighbour's line did not come: it is compared when the object goes to
-		 * the bins. */
-		if (PREDICT_TRUE(_mheap_front_owns(h, v, id, p - (uword)v, &c, 0) &&
-				 mheap_front_push(f, c, p)))
-			continue;
-		if (!p)
-			continue;
-		saved_errno = errno;
-		mheap_put(v, p - (uword)v);
-		errno = saved_errno;
+		place[i] = 0;
+		if (PREDICT_FALSE(!_mheap_front_may_look(h, p - (uword)v) ||
+				  !_mheap_front_check_and_push(f, p, 0)))
+			waiting[n_left++] = p;
 	}
+	if (PREDICT_TRUE(!n_left))
+		return;
+	/* Who is told of a mistake may put, too. */
+	saved_errno = errno;
+	for (u32 i = 0; i < n_left; i++)
+		if (waiting[i])
+			mheap_put(v, waiting[i] - (uword)v);
+	errno = saved_errno;
 }
 
 void

@@ -486,8 +486,9 @@ mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_off
 	if (flags & MHEAP_FLAG_FRONTS) {
 		if (PREDICT_TRUE(align <= MHEAP_MIN_ALIGN && align_offset % 16 == 0 &&
 				 n_user_data_bytes - 1 < MHEAP_FRONT_MAX_BYTES)) {
-			p = mheap_front_pop(mheap_front(mheap_header(v)),
-					    mheap_front_class(n_user_data_bytes));
+			mheap_front_t *f = mheap_front(mheap_header(v));
+
+			p = _mheap_front_pop(f, _mheap_front_bin_of_bytes(f, n_user_data_bytes));
 			if (PREDICT_TRUE(p != 0)) {
 				*offset_return = p - (uword)v;
 				return v;
