@@ -397,16 +397,21 @@ mheap_front_put_batch(mheap_front_t *f, uword *place)
 	void *v = (void *)f->vector;
 	const mheap_t *h = mheap_header(v);
 	uword waiting[MHEAP_N_LATER_BATCH];
+	u64 cookie = f->cookie;
 	u32 n_left = 0;
 	int saved_errno;
+	u16 id = f->id;
 
 	for (u32 i = 0; i < MHEAP_N_LATER_BATCH; i++) {
-		uword p = place[i];
+		uword p = place[i], n_words;
 
 		place[i] = 0;
-		if (PREDICT_FALSE(!_mheap_front_may_look(h, p - (uword)v) ||
-				  !_mheap_front_check_and_push(f, p, 0)))
-			waiting[n_left++] = p;
+		if (PREDICT_TRUE(_mheap_front_may_look(h, p - (uword)v) &&
+				 (n_words = _mheap_front_own_words(id, (uword)v, cookie, p, 0)) !=
+					 0 &&
+				 _mheap_front_push(f, _mheap_front_bin_of_elt(f, n_words), p)))
+			continue;
+		waiting[n_left++] = p;
 	}
 	if (PREDICT_TRUE(!n_left))
 		return;
