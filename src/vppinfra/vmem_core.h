@@ -114,9 +114,9 @@ struct vmem {
 	ssize_t vm_nsegfree;
 	vmem_tag_index_t vm_segfree;
 	/** Hash of allocated segments by address: vm_hash_mask + 1 + vm_hash_split buckets, in
-	 * parts of which each is as large as all before it; the first is vm_hash0, one of 4096 or
-	 * more is a directory of blocks.  At most one entry more than buckets, but while memory
-	 * for the next block is short. */
+	 * parts of which each is as large as all before it; the first is vm_hash0, one of 2048 or
+	 * more is a directory of blocks, or of directories.  At most one entry more than buckets,
+	 * but while memory for the next block is short. */
 	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
 	size_t vm_hash_mask;
 	size_t vm_hash_shift;
@@ -125,6 +125,8 @@ struct vmem {
 	vmem_tag_index_t vm_hash0[VMEM_HASH_INITIAL];
 	/** Not before this many operations is another table asked for, after a failure. */
 	u64 vm_hash_retry;
+	/** Of all parts but the first, directories included. */
+	size_t vm_hash_bytes;
 	/** Bit n is set if and only if vm_freelist[n] has a segment: sizes [2^n, 2^(n + 1)). */
 	u64 vm_freemap;
 	/** The anchor of the ring of tags. */

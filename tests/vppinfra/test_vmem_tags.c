@@ -47,9 +47,9 @@ segments_cost_28_bytes(void)
 		CU_ASSERT_EQUAL(vmp->vm_n_segs, n);
 		bytes = vmem_mmap_committed_bytes() - before;
 		printf("%u segments: %.2f bytes each\n", n, (double)bytes / n);
-		/* And what describes the memory for that: tags of a few arenas, in a few chunks; a
-		 * page that each small part of the hash may round. */
-		CU_ASSERT(bytes <= 28ull * n + n / 8 + 2 * VMEM_CHUNK_BYTES + KiB(64));
+		/* And what describes the memory for that: nine tags, in three arenas, for each
+		 * chunk and each block; a page that each small part of the hash may round. */
+		CU_ASSERT(bytes <= 28ull * n + 5 * n / 8 + 2 * VMEM_CHUNK_BYTES + KiB(64));
 		CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 		for (u32 id = 1; id <= n; id++)
 			vmem_free(vmp, ADDR(id), 1);
@@ -59,49 +59,78 @@ segments_cost_28_bytes(void)
 	}
 }
 
-/* Memory from the system is what an operation waits longest for: one that had to fetch a chunk of
- * tags leaves the block that the hash wants to the next. */
-static void
-one_fetch_an_operation(void)
+/* Bytes that the system gave since. */
+static uword
+fresh_bytes(uword *before)
 {
-	u32 n = VMEM_HASH_BLOCK_BUCKETS;
-	vmem_t *vmp = ids_of(2 * n), *other = ids_of(4 * VMEM_TAGS_PER_CHUNK);
-	u64 n_free, n_stop = 0, n_chunks, n_before;
-	uword hash_bytes;
-	u32 n_other = 0;
+	uword now = vmem_mmap_committed_bytes(), bytes = now > *before ? now - *before : 0;
+
+	*before = now;
+	return bytes;
+}
+
+/* Memory from the system is what an operation waits longest for.  So each asks for one piece, three
+ * pages at most, however large the arena is and though it needs tags, buckets and nodes of an
+ * index: what it cannot have is for the next. */
+static void
+one_small_fetch_an_operation(void)
+{
+	u32 n = 600000, n_fetches = 0;
+	vmem_t *vmp = ids_of(2 * n);
+	uword before, bytes, most = 0;
 
 	vmem_reap();
-	for (u32 id = 0; id < n; id++)
-		vmem_alloc(vmp, 1, VM_NOSLEEP);
-	/* The next one wants a block; see that it wants tags, too, of which the other arena takes
-	 * all there are, to the end of a chunk. */
-	vmem_lock(&vmp->vm_lock);
-	vmem_tags_give(vmp, 0);
-	vmem_unlock(&vmp->vm_lock);
-	vmem_tags_counts(&n_free, &n_before);
-	do {
-		vmem_alloc(other, 1, VM_NOSLEEP);
-		n_other++;
-		vmem_tags_counts(&n_free, &n_chunks);
-		if (n_stop == 0 && n_chunks > n_before)
-			n_stop = n_free - (VMEM_TAGS_PER_CHUNK - VMEM_TAGS_BATCH);
-	} while (n_stop == 0 || n_free >= n_stop + VMEM_TAGS_PER_OP);
-
-	vmem_tags_counts(&n_free, &n_before);
-	hash_bytes = vmem_hash_bytes(vmp);
-	CU_ASSERT_PTR_NOT_NULL(vmem_alloc(vmp, 1, VM_NOSLEEP));
-	vmem_tags_counts(&n_free, &n_chunks);
-	CU_ASSERT_EQUAL(n_chunks, n_before + 1);
-	CU_ASSERT_EQUAL(vmem_hash_bytes(vmp), hash_bytes);
-	CU_ASSERT_PTR_NOT_NULL(vmem_alloc(vmp, 1, VM_NOSLEEP));
-	CU_ASSERT(vmem_hash_bytes(vmp) > hash_bytes);
-
-	for (u32 id = 1; id <= n + 2; id++)
-		vmem_free(vmp, ADDR(id), 1);
-	for (u32 id = 1; id <= n_other; id++)
-		vmem_free(other, ADDR(id), 1);
+	CU_ASSERT_EQUAL(vmem_prepare(vmp), 0);
+	before = vmem_mmap_committed_bytes();
+	for (u32 i = 0; i < n; i++) {
+		vmem_alloc(vmp, 1, VM_NOSLEEP | (i % 3 ? 0 : VM_BESTFIT));
+		bytes = fresh_bytes(&before);
+		n_fetches += bytes != 0;
+		most = clib_max(most, bytes);
+	}
+	for (u32 i = 1; i <= n; i += 2) {
+		vmem_free(vmp, ADDR(i), 1);
+		bytes = fresh_bytes(&before);
+		n_fetches += bytes != 0;
+		most = clib_max(most, bytes);
+	}
+	printf("%u fetches, at most %llu bytes\n", n_fetches, (unsigned long long)most);
+	CU_ASSERT(n_fetches > n / VMEM_TAGS_PER_CHUNK);
+	CU_ASSERT(most <= VMEM_CHUNK_BYTES);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	for (u32 i = 2; i <= n; i += 2)
+		vmem_free(vmp, ADDR(i), 1);
 	vmem_destroy(vmp);
-	vmem_destroy(other);
+}
+
+/* Above four million buckets the directory of blocks has a directory: found, split, joined and
+ * given back like the others. */
+static void
+the_hash_has_directories_of_directories(void)
+{
+	u32 n = 2 * VMEM_HASH_DIRECTORY_BUCKETS + 3 * VMEM_HASH_BLOCK_BUCKETS;
+	vmem_t *vmp = ids_of(n);
+	uword before, most = 0, hash_bytes;
+
+	vmem_reap();
+	before = vmem_mmap_committed_bytes();
+	for (u32 i = 0; i < n; i++) {
+		vmem_alloc(vmp, 1, VM_NOSLEEP);
+		most = clib_max(most, fresh_bytes(&before));
+	}
+	CU_ASSERT(most <= VMEM_CHUNK_BYTES);
+	CU_ASSERT(vmem_hash_n_buckets(vmp) > 2 * VMEM_HASH_DIRECTORY_BUCKETS);
+	hash_bytes = vmem_hash_bytes(vmp);
+	CU_ASSERT(hash_bytes >= vmem_hash_n_buckets(vmp) * sizeof(vmem_tag_index_t) - KiB(4));
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	for (u32 i = n; i >= 1; i--)
+		vmem_free(vmp, ADDR(i), 1);
+	CU_ASSERT_EQUAL(vmp->vm_n_segs, 0);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_bad_free, 0);
+	CU_ASSERT(vmem_hash_bytes(vmp) < hash_bytes / 100);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	vmem_destroy(vmp);
+	vmem_reap();
 }
 
 typedef struct {
@@ -130,8 +159,8 @@ the_hash_is_rescaled_with_the_work(void)
 	for (u32 i = 0; i < n; i++) {
 		vmem_alloc(vmp, 1, VM_NOSLEEP);
 		note_moves(vmp, &moves);
-		/* One more while the next part of the hash is being fetched. */
-		if (vmp->vm_n_segs > vmp->vm_hash_mask + 1 + vmp->vm_hash_split + 1)
+		/* A few more while a directory and a block are being fetched, and tags between. */
+		if (vmp->vm_n_segs > vmp->vm_hash_mask + 1 + vmp->vm_hash_split + 4)
 			CU_FAIL("more entries than buckets");
 	}
 	CU_ASSERT(moves.moved >= n / 2);
@@ -334,7 +363,8 @@ check_finds_what_is_broken(void)
 
 static const unit_test_t tests[] = {
 	UNIT(segments_cost_28_bytes),
-	UNIT(one_fetch_an_operation),
+	UNIT(one_small_fetch_an_operation),
+	UNIT(the_hash_has_directories_of_directories),
 	UNIT(the_hash_is_rescaled_with_the_work),
 	UNIT(strides_do_not_collide),
 	UNIT(free_needs_no_tags),

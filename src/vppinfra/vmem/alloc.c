@@ -24,27 +24,43 @@ after_hash_change(vmem_t *vmp, vmem_after_t *after)
 	if (PREDICT_TRUE(!vmem_hash_is_out_of_range(vmp)))
 		return;
 	after->hash_block = vmem_hash_step(vmp, &after->wants_part);
-	if (after->wants_part && vmem_has_fetched) {
-		after->wants_part = 0;
-	} else if (after->wants_part) {
+	if (after->wants_part) {
 		n_ops = vmp->vm_kstat.vk_alloc + vmp->vm_kstat.vk_free;
 		after->wants_part = n_ops >= vmp->vm_hash_retry;
-		if (after->wants_part)
-			vmp->vm_hash_retry = n_ops + HASH_RETRY_OPS;
 	}
+}
+
+/* One kind of memory an operation, and none where it fetched some under way: what is put off is
+ * found wanting again by the next. */
+static void
+choose_memory(vmem_t *vmp, vmem_after_t *after, bool is_short)
+{
+	bool may_fetch = vmem_n_nested == 0 && !vmem_has_fetched;
+
+	after->wants_tags = may_fetch && vmem_wants_tags;
+	may_fetch = may_fetch && !after->wants_tags;
+	/* Nested, it is a hint that is left. */
+	after->wants_part = after->wants_part && (may_fetch || vmem_n_nested);
+	may_fetch = may_fetch && !after->wants_part;
+	after->wants_nodes = is_short && may_fetch;
+	after->serves_hints = may_fetch && !is_short && vmem_hints_now() & VMEM_HINT_HASH;
+	if (after->wants_part)
+		vmp->vm_hash_retry =
+			vmp->vm_kstat.vk_alloc + vmp->vm_kstat.vk_free + HASH_RETRY_OPS;
+	if (vmem_n_nested == 0)
+		vmem_has_fetched = vmem_wants_tags = 0;
 }
 
 /* Arena locked, last of all under its lock. */
 void
 vmem_after_unlock(vmem_t *vmp, vmem_after_t *after)
 {
+	bool is_short = vmem_index_is_short(vmp);
+
 	after_hash_change(vmp, after);
-	if (PREDICT_FALSE(vmem_index_is_building(vmp)))
+	if (PREDICT_FALSE(vmem_index_is_building(vmp) && !is_short))
 		vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);
-	/* What is put off is found wanting again by the next. */
-	after->wants_nodes = !vmem_has_fetched && vmem_index_is_short(vmp);
-	if (vmem_n_nested == 0)
-		vmem_has_fetched = 0;
+	choose_memory(vmp, after, is_short);
 	after->dead_chunk = vmem_index_dead_chunk(vmp);
 	vmem_unlock(&vmp->vm_lock);
 }
@@ -57,12 +73,13 @@ vmem_after_run(vmem_t *vmp, const vmem_after_t *after)
 		vmem_source_export(vmp, after->addr, after->size);
 	if (PREDICT_FALSE(after->hash_block != NULL))
 		vmem_block_keep(VMEM_BLOCK_HASH, after->hash_block);
-	/* One kind of memory an operation: each may be a call to the system. */
-	if (PREDICT_FALSE(after->wants_part))
+	if (PREDICT_FALSE(after->wants_tags))
+		vmem_tags_restock(vmp);
+	else if (PREDICT_FALSE(after->wants_part))
 		vmem_hash_add_part(vmp);
 	else if (PREDICT_FALSE(after->wants_nodes))
 		vmem_index_restock(vmp);
-	else if (PREDICT_FALSE(vmem_hints_now() & VMEM_HINT_HASH))
+	else if (PREDICT_FALSE(after->serves_hints))
 		vmem_hash_serve_pending();
 	if (PREDICT_FALSE(after->dead_chunk != NULL))
 		vmem_block_keep(VMEM_BLOCK_INDEX, after->dead_chunk);

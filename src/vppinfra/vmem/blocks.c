@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks of 16 KiB that hashes and indexes are made of, kept when a table shrinks or an index is
+/* Blocks of 8 KiB that hashes and indexes are made of, kept when a table shrinks or an index is
  * given up, for the next in whatever arena: having the system commit or take back one is two calls
- * that change its mappings, tens of microseconds in the middle of somebody's request.  A few are
+ * that change its mappings, ten microseconds in the middle of somebody's request.  A few are
  * there from the start, so that the first index of a program finds its memory warm.
  *
  * Linked through their first words, under the lock of the tags' stock; vmem_reap() gives back what
  * is not from the start. */
 #include "vmem_impl.h"
 
-#define N_STATIC 4
+#define N_STATIC 8
 
 static u8 static_blocks[N_STATIC][VMEM_BLOCK_BYTES] __attribute__((aligned(CLIB_CACHE_LINE_BYTES)));
 

@@ -167,11 +167,7 @@ check_hash_size(vmem_t *vmp, check_t *c)
 		return fault(c, "hash mask, shift and split disagree");
 	for (uword b = 0; b < n_buckets;
 	     b = b < VMEM_HASH_BLOCK_BUCKETS ? 2 * b + !b : b + VMEM_HASH_BLOCK_BUCKETS) {
-		uword offset, part = vmem_hash_part_of(b, &offset);
-
-		if (vmp->vm_hash_table[part] == NULL ||
-		    (b >= VMEM_HASH_BLOCK_BUCKETS &&
-		     *vmem_hash_block_at(vmp, part, offset) == NULL))
+		if (!vmem_hash_has_bucket(vmp, b))
 			return fault(c, "the hash has no place for bucket %llu",
 				     (unsigned long long)b);
 	}

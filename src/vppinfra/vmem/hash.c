@@ -21,16 +21,86 @@ vmem_hash_init(vmem_t *vmp)
 	vmp->vm_hash_shift = min_log2(VMEM_HASH_INITIAL);
 }
 
-/* Where the memory of a bucket hangs: a part's, or a block's in a part's directory.
- * Value: NULL when the directory itself is missing. */
-static vmem_tag_index_t **
+static uword
+n_buckets_of_part(uword part)
+{
+	return part ? (uword)VMEM_HASH_INITIAL << (part - 1) : VMEM_HASH_INITIAL;
+}
+
+static bool
+has_blocks(uword part)
+{
+	return part && n_buckets_of_part(part) >= VMEM_HASH_BLOCK_BUCKETS;
+}
+
+static uword
+n_blocks_of_part(uword part)
+{
+	return n_buckets_of_part(part) / VMEM_HASH_BLOCK_BUCKETS;
+}
+
+static bool
+has_directories(uword part)
+{
+	return part && n_buckets_of_part(part) > VMEM_HASH_DIRECTORY_BUCKETS;
+}
+
+static uword
+n_directories_of_part(uword part)
+{
+	return n_buckets_of_part(part) / VMEM_HASH_DIRECTORY_BUCKETS;
+}
+
+static uword
+n_blocks_of_directory(uword part)
+{
+	return clib_min(n_blocks_of_part(part),
+			(uword)VMEM_HASH_DIRECTORY_BUCKETS / VMEM_HASH_BLOCK_BUCKETS);
+}
+
+/* A pointer in vm_hash_table[] or in a directory, and what it points to or is to. */
+typedef struct {
+	vmem_tag_index_t **slot;
+	uword n_bytes;
+	bool is_directory;
+} place_t;
+
+/* Where the memory of a bucket hangs; or the directory that it is to hang in, where that is
+ * missing.
+ */
+static place_t
 place_of(vmem_t *vmp, uword bucket)
 {
 	uword offset, part = vmem_hash_part_of(bucket, &offset);
+	place_t p = { .slot = &vmp->vm_hash_table[part] };
 
-	if (bucket < VMEM_HASH_BLOCK_BUCKETS)
-		return &vmp->vm_hash_table[part];
-	return vmp->vm_hash_table[part] ? vmem_hash_block_at(vmp, part, offset) : NULL;
+	if (!has_blocks(part)) {
+		p.n_bytes = n_buckets_of_part(part) * sizeof(vmem_tag_index_t);
+		return p;
+	}
+	p.is_directory = true;
+	if (has_directories(part)) {
+		p.n_bytes = n_directories_of_part(part) * sizeof(void *);
+		if (*p.slot == NULL)
+			return p;
+		p.slot = (vmem_tag_index_t **)*p.slot + (offset >> VMEM_HASH_LOG2_DIRECTORY);
+		offset &= VMEM_HASH_DIRECTORY_BUCKETS - 1;
+	}
+	p.n_bytes = n_blocks_of_directory(part) * sizeof(void *);
+	if (*p.slot == NULL)
+		return p;
+	p.slot = (vmem_tag_index_t **)*p.slot + (offset >> VMEM_HASH_LOG2_BUCKETS);
+	p.n_bytes = VMEM_BLOCK_BYTES;
+	p.is_directory = false;
+	return p;
+}
+
+bool
+vmem_hash_has_bucket(vmem_t *vmp, uword bucket)
+{
+	place_t p = place_of(vmp, bucket);
+
+	return !p.is_directory && *p.slot;
 }
 
 /* The bucket that would be split off next. */
@@ -38,18 +108,6 @@ static uword
 next_bucket(const vmem_t *vmp)
 {
 	return vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
-}
-
-static uword
-n_blocks_of_part(uword part)
-{
-	return VMEM_HASH_INITIAL * (1ULL << (part - 1)) / VMEM_HASH_BLOCK_BUCKETS;
-}
-
-static bool
-has_blocks(uword part)
-{
-	return part && VMEM_HASH_INITIAL * (1ULL << (part - 1)) >= VMEM_HASH_BLOCK_BUCKETS;
 }
 
 /* Bucket S is divided between S and L + S. */
@@ -107,26 +165,27 @@ join_buckets(vmem_t *vmp)
 static vmem_tag_index_t *
 take_unused(vmem_t *vmp, uword bucket)
 {
-	vmem_tag_index_t *freed, **place;
+	vmem_tag_index_t *freed;
+	place_t p;
 
 	if (bucket & (VMEM_HASH_BLOCK_BUCKETS - 1) || bucket == 0)
 		return NULL;
-	place = place_of(vmp, bucket);
-	freed = *place;
-	*place = NULL;
+	p = place_of(vmp, bucket);
+	freed = *p.slot;
+	*p.slot = NULL;
 	VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, 1);
+	VMEM_COUNT(vmp->vm_hash_bytes, -(uword)VMEM_BLOCK_BYTES);
 	return freed;
 }
 
 vmem_tag_index_t *
 vmem_hash_step(vmem_t *vmp, u8 *wants_part)
 {
-	vmem_tag_index_t *freed = NULL, **place;
+	vmem_tag_index_t *freed = NULL;
 
 	for (u32 i = 0; i < VMEM_HASH_BUCKETS_PER_OP && vmem_hash_is_out_of_range(vmp); i++) {
 		if (vmp->vm_n_segs > next_bucket(vmp)) {
-			place = place_of(vmp, next_bucket(vmp));
-			if (place == NULL || *place == NULL) {
+			if (!vmem_hash_has_bucket(vmp, next_bucket(vmp))) {
 				*wants_part = 1;
 				break;
 			}
@@ -165,15 +224,37 @@ vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets)
 	vmem_n_nested--;
 }
 
-/* Of a part that has blocks. */
+/* A directory and the blocks in it. */
 static void
-free_directory(vmem_t *vmp, uword part)
+free_directory(vmem_tag_index_t *directory, uword n_blocks)
 {
-	for (uword i = 0; i < n_blocks_of_part(part); i++)
-		vmem_hash_free_part(*vmem_hash_block_at(vmp, part, i << VMEM_HASH_LOG2_BUCKETS),
-				    VMEM_HASH_BLOCK_BUCKETS);
-	vmem_hash_free_part(vmp->vm_hash_table[part],
-			    n_blocks_of_part(part) * sizeof(void *) / sizeof(vmem_tag_index_t));
+	vmem_tag_index_t **block = (vmem_tag_index_t **)directory;
+
+	if (directory == NULL)
+		return;
+	for (uword i = 0; i < n_blocks; i++)
+		vmem_hash_free_part(block[i], VMEM_HASH_BLOCK_BUCKETS);
+	vmem_hash_free_part(directory, n_blocks * sizeof(void *) / sizeof(vmem_tag_index_t));
+}
+
+static void
+free_part(vmem_t *vmp, uword part)
+{
+	vmem_tag_index_t *memory = vmp->vm_hash_table[part], **directory = (void *)memory;
+	uword n = n_directories_of_part(part);
+
+	vmp->vm_hash_table[part] = NULL;
+	if (memory == NULL)
+		return;
+	if (!has_blocks(part)) {
+		vmem_hash_free_part(memory, n_buckets_of_part(part));
+	} else if (!has_directories(part)) {
+		free_directory(memory, n_blocks_of_part(part));
+	} else {
+		for (uword i = 0; i < n; i++)
+			free_directory(directory[i], n_blocks_of_directory(part));
+		vmem_hash_free_part(memory, n * sizeof(void *) / sizeof(vmem_tag_index_t));
+	}
 }
 
 void
@@ -184,84 +265,59 @@ vmem_hash_free_unused(vmem_t *vmp)
 
 	vmem_lock(&vmp->vm_lock);
 	for (part = 1; !has_blocks(part); part++) {
-		if ((uword)VMEM_HASH_INITIAL << (part - 1) >= vmem_hash_n_buckets(vmp)) {
+		if (n_buckets_of_part(part) >= vmem_hash_n_buckets(vmp) &&
+		    vmp->vm_hash_table[part]) {
 			unused[part] = vmp->vm_hash_table[part];
 			vmp->vm_hash_table[part] = NULL;
+			VMEM_COUNT(vmp->vm_hash_bytes,
+				   -n_buckets_of_part(part) * sizeof(vmem_tag_index_t));
 		}
 	}
 	vmem_unlock(&vmp->vm_lock);
 	while (--part > 0)
-		vmem_hash_free_part(unused[part], (uword)VMEM_HASH_INITIAL << (part - 1));
+		vmem_hash_free_part(unused[part], n_buckets_of_part(part));
 }
 
 void
 vmem_hash_free_table(vmem_t *vmp)
 {
-	for (uword part = 1; part < VMEM_HASH_PARTS; part++) {
-		if (vmp->vm_hash_table[part] && has_blocks(part))
-			free_directory(vmp, part);
-		else
-			vmem_hash_free_part(vmp->vm_hash_table[part],
-					    (uword)VMEM_HASH_INITIAL << (part - 1));
-		vmp->vm_hash_table[part] = NULL;
-	}
+	for (uword part = 1; part < VMEM_HASH_PARTS; part++)
+		free_part(vmp, part);
 }
 
-u64
-vmem_hash_table_bytes(const vmem_t *vmp)
+/* The memory that the next bucket waits for; slot NULL: for none.  Arena locked. */
+static place_t
+missing_place(vmem_t *vmp)
 {
-	u64 n_bytes = 0;
+	uword bucket = next_bucket(vmp);
+	place_t p = place_of(vmp, bucket);
 
-	for (uword part = 1; part < VMEM_HASH_PARTS; part++) {
-		if (vmp->vm_hash_table[part] == NULL)
-			continue;
-		if (!has_blocks(part)) {
-			n_bytes +=
-				((u64)VMEM_HASH_INITIAL << (part - 1)) * sizeof(vmem_tag_index_t);
-			continue;
-		}
-		n_bytes += n_blocks_of_part(part) * sizeof(void *);
-		for (uword i = 0; i < n_blocks_of_part(part); i++) {
-			if (*vmem_hash_block_at(vmp, part, i << VMEM_HASH_LOG2_BUCKETS))
-				n_bytes += VMEM_HASH_BLOCK_BUCKETS * sizeof(vmem_tag_index_t);
-		}
-	}
-	return n_bytes;
+	if (vmp->vm_n_segs <= bucket || *p.slot)
+		p.slot = NULL;
+	return p;
 }
 
-/* Memory for the next bucket is missing: how much, and whether it is a directory.  Arena locked.
- * Value: 0 when nothing is. */
-static uword
-missing_bytes(vmem_t *vmp, bool *is_directory)
-{
-	uword bucket = next_bucket(vmp), offset, part = vmem_hash_part_of(bucket, &offset);
-	vmem_tag_index_t **place = place_of(vmp, bucket);
-
-	*is_directory = place == NULL;
-	if (vmp->vm_n_segs <= bucket)
-		return 0;
-	if (place == NULL)
-		return n_blocks_of_part(part) * sizeof(void *);
-	if (*place)
-		return 0;
-	return (has_blocks(part) ? VMEM_HASH_BLOCK_BUCKETS : bucket) * sizeof(vmem_tag_index_t);
-}
-
-/* Value: whether something was put in place, so that something may still be missing. */
+/* One piece, be it a directory: the next operation finds wanting what is still missing.
+ * Value: whether it was added. */
 static bool
-add_once(vmem_t *vmp)
+add_part(vmem_t *vmp)
 {
 	vmem_request_t request = { .max = ~(uword)0, .flags = VMEM_REQUEST_NOSLEEP };
-	uword memory = 0, offset;
-	bool is_directory, is_added = false;
+	uword memory = 0;
+	bool is_added = false, is_directory;
 	int error = 0;
+	place_t p;
 
-	vmem_lock(&vmp->vm_lock);
-	request.size = missing_bytes(vmp, &is_directory);
-	vmem_unlock(&vmp->vm_lock);
-	if (request.size == 0)
+	if (vmem_hash_arena == NULL)
 		return false;
-	if (request.size == VMEM_BLOCK_BYTES)
+	vmem_lock(&vmp->vm_lock);
+	p = missing_place(vmp);
+	vmem_unlock(&vmp->vm_lock);
+	if (p.slot == NULL)
+		return false;
+	request.size = p.n_bytes;
+	is_directory = p.is_directory;
+	if (p.n_bytes == VMEM_BLOCK_BYTES)
 		memory = pointer_to_uword(vmem_block_take(VMEM_BLOCK_HASH));
 	if (memory == 0) {
 		vmem_n_nested++;
@@ -275,15 +331,12 @@ add_once(vmem_t *vmp)
 
 	vmem_lock(&vmp->vm_lock);
 	/* Another thread may have been as quick. */
-	if (missing_bytes(vmp, &is_directory) == request.size) {
-		uword bucket = next_bucket(vmp);
-		vmem_tag_index_t **place =
-			is_directory ? &vmp->vm_hash_table[vmem_hash_part_of(bucket, &offset)]
-				     : place_of(vmp, bucket);
-
-		*place = uword_to_pointer(memory, vmem_tag_index_t *);
+	p = missing_place(vmp);
+	if (p.slot && p.n_bytes == request.size && p.is_directory == is_directory) {
+		*p.slot = uword_to_pointer(memory, vmem_tag_index_t *);
 		vmp->vm_hash_retry = 0;
 		VMEM_COUNT(vmp->vm_kstat.vk_hash_resizes, !is_directory);
+		VMEM_COUNT(vmp->vm_hash_bytes, request.size);
 		is_added = true;
 	}
 	vmem_unlock(&vmp->vm_lock);
@@ -291,16 +344,6 @@ add_once(vmem_t *vmp)
 		vmem_hash_free_part(uword_to_pointer(memory, vmem_tag_index_t *),
 				    request.size / sizeof(vmem_tag_index_t));
 	return is_added;
-}
-
-/* A directory first where there is none, and a block.  Value: whether anything was added. */
-static bool
-add_part(vmem_t *vmp)
-{
-	if (vmem_hash_arena == NULL || !add_once(vmp))
-		return false;
-	add_once(vmp);
-	return true;
 }
 
 void

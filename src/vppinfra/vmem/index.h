@@ -181,11 +181,13 @@ int vmem_index_build(vmem_t *vmp, u32 orders);
 /** Count n_insert anew: a tree came, or became a level higher. */
 void vmem_index_set_reserve(vmem_index_t *index);
 
-/** Nodes are fewer than one operation may take, which may insert twice: restock once unlocked. */
+/** Nodes are fewer than one operation may take, which may insert twice, and once more while a tree
+ *  is being built: restock once unlocked. */
 always_inline bool
 vmem_index_is_short(const vmem_t *vmp)
 {
-	return vmp->vm_index && vmp->vm_index->n_free_nodes < 2 * vmp->vm_index->n_insert;
+	return vmp->vm_index && vmp->vm_index->n_free_nodes <
+					(2u + vmp->vm_index->is_building) * vmp->vm_index->n_insert;
 }
 
 always_inline bool

@@ -280,8 +280,8 @@ vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps)
 }
 
 /* Fetch a chunk.  Arena locked, dropped meanwhile: another thread may have been as quick, and then
- * there are a few nodes more than needed. */
-static void
+ * there are a few nodes more than needed.  Value: whether there was one. */
+static bool
 fetch_nodes(vmem_t *vmp)
 {
 	void *chunk;
@@ -294,6 +294,7 @@ fetch_nodes(vmem_t *vmp)
 		add_chunk(vmp->vm_index, chunk);
 	else if (chunk)
 		start_index(vmp, chunk);
+	return chunk != NULL;
 }
 
 int
@@ -305,10 +306,12 @@ vmem_index_begin(vmem_t *vmp, u32 orders)
 		fetch_nodes(vmp);
 	if (vmp->vm_index)
 		start_building(vmp, orders);
-	if (vmem_index_is_short(vmp))
-		fetch_nodes(vmp);
+	while (vmem_index_is_short(vmp) && vmp->vm_index->is_building) {
+		if (!fetch_nodes(vmp))
+			return -ENOMEM;
+	}
 	/* It may have been given up while the lock was dropped. */
-	if (vmp->vm_index == NULL || (vmp->vm_index->is_building && vmem_index_is_short(vmp)))
+	if (vmp->vm_index == NULL)
 		return -ENOMEM;
 	start_building(vmp, orders);
 	vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);

@@ -121,12 +121,7 @@ vmem_tag_bytes(void)
 u64
 vmem_hash_bytes(vmem_t *vmp)
 {
-	u64 n_bytes;
-
-	vmem_lock(&vmp->vm_lock);
-	n_bytes = vmem_hash_table_bytes(vmp);
-	vmem_unlock(&vmp->vm_lock);
-	return n_bytes;
+	return VMEM_READ(vmp->vm_hash_bytes);
 }
 
 /* ---- settings ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The common stock of tags, in parts.  Chunks of 2048 tags come from vmem_seg_arena, which is
+/* The common stock of tags, in parts.  Chunks of 511 tags come from vmem_seg_arena, which is
  * itself described by tags, as are the arenas it imports from (VMC_POPULATOR).  Theirs come from
  * chunks of their own: so a chunk that served other arenas holds no tag that describes a chunk,
  * and becomes wholly free when those arenas are done with it; and a reserve in that part, which
@@ -17,8 +17,8 @@ uword vmem_chunks[VMEM_N_CHUNKS];
 __thread u32 vmem_n_nested __attribute__((tls_model("initial-exec")));
 __thread u32 vmem_is_populating __attribute__((tls_model("initial-exec")));
 __thread u32 vmem_has_fetched __attribute__((tls_model("initial-exec")));
+__thread u32 vmem_wants_tags __attribute__((tls_model("initial-exec")));
 
-/* Number 0 is nobody, so the first of them is never handed out. */
 static vmem_seg_t vmem_seg0[VMEM_SEG_INITIAL];
 
 typedef enum {
@@ -29,13 +29,16 @@ typedef enum {
 	N_STOCKS = STOCK_NODE + VMEM_N_NODES,
 } stock_id_t;
 
+/* In the place of a chunk's slot 0, so that a table of chunks need only say where they are. */
 typedef struct {
 	u32 free_head;  /* tags given back, through vs_anext */
 	u16 n_free;     /* given back or never used */
 	u16 n_touched;  /* slots from here on were never used, so they need no linking */
 	u32 next, prev; /* chunks of the same stock with free tags */
 	stock_id_t stock;
-} chunk_t;
+} __attribute__((may_alias)) chunk_t;
+
+STATIC_ASSERT(sizeof(chunk_t) <= sizeof(vmem_seg_t), "lies in a slot");
 
 typedef struct {
 	u64 n_free;
@@ -44,11 +47,10 @@ typedef struct {
 
 /* Under tags.lock, but for vmem_chunks[]: an entry is written before any number out of it is
  * handed out, and the number travels under a lock. */
-static chunk_t chunks[VMEM_N_CHUNKS];
 static struct {
 	pthread_mutex_t lock;
 	stock_t stocks[N_STOCKS];
-	u32 n_ever, free_ids; /* ids given back, through next */
+	u32 n_ever, free_ids; /* ids given back, through id_link() */
 	u64 n_chunks;
 } tags = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .stocks = { [0 ... N_STOCKS - 1] = { 0, NO_CHUNK, NO_CHUNK } },
@@ -56,16 +58,30 @@ static struct {
 
 static pthread_mutex_t populate_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static chunk_t *
+chunk_of(u32 id)
+{
+	return (chunk_t *)(void *)vmem_tag(id << VMEM_LOG2_TAGS_PER_CHUNK);
+}
+
 static u32
 chunk_n_tags(u32 id)
 {
-	return id == 0 ? VMEM_SEG_INITIAL : VMEM_TAGS_PER_CHUNK;
+	return (id == 0 ? VMEM_SEG_INITIAL : VMEM_TAGS_PER_CHUNK) - 1;
+}
+
+/* What stands in vmem_chunks[] for an id that was given back: the next of them, and odd, which no
+ * address of a chunk is. */
+static uword
+id_link(u32 next)
+{
+	return (uword)next << 1 | 1;
 }
 
 static void
 chunk_link(u32 id, bool at_head)
 {
-	chunk_t *c = &chunks[id];
+	chunk_t *c = chunk_of(id);
 	stock_t *stock = &tags.stocks[c->stock];
 
 	c->next = at_head ? stock->head : NO_CHUNK;
@@ -73,27 +89,27 @@ chunk_link(u32 id, bool at_head)
 	if (c->next == NO_CHUNK)
 		stock->tail = id;
 	else
-		chunks[c->next].prev = id;
+		chunk_of(c->next)->prev = id;
 	if (c->prev == NO_CHUNK)
 		stock->head = id;
 	else
-		chunks[c->prev].next = id;
+		chunk_of(c->prev)->next = id;
 }
 
 static void
 chunk_unlink(u32 id)
 {
-	chunk_t *c = &chunks[id];
+	chunk_t *c = chunk_of(id);
 	stock_t *stock = &tags.stocks[c->stock];
 
 	if (c->next == NO_CHUNK)
 		stock->tail = c->prev;
 	else
-		chunks[c->next].prev = c->prev;
+		chunk_of(c->next)->prev = c->prev;
 	if (c->prev == NO_CHUNK)
 		stock->head = c->next;
 	else
-		chunks[c->prev].next = c->next;
+		chunk_of(c->prev)->next = c->next;
 }
 
 /* Stocks locked; this one has a free tag. */
@@ -101,7 +117,7 @@ static u32
 stock_take(stock_t *stock)
 {
 	u32 id = stock->head, slot;
-	chunk_t *c = &chunks[id];
+	chunk_t *c = chunk_of(id);
 
 	if (c->free_head) {
 		slot = c->free_head & (VMEM_TAGS_PER_CHUNK - 1);
@@ -119,7 +135,7 @@ static void
 stock_give(u32 index)
 {
 	u32 id = index >> VMEM_LOG2_TAGS_PER_CHUNK;
-	chunk_t *c = &chunks[id];
+	chunk_t *c = chunk_of(id);
 
 	vmem_tag(index)->vs_anext = c->free_head;
 	c->free_head = index;
@@ -134,14 +150,15 @@ stock_give(u32 index)
 
 /* Stocks locked. */
 static void
-stock_add_chunk(stock_id_t stock, u32 id, vmem_seg_t *memory, u32 first)
+stock_add_chunk(stock_id_t stock, u32 id, vmem_seg_t *memory)
 {
-	chunk_t *c = &chunks[id];
+	chunk_t *c;
 
 	vmem_chunks[id] = pointer_to_uword(memory) - (uword)id * VMEM_CHUNK_BYTES;
+	c = chunk_of(id);
 	c->free_head = 0;
-	c->n_touched = (u16)first;
-	c->n_free = (u16)(chunk_n_tags(id) - first);
+	c->n_touched = 1;
+	c->n_free = (u16)chunk_n_tags(id);
 	c->stock = stock;
 	tags.stocks[stock].n_free += c->n_free;
 	tags.n_chunks++;
@@ -153,7 +170,7 @@ vmem_tags_init(void)
 {
 	pthread_mutex_lock(&tags.lock);
 	tags.n_ever = 1;
-	stock_add_chunk(STOCK_POPULATORS, 0, vmem_seg0, 1);
+	stock_add_chunk(STOCK_POPULATORS, 0, vmem_seg0);
 	pthread_mutex_unlock(&tags.lock);
 }
 
@@ -221,24 +238,31 @@ take_from_stock(vmem_t *vmp)
 
 		vmem_tag_put(vmp, vmem_tag(index), index);
 	}
+	if (stock->n_free < n_stay + VMEM_TAGS_LOW && !vmem_is_populating)
+		vmem_wants_tags = 1;
 	pthread_mutex_unlock(&tags.lock);
 	return vmp->vm_nsegfree >= VMEM_TAGS_PER_OP;
 }
 
-/* Which stock needs a chunk: the populators' first, since they are needed to fetch one.
- * Value: whether any does. */
+/* Which stock needs a chunk, to have n_least tags to spare: the populators' first, since they are
+ * needed to fetch one.  Value: whether any does. */
 static bool
-is_chunk_needed(const vmem_t *vmp, stock_id_t *id)
+is_chunk_needed(const vmem_t *vmp, u32 n_least, stock_id_t *id)
 {
-	u64 n_stay;
+	u64 n_stay, n_populators;
 	stock_t *stock = stock_of(vmp, &n_stay);
 	bool is_needed;
 
 	pthread_mutex_lock(&tags.lock);
-	*id = tags.stocks[STOCK_POPULATORS].n_free < VMEM_TAGS_RESERVE
-		      ? STOCK_POPULATORS
-		      : (stock_id_t)(stock - tags.stocks);
-	is_needed = stock->n_free < n_stay + VMEM_TAGS_PER_OP;
+	n_populators = tags.stocks[STOCK_POPULATORS].n_free;
+	is_needed = stock->n_free < n_stay + n_least;
+	*id = (stock_id_t)(stock - tags.stocks);
+	if (n_least == VMEM_TAGS_LOW && n_populators < VMEM_TAGS_RESERVE + VMEM_TAGS_LOW) {
+		*id = STOCK_POPULATORS;
+		is_needed = true;
+	} else if (n_populators < VMEM_TAGS_RESERVE) {
+		*id = STOCK_POPULATORS;
+	}
 	pthread_mutex_unlock(&tags.lock);
 	return is_needed;
 }
@@ -252,16 +276,16 @@ new_chunk_id(void)
 	pthread_mutex_lock(&tags.lock);
 	id = tags.free_ids;
 	if (id != NO_CHUNK)
-		tags.free_ids = chunks[id].next;
+		tags.free_ids = (u32)(vmem_chunks[id] >> 1);
 	else if (tags.n_ever < VMEM_N_CHUNKS)
 		id = tags.n_ever++;
 	pthread_mutex_unlock(&tags.lock);
 	return id;
 }
 
-/* No lock held on entry; fetches one chunk unless somebody else just did. */
+/* No lock held; fetches one chunk unless there are n_least tags, since somebody else just did. */
 static int
-fetch_chunk(vmem_t *vmp)
+fetch_chunk(vmem_t *vmp, u32 n_least)
 {
 	static const vmem_request_t request = { .size = VMEM_CHUNK_BYTES,
 						.max = ~(uword)0,
@@ -279,7 +303,7 @@ fetch_chunk(vmem_t *vmp)
 		VMEM_COUNT(vmp->vm_kstat.vk_populate_wait, 1);
 		vmem_unlock(&vmp->vm_lock);
 	}
-	if (!is_chunk_needed(vmp, &stock)) {
+	if (!is_chunk_needed(vmp, n_least, &stock)) {
 		pthread_mutex_unlock(&populate_lock);
 		return 0;
 	}
@@ -295,7 +319,7 @@ fetch_chunk(vmem_t *vmp)
 			if (stock >= STOCK_NODE)
 				vmem_bind(memory, VMEM_CHUNK_BYTES, (int)(stock - STOCK_NODE));
 			pthread_mutex_lock(&tags.lock);
-			stock_add_chunk(stock, id, uword_to_pointer(memory, vmem_seg_t *), 0);
+			stock_add_chunk(stock, id, uword_to_pointer(memory, vmem_seg_t *));
 			pthread_mutex_unlock(&tags.lock);
 		}
 	}
@@ -306,6 +330,13 @@ fetch_chunk(vmem_t *vmp)
 	return error ? -ENOMEM : 0;
 }
 
+void
+vmem_tags_restock(vmem_t *vmp)
+{
+	/* What there is suffices for now; and when no longer, who needs it says so. */
+	fetch_chunk(vmp, VMEM_TAGS_LOW);
+}
+
 int
 vmem_populate_slow(vmem_t *vmp)
 {
@@ -313,7 +344,7 @@ vmem_populate_slow(vmem_t *vmp)
 		int error;
 
 		vmem_unlock(&vmp->vm_lock);
-		error = fetch_chunk(vmp);
+		error = fetch_chunk(vmp, VMEM_TAGS_PER_OP);
 		vmem_lock(&vmp->vm_lock);
 		if (error) {
 			VMEM_COUNT(vmp->vm_kstat.vk_populate_fail, 1);
@@ -344,15 +375,14 @@ take_free_chunk(stock_id_t stock_id)
 	pthread_mutex_lock(&tags.lock);
 	id = stock->tail;
 	if (id == 0) /* static */
-		id = chunks[id].prev;
-	if (id != NO_CHUNK && chunks[id].n_free == VMEM_TAGS_PER_CHUNK &&
-	    stock->n_free >= VMEM_TAGS_PER_CHUNK + n_stay) {
+		id = chunk_of(id)->prev;
+	if (id != NO_CHUNK && chunk_of(id)->n_free == chunk_n_tags(id) &&
+	    stock->n_free >= chunk_n_tags(id) + n_stay) {
 		memory = vmem_tag(id << VMEM_LOG2_TAGS_PER_CHUNK);
 		chunk_unlink(id);
-		stock->n_free -= VMEM_TAGS_PER_CHUNK;
+		stock->n_free -= chunk_n_tags(id);
 		tags.n_chunks--;
-		vmem_chunks[id] = 0;
-		chunks[id].next = tags.free_ids;
+		vmem_chunks[id] = id_link(tags.free_ids);
 		tags.free_ids = id;
 	}
 	pthread_mutex_unlock(&tags.lock);

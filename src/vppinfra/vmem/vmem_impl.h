@@ -13,7 +13,7 @@
  * Every span begins with a SPAN tag and ends with an END tag, so the size of a segment is always
  * the next tag's start minus its own and need not be stored.  vs_knext is the kin list: the hash
  * chain of an ALLOC tag, the free list of a FREE one, the next span of a SPAN, the SPAN of an END.
- * Tags are named by number, chunk << 11 | slot; number 0 is nobody.
+ * Tags are named by number, chunk << 9 | slot; slot 0 is the chunk's own, number 0 nobody.
  *
  *   ALLOC  knext: hash chain   slack: rounded size - asked size      flag: came by xalloc
  *   FREE   knext, kprev: free list of floor(log2(size))
@@ -22,7 +22,7 @@
  *   ROTOR  start: where next fit goes on   anext: a tag that begins at or before that address
  *   anchor knext: first span   kprev: the span looked at last
  *
- * 24 bytes a tag and 4 in the hash (which comes in blocks of 16 KiB) make 28 bytes for each
+ * 24 bytes a tag and 4 in the hash (which comes in blocks of 8 KiB) make 28 bytes for each
  * allocated segment of an arena at its fullest; a free segment costs another tag.
  *
  * Locks, outermost first: list, populate, one arena at a time, tags.  No arena's lock is held
@@ -66,7 +66,8 @@ struct vmem_seg {
 
 STATIC_ASSERT_SIZEOF(struct vmem_seg, 24);
 
-#define VMEM_LOG2_TAGS_PER_CHUNK 11
+/* 12 KiB: three pages, which is what an operation waits for that finds the stock low. */
+#define VMEM_LOG2_TAGS_PER_CHUNK 9
 #define VMEM_TAGS_PER_CHUNK (1u << VMEM_LOG2_TAGS_PER_CHUNK)
 #define VMEM_CHUNK_BYTES (VMEM_TAGS_PER_CHUNK * sizeof(vmem_seg_t))
 #define VMEM_TAG_BITS 28
@@ -96,9 +97,12 @@ typedef enum {
 /* Kept for the thread that is fetching a chunk of tags: a chain of eight arenas that all have to
  * import, one operation each. */
 #define VMEM_TAGS_RESERVE (8 * VMEM_TAGS_PER_OP)
+/* Left in the common stock when an operation fetches a chunk ahead of need: a batch for each arena
+ * that a block of buckets or nodes comes through, so that fetching one does not fetch tags, too. */
+#define VMEM_TAGS_LOW (5 * VMEM_TAGS_BATCH)
 
-/* Where a chunk's tag number 0 would lie if numbers counted on from one chunk to the next; 0: no
- * chunk.  So a tag is found without taking its number apart. */
+/* Where a chunk's tag number 0 would lie if numbers counted on from one chunk to the next; 0 or
+ * odd: no chunk.  So a tag is found without taking its number apart. */
 extern uword vmem_chunks[VMEM_N_CHUNKS] __attribute__((visibility("hidden")));
 
 always_inline vmem_seg_t *
@@ -199,6 +203,9 @@ void vmem_tags_unlock(void);
 void vmem_populate_lock(void);
 void vmem_populate_unlock(void);
 
+/** Fetch a chunk where the stock that an arena has its tags from is low.  No lock held. */
+void vmem_tags_restock(vmem_t *vmp);
+
 /** Depth of work that arenas do for their own sake in the calling thread.  Not 0 while a chunk of
  *  tags or a hash table is being fetched: then no second fetch of either kind is begun. */
 extern __thread u32 vmem_n_nested __attribute__((visibility("hidden"), tls_model("initial-exec")));
@@ -209,6 +216,9 @@ extern __thread u32 vmem_is_populating
 /** The calling thread's operation has fetched a chunk of tags or of nodes: enough memory for one
  *  operation. */
 extern __thread u32 vmem_has_fetched
+	__attribute__((visibility("hidden"), tls_model("initial-exec")));
+/** The calling thread has found a stock of tags low: its operation restocks it once unlocked. */
+extern __thread u32 vmem_wants_tags
 	__attribute__((visibility("hidden"), tls_model("initial-exec")));
 
 /* ---- requests ---- */
@@ -239,7 +249,8 @@ typedef struct {
 	vmem_tag_index_t *hash_block; /* used no more */
 	uword addr, size;             /* goes back to the source; size 0: nothing does */
 	void *dead_chunk;             /* of an index that was given up */
-	u8 wants_part, wants_nodes;
+	/* Memory, one kind an operation: each may be calls to the system. */
+	u8 wants_tags, wants_part, wants_nodes, serves_hints;
 	u8 has_room; /* whoever imports from here may ask again */
 } vmem_after_t;
 
@@ -387,7 +398,8 @@ void vmem_source_export(vmem_t *vmp, uword addr, uword size);
 
 /* ---- blocks that hashes and indexes are made of (blocks.c) ---- */
 
-#define VMEM_BLOCK_BYTES KiB(16)
+/* Two pages: see VMEM_LOG2_TAGS_PER_CHUNK. */
+#define VMEM_BLOCK_BYTES KiB(8)
 
 typedef enum {
 	VMEM_BLOCK_HASH,
@@ -412,10 +424,13 @@ void *vmem_block_take_kept(vmem_block_kind_t kind);
 /* Quanta whose buckets are neighbours: 4 KiB of buckets. */
 #define VMEM_HASH_LOG2_BLOCK 10
 
-/* Parts larger than this are a directory of blocks of so many buckets, 16 KiB each, which come and
- * go one by one: no operation waits while megabytes are zeroed or given back. */
-#define VMEM_HASH_LOG2_BUCKETS 12
+/* Parts larger than this are a directory of blocks of so many buckets, 8 KiB each, which come and
+ * go one by one: no operation waits while megabytes are zeroed or given back.  For the same reason
+ * a directory is no larger than a block: larger parts are a directory of directories. */
+#define VMEM_HASH_LOG2_BUCKETS 11
 #define VMEM_HASH_BLOCK_BUCKETS (1u << VMEM_HASH_LOG2_BUCKETS)
+#define VMEM_HASH_LOG2_DIRECTORY 21
+#define VMEM_HASH_DIRECTORY_BUCKETS (1u << VMEM_HASH_LOG2_DIRECTORY)
 
 #define VMEM_HASH_LOG2_INITIAL 4
 STATIC_ASSERT(1 << VMEM_HASH_LOG2_INITIAL == VMEM_HASH_INITIAL, "as named");
@@ -431,17 +446,10 @@ vmem_hash_part_of(uword bucket, uword *offset)
 	return part;
 }
 
-/* The block pointer of a bucket in a part that has blocks. */
-always_inline vmem_tag_index_t **
-vmem_hash_block_at(const vmem_t *vmp, uword part, uword offset)
-{
-	return (vmem_tag_index_t **)vmp->vm_hash_table[part] + (offset >> VMEM_HASH_LOG2_BUCKETS);
-}
-
 always_inline u32 *
 vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
 {
-	vmem_tag_index_t *const *part;
+	vmem_tag_index_t *const *directory;
 	uword log2, offset;
 
 	/* As vmem_hash_part_of(), each case by itself: this is on everybody's way. */
@@ -449,11 +457,16 @@ vmem_hash_bucket_at(const vmem_t *vmp, uword bucket)
 		return (u32 *)&vmp->vm_hash0[bucket];
 	log2 = (uword)__builtin_clzll(bucket) ^ 63;
 	offset = bucket ^ 1ULL << log2;
-	part = &vmp->vm_hash_table[log2 - VMEM_HASH_LOG2_INITIAL + 1];
+	directory =
+		(vmem_tag_index_t *const *)vmp->vm_hash_table[log2 - VMEM_HASH_LOG2_INITIAL + 1];
 	if (bucket < VMEM_HASH_BLOCK_BUCKETS)
-		return &(*part)[offset];
-	return &((vmem_tag_index_t **)*part)[offset >> VMEM_HASH_LOG2_BUCKETS]
-					    [offset & (VMEM_HASH_BLOCK_BUCKETS - 1)];
+		return &((u32 *)directory)[offset];
+	if (PREDICT_FALSE(bucket >= 2 * VMEM_HASH_DIRECTORY_BUCKETS)) {
+		directory = ((
+			vmem_tag_index_t * *const *)directory)[offset >> VMEM_HASH_LOG2_DIRECTORY];
+		offset &= VMEM_HASH_DIRECTORY_BUCKETS - 1;
+	}
+	return &directory[offset >> VMEM_HASH_LOG2_BUCKETS][offset & (VMEM_HASH_BLOCK_BUCKETS - 1)];
 }
 
 /* Where the entry of an address is or would be.  Linear hashing (Litwin, 1980): with L buckets of
@@ -514,8 +527,8 @@ void vmem_hash_free_part(vmem_tag_index_t *part, uword n_buckets);
 void vmem_hash_free_unused(vmem_t *vmp);
 /** Give such blocks back to vmem_hash_arena.  @return bytes.  No lock held. */
 uword vmem_hash_trim(void);
-/** Bytes of a table beside its first part.  Arena locked. */
-u64 vmem_hash_table_bytes(const vmem_t *vmp);
+/** Whether there is memory for a bucket. */
+bool vmem_hash_has_bucket(vmem_t *vmp, uword bucket);
 /** All of a dying arena's table. */
 void vmem_hash_free_table(vmem_t *vmp);
 
@@ -556,7 +569,7 @@ bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
 #define VMEM_WALK_MAX 32
 #define VMEM_WALK_MAX_BEST 128
 /* So many while an index is being built: some ten microseconds. */
-#define VMEM_WALK_LONG 512
+#define VMEM_WALK_LONG 256
 /* No tag's number. */
 #define VMEM_FIT_WANTS_INDEX (~0u)
 
