@@ -18,8 +18,13 @@
  *     it causes in every round, at the same call; what the machine does, it does anywhere: so a
  *     call's time is its least of all rounds, and what is shown is the greatest of those, and
  *     which share of calls is above what;
+ *   - others: how long a second thread's calls of instant fit take while the first request with a
+ *     policy builds the index, beside as long without that request; on another CPU where there is
+ *     one.  The machine's own pauses are in both, so calls above so many us are counted;
  *   - metadata: bytes for each live segment: tags, hash and indexes, as counted.
  * Unit: nanoseconds (cycles, instructions) per alloc + free; fill and free: per call. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <vppinfra/vmem.h>
 #include "bench.h"
 
@@ -604,6 +609,141 @@ run_first_use(u32 n, const char *policy, int vmflag, bool is_prepared)
 	return 0;
 }
 
+/* ---- what others wait for ---- */
+
+enum { QUIET, BUILDING, OVER, N_PHASES };
+
+#define N_BUCKETS 40
+
+/* By quarters of a power of two: how many calls took so long. */
+typedef struct {
+	u64 n[4 * N_BUCKETS], n_calls, n_above[3];
+} calls_t;
+
+static const u32 above_us[3] = { 20, 50, 100 };
+
+typedef struct {
+	vmem_t *arena;
+	_Atomic u32 phase;
+	/* Written by the other thread, read when it has ended. */
+	calls_t *calls;
+} others_t;
+
+static void
+note_call(calls_t *c, u64 ns)
+{
+	uword log2 = min_log2(ns | 4);
+
+	c->n_calls++;
+	c->n[4 * log2 + ((ns >> (log2 - 2)) & 3)]++;
+	for (u32 i = 0; i < ARRAY_LEN(above_us); i++)
+		c->n_above[i] += ns > 1000 * above_us[i];
+}
+
+/* What all but one of so many calls took less than. */
+static u64
+quantile_ns(const calls_t *c, u64 one_of)
+{
+	u64 n = 0;
+	i32 i = ARRAY_LEN(c->n);
+
+	while (i > 0 && n < (c->n_calls + one_of - 1) / one_of)
+		n += c->n[--i];
+	return (u64)(4 + i % 4 + 1) << i / 4 >> 2;
+}
+
+/* Any CPU but the one that the benchmark is pinned to. */
+static void
+move_away(void)
+{
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+		if (cpu != bench_cpu && sched_setaffinity(0, sizeof(set), &set) == 0)
+			return;
+	}
+}
+
+static void *
+call_meanwhile(void *arg)
+{
+	others_t *o = arg;
+	u64 before, after;
+	u32 phase;
+
+	move_away();
+	before = bench_ns();
+	while ((phase = atomic_load_explicit(&o->phase, memory_order_relaxed)) != OVER) {
+		void *p = vmem_alloc(o->arena, 256, VM_NOSLEEP);
+
+		after = bench_ns();
+		note_call(&o->calls[phase], after - before);
+		vmem_free(o->arena, p, 256);
+		before = bench_ns();
+		note_call(&o->calls[phase], before - after);
+	}
+	return NULL;
+}
+
+static void
+print_others(const char *what, const calls_t *c)
+{
+	printf("vmem_pause others %s calls=%llu ns_p99=%llu ns_p999=%llu ns_p9999=%llu", what,
+	       (unsigned long long)c->n_calls, (unsigned long long)quantile_ns(c, 100),
+	       (unsigned long long)quantile_ns(c, 1000), (unsigned long long)quantile_ns(c, 10000));
+	for (u32 i = 0; i < ARRAY_LEN(above_us); i++)
+		printf(" above_%uus=%llu", above_us[i], (unsigned long long)c->n_above[i]);
+	printf("\n");
+}
+
+static int
+run_others(u32 n)
+{
+	void **addr = calloc(n, sizeof(*addr));
+	static calls_t calls[N_PHASES];
+	u32 ns_request[N_PAUSE_ROUNDS];
+	u64 n_slices = 0;
+
+	if (!addr)
+		return 1;
+	for (u32 round = 0; round < N_PAUSE_ROUNDS; round++) {
+		others_t o = { .arena = new_arena(), .phase = QUIET, .calls = calls };
+		pthread_t thread;
+		u64 before;
+
+		for (u32 i = 0; i < n; i++)
+			addr[i] = vmem_alloc(o.arena, 256, VM_NOSLEEP);
+		for (u32 i = 0; i < n; i += 2)
+			vmem_free(o.arena, addr[i], 256);
+		if (pthread_create(&thread, NULL, call_meanwhile, &o))
+			return 1;
+		/* As long as a request among half a million takes. */
+		for (before = bench_ns(); bench_ns() - before < 100 * 1000 * 1000;)
+			;
+		atomic_store_explicit(&o.phase, BUILDING, memory_order_relaxed);
+		before = bench_ns();
+		addr[0] = vmem_alloc(o.arena, 256, VM_NOSLEEP | VM_BESTFIT);
+		ns_request[round] = (u32)(bench_ns() - before);
+		atomic_store_explicit(&o.phase, OVER, memory_order_relaxed);
+		pthread_join(thread, NULL);
+		n_slices = o.arena->vm_kstat.vk_index_slices;
+		vmem_free(o.arena, addr[0], 256);
+		for (u32 i = 1; i < n; i += 2)
+			vmem_free(o.arena, addr[i], 256);
+		vmem_destroy(o.arena);
+		vmem_reap();
+	}
+	print_others("index=0", &calls[QUIET]);
+	print_others("index=being_built", &calls[BUILDING]);
+	qsort(ns_request, N_PAUSE_ROUNDS, sizeof(ns_request[0]), compare_u32);
+	printf("vmem_pause requester free=%u slices=%llu ns_median=%u\n", n / 2,
+	       (unsigned long long)n_slices, ns_request[N_PAUSE_ROUNDS / 2]);
+	free(addr);
+	return 0;
+}
+
 /* What the machine itself does to anybody: as many calls that store 64 bytes, timed alike. */
 static int
 run_machine_pauses(u32 n)
@@ -649,6 +789,7 @@ main(void)
 	n_errors += run_machine_pauses(MAX_LIVE);
 	n_errors += run_first_use(MAX_LIVE, "best", VM_BESTFIT, false);
 	n_errors += run_first_use(MAX_LIVE, "instant", 0, true);
+	n_errors += run_others(MAX_LIVE);
 	n_errors += run_pauses(MAX_LIVE, "instant", 0);
 	n_errors += run_pauses(MAX_LIVE, "best", VM_BESTFIT);
 	return n_errors != 0;

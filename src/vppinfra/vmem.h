@@ -137,8 +137,8 @@ CLIB_EXPORT void vmem_destroy(vmem_t *vmp);
  *
  * Threads: any.  Cost: instant fit is constant, best, first and next are logarithmic in the
  * free segments; nothing depends on the number of allocated ones.  The first request with a policy
- * is linear in an arena that has many free segments by then, vmem_prepare() avoids that.  Owner:
- * the caller, until vmem_free().  Source: Bonwick and Adams, 4.4.
+ * waits for an index where there are many free segments by then, others do not: vmem_prepare().
+ * Owner: the caller, until vmem_free().  Source: Bonwick and Adams, 4.4.
  */
 CLIB_EXPORT void *vmem_alloc(vmem_t *vmp, size_t size, int vmflag);
 

@@ -72,7 +72,8 @@ typedef struct vmem_kstat {
 	u64 vk_import, vk_export; /* spans that came and went */
 	u64 vk_fit_tried;    /* segments that were large enough and had no place for a request */
 	u64 vk_index_builds; /* times an index of free segments was built, */
-	u64 vk_index_lost;   /* and given up for want of memory */
+	u64 vk_index_lost;   /* and given up for want of memory; */
+	u64 vk_index_slices; /* times the arena was left to others while a request built one */
 	u64 vk_served;       /* sleepers that a free gave their segment to */
 	u64 vk_timeout;      /* sleepers whose time ran out */
 	u64 vk_reclaim;      /* times caches were reaped and the reclaim callback called */
@@ -214,8 +215,10 @@ typedef struct {
  * first whom it satisfies.  Cost: instant fit is constant; every other policy and every range is
  * logarithmic in the free segments, with one more descent for each of those in
  * [size, size + align) that has no place (vk_fit_tried).  The first request with a policy or a
- * range in an arena that has more than 512 free segments by then builds an index of them, which is
- * linear, once: vmem_prepare() avoids that.  Owner: the caller, until vmem_core_free().
+ * range in an arena that has more than 256 free segments by then builds an index of them, once, in
+ * slices of a few microseconds between which others have the arena: only that request waits, a
+ * fifth of a microsecond for each of them, also with VMEM_REQUEST_NOSLEEP.  vmem_prepare() avoids
+ * that.  Owner: the caller, until vmem_core_free().
  */
 CLIB_EXPORT int vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
 
@@ -297,7 +300,9 @@ CLIB_EXPORT int vmem_wait_is_futile(vmem_t *vmp, uword size, uword align);
  */
 CLIB_EXPORT int vmem_prepare(vmem_t *vmp);
 
-/** The largest free segment: a request of that size succeeds. */
+/** The largest free segment: a request of that size succeeds.  Cost: constant with an index by
+ *  address; else the segments of the highest power of two, and where they are more than 256 an
+ *  index is built, as a request would. */
 CLIB_EXPORT uword vmem_max_free(vmem_t *vmp);
 
 /** Indexes of free segments in use: bit 0 by address, bit 1 by size; and the bytes they take. */
@@ -316,7 +321,8 @@ CLIB_EXPORT void vmem_foreach_arena(int (*fn)(vmem_t *vmp, void *arg), void *arg
 CLIB_EXPORT vmem_t *vmem_by_name(const char *name);
 
 /** Walk and compare tags, lists, bitmap, hash and counters.  @return 0, or -EUCLEAN with the
- *  first fault in what (may be NULL).  Cost: linear in the segments, the arena locked. */
+ *  first fault in what (may be NULL).  Cost: linear in the segments, and others wait for the arena
+ *  until it is done: what is compared has to be of one moment. */
 CLIB_EXPORT int vmem_check(vmem_t *vmp, char *what, size_t n_what);
 
 /** Free segments and their bytes per power-of-two list. */
@@ -332,7 +338,8 @@ typedef void(vmem_error_function_t)(const char *what, vmem_t *vmp, uword addr, u
 				    const void *caller);
 CLIB_EXPORT void vmem_set_error_handler(vmem_error_function_t *fn);
 
-/** Every tag of an arena with its type, a line each; the arena is locked meanwhile. */
+/** Every tag of an arena with its type, a line each.  The arena is not locked while a line is
+ *  printed: what comes and goes meanwhile is shown or not. */
 CLIB_EXPORT void vmem_dump(const vmem_t *vmp, void (*print)(const char *format, ...));
 
 /** A size as this arena would round it: up to its quantum. */

@@ -263,6 +263,194 @@ what_no_free_can_satisfy_is_refused(void)
 	vmem_destroy(vmp);
 }
 
+/* ---- long work, in slices ---- */
+
+static _Atomic u32 is_over;
+static _Atomic u64 n_pairs;
+
+/* Pairs of instant fit until it is over. */
+static void *
+pair_meanwhile(void *vmp)
+{
+	while (!atomic_load(&is_over)) {
+		void *p = vmem_alloc(vmp, 64, VM_NOSLEEP);
+
+		if (p == NULL)
+			break;
+		vmem_free(vmp, p, 64);
+		atomic_fetch_add(&n_pairs, 1);
+	}
+	return NULL;
+}
+
+/* Holes of one to sixteen quanta, in an arena that never saw a policy.  Value: where they end. */
+static uword
+make_holes(vmem_t *vmp, u32 n)
+{
+	uword addr = 1 << 20;
+	u64 random = unit_seed();
+
+	for (u32 i = 0; i < n; i++) {
+		addr += 64 * (1 + unit_random_below(&random, 16));
+		vmem_claim(vmp, addr, 64);
+		addr += 64;
+	}
+	vmem_vacate(vmp);
+	vmem_vacate(vmp);
+	return addr;
+}
+
+typedef struct {
+	uword wanted, size, addr;
+} best_t;
+
+static void
+note_best(void *arg, void *p, size_t size)
+{
+	best_t *best = arg;
+
+	if (size >= best->wanted && (best->size == 0 || size < best->size)) {
+		best->size = size;
+		best->addr = (uword)p;
+	}
+}
+
+static void
+free_any(void *vmp, void *p, size_t size)
+{
+	vmem_xfree(vmp, p, size);
+}
+
+/* The first request that names a policy among a hundred thousand holes leaves the arena to another
+ * thread again and again while it builds the index, and then takes what the policy says. */
+static void
+a_first_policy_keeps_nobody_out(void)
+{
+	u32 n = 100000;
+	vmem_t *vmp = vmem_create("first", ADDR(1 << 20), 1ull << 30, 64, NULL, NULL, NULL, 0,
+				  VM_NOSLEEP);
+	best_t best = { .wanted = 16 * 64 };
+	uword addr = 0;
+	pthread_t thread;
+	u64 n_before, n_bytes, n_builds;
+
+	make_holes(vmp, n);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 0);
+	vmem_walk(vmp, VMEM_FREE, note_best, &best);
+	n_builds = vmp->vm_kstat.vk_index_builds;
+	atomic_store(&is_over, 0);
+	atomic_store(&n_pairs, 0);
+	pthread_create(&thread, NULL, pair_meanwhile, vmp);
+	while (atomic_load(&n_pairs) == 0)
+		sched_yield();
+	n_before = atomic_load(&n_pairs);
+	addr = (uword)vmem_alloc(vmp, 16 * 64, VM_NOSLEEP | VM_BESTFIT);
+	CU_ASSERT(atomic_load(&n_pairs) > n_before);
+	atomic_store(&is_over, 1);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(addr, best.addr);
+	CU_ASSERT_EQUAL(vmp->vm_kstat.vk_index_builds, n_builds + 1);
+	/* What the other thread's operations entered meanwhile is not the request's. */
+	CU_ASSERT(vmp->vm_kstat.vk_index_slices > 0);
+	printf("%llu slices, %llu pairs meanwhile\n",
+	       (unsigned long long)vmp->vm_kstat.vk_index_slices,
+	       (unsigned long long)(atomic_load(&n_pairs) - n_before));
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	vmem_free(vmp, ADDR(addr), 16 * 64);
+	vmem_walk(vmp, VMEM_ALLOC | (int)VMEM_REENTRANT, free_any, vmp);
+	vmem_destroy(vmp);
+}
+
+static void
+count_segment(void *arg, void *p, size_t size)
+{
+	++*(u64 *)arg;
+}
+
+static void
+print_nothing(const char *format, ...)
+{
+}
+
+static void *
+churn_meanwhile(void *arg)
+{
+	static const int policies[] = { VM_BESTFIT, VM_FIRSTFIT, VM_NEXTFIT, 0 };
+	worker_t *w = arg;
+	void *held[N_HELD] = { NULL };
+
+	while (!atomic_load(&is_over)) {
+		u32 k = (u32)unit_random_below(&w->random, N_HELD);
+
+		if (held[k])
+			vmem_xfree(w->vmp, held[k], 64 * (1 + k % 16));
+		held[k] = vmem_xalloc(w->vmp, 64 * (1 + k % 16), 0, 0, 0,
+				      k % 5 ? NULL : ADDR(2 << 20), NULL,
+				      VM_NOSLEEP | policies[k % 4]);
+		w->n_failed += held[k] == NULL;
+	}
+	for (u32 k = 0; k < N_HELD; k++) {
+		if (held[k])
+			vmem_xfree(w->vmp, held[k], 64 * (1 + k % 16));
+	}
+	return NULL;
+}
+
+/* Two threads whose requests need indexes, which a third takes away again and again while it asks,
+ * walks, prints, adds and removes itself: everything that is done in slices meets everything. */
+static void
+slices_meet(void)
+{
+	vmem_t *vmp = vmem_create("slices", ADDR(1 << 20), 1ull << 28, 64, NULL, NULL, NULL, 0,
+				  VM_NOSLEEP);
+	uword end = round_pow2(make_holes(vmp, 3000), MiB(1)) + MiB(64);
+	u64 n_rounds = unit_n_ops(300), n_seen = 0;
+	worker_t workers[2];
+	pthread_t threads[2];
+	int error;
+
+	atomic_store(&is_over, 0);
+	for (u32 i = 0; i < 2; i++) {
+		workers[i] = (worker_t){ .vmp = vmp, .random = unit_seed() + i };
+		pthread_create(&threads[i], NULL, churn_meanwhile, &workers[i]);
+	}
+	for (u64 i = 0; i < n_rounds; i++) {
+		vmem_vacate(vmp);
+		vmem_vacate(vmp);
+		switch (i % 5) {
+		case 0:
+			CU_ASSERT(vmem_max_free(vmp) >= MiB(64));
+			break;
+		case 1:
+			error = vmem_remove(vmp, end, MiB(1));
+			CU_ASSERT(error == 0 || error == -EBUSY); /* next fit comes by */
+			if (error == 0)
+				CU_ASSERT_PTR_NOT_NULL(
+					vmem_add(vmp, ADDR(end), MiB(1), VM_NOSLEEP));
+			break;
+		case 2:
+			vmem_walk(vmp, VMEM_FREE | (int)VMEM_REENTRANT, count_segment, &n_seen);
+			break;
+		case 3:
+			vmem_dump(vmp, print_nothing);
+			break;
+		default:
+			CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+			break;
+		}
+	}
+	atomic_store(&is_over, 1);
+	for (u32 i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		CU_ASSERT_EQUAL(workers[i].n_failed, 0);
+	}
+	CU_ASSERT(vmp->vm_kstat.vk_index_slices > 0);
+	CU_ASSERT(n_seen >= n_rounds / 5 * 2900);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	vmem_walk(vmp, VMEM_ALLOC | (int)VMEM_REENTRANT, free_any, vmp);
+	vmem_destroy(vmp);
+}
+
 /* ---- many arenas, walks, forks ---- */
 
 static _Atomic u32 is_done;
@@ -290,12 +478,6 @@ count_arena(vmem_t *vmp, void *arg)
 	vmem_size(vmp, VMEM_ALLOC | VMEM_FREE);
 	++*(u32 *)arg;
 	return 0;
-}
-
-static void
-count_segment(void *arg, void *p, size_t size)
-{
-	++*(u64 *)arg;
 }
 
 /* Arenas come and go while others list, check, walk and reap them, and a child forked meanwhile
@@ -388,6 +570,8 @@ static const unit_test_t tests[] = {
 	UNIT(every_sleeper_wakes),
 	UNIT(a_sleeper_asks_its_source_again),
 	UNIT(what_no_free_can_satisfy_is_refused),
+	UNIT(a_first_policy_keeps_nobody_out),
+	UNIT(slices_meet),
 	UNIT(arenas_come_and_go_meanwhile),
 };
 

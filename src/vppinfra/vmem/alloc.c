@@ -183,7 +183,8 @@ is_induced(vmem_t *vmp, const vmem_search_t *s)
 /* ---- allocate ---- */
 
 /* An index is begun, so that vmem_fit() has an answer: by walks while it comes, where there are few
- * free segments; else it is built to the end, since a policy's choice is owed from the first. */
+ * free segments; else it is built to the end, in slices between which others have the arena, since
+ * a policy's choice is owed from the first. */
 static void
 begin_index(vmem_t *vmp, vmem_search_t *s)
 {

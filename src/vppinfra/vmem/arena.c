@@ -314,9 +314,10 @@ fork_child(void)
 		vmp->vm_n_waiters = 0;
 		vmp->vm_waiters = vmp->vm_waiters_tail = NULL;
 		vmp->vm_walkers = NULL;
-		if (vmem_index_is_building(vmp)) {
+		if (vmp->vm_index && vmp->vm_index->is_building) {
 			vmp->vm_walkers = &vmp->vm_index->place;
 			vmp->vm_index->place.next = NULL;
+			vmp->vm_index->has_builder = 0;
 		}
 		vmem_unlock(&vmp->vm_lock);
 	}

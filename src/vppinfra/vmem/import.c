@@ -101,13 +101,11 @@ vmem_import_and_fit(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr, vmem_a
 	for (u32 i = 0; i < VMEM_TAGS_PER_OP; i++)
 		vmem_tag_put(vmp, vmem_tag(held[i]), held[i]);
 
-	/* Somebody may have made room meanwhile: then the import goes straight back. */
+	/* Somebody may have made room meanwhile: then the import goes straight back.  Where it
+	 * would take an index to know, there was none when we looked. */
 	*tag = vmem_fit(vmp, s, addr);
-	if (*tag == VMEM_FIT_WANTS_INDEX) {
-		s->may_walk = 1;
-		*tag = vmem_fit(vmp, s, addr);
-		s->may_walk = 0;
-	}
+	if (*tag == VMEM_FIT_WANTS_INDEX)
+		*tag = 0;
 	if (error)
 		return *tag ? 0 : -ENOMEM;
 	if (*tag == 0) {

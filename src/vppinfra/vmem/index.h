@@ -81,7 +81,9 @@ typedef struct vmem_index {
 	vmem_walker_t place;
 	u64 built_last;
 	u8 is_building, has_begun;
-	u8 is_used; /* since vmem_vacate() looked */
+	u8 has_builder; /* a request enters segments, so that others need not */
+	u8 wanted;      /* 1 << order of those that are being built or are to be after that */
+	u8 is_used;     /* since vmem_vacate() looked */
 } vmem_index_t;
 
 /* Nodes that it takes the place of in its first chunk. */
@@ -175,25 +177,37 @@ vmem_index_tree(const vmem_t *vmp, vmem_index_order_t order)
 int vmem_index_begin(vmem_t *vmp, u32 orders);
 /** Enter up to n segments, as far as there are nodes. */
 void vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps);
-/** The same to the end: linear.  @return 0 or -ENOMEM */
+/** The same to the end, in slices between which others have the arena.  @return 0 or -ENOMEM */
 int vmem_index_build(vmem_t *vmp, u32 orders);
 
 /** Count n_insert anew: a tree came, or became a level higher. */
 void vmem_index_set_reserve(vmem_index_t *index);
 
-/** Nodes are fewer than one operation may take, which may insert twice, and once more while a tree
- *  is being built: restock once unlocked. */
+/** Nodes for two insertions, which an operation may be, and for a third that enters a segment into
+ *  a tree that is being built. */
+always_inline bool
+vmem_index_may_absorb(const vmem_index_t *index)
+{
+	return index->n_free_nodes >= 3 * index->n_insert;
+}
+
+/** Nodes are fewer than the next operation may take: restock once unlocked.  Who builds a tree
+ *  fetches what that takes. */
 always_inline bool
 vmem_index_is_short(const vmem_t *vmp)
 {
-	return vmp->vm_index && vmp->vm_index->n_free_nodes <
-					(2u + vmp->vm_index->is_building) * vmp->vm_index->n_insert;
+	const vmem_index_t *index = vmp->vm_index;
+
+	return index &&
+	       (index->n_free_nodes < 2 * index->n_insert ||
+		(index->is_building && !index->has_builder && !vmem_index_may_absorb(index)));
 }
 
+/** Whether a tree is being built and nobody does it but whoever comes by. */
 always_inline bool
 vmem_index_is_building(const vmem_t *vmp)
 {
-	return vmp->vm_index && vmp->vm_index->is_building;
+	return vmp->vm_index && vmp->vm_index->is_building && !vmp->vm_index->has_builder;
 }
 
 /** Fetch a chunk of nodes.  No lock held. */

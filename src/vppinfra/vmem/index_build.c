@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the trees' memory comes from, and how a tree comes to be beside a million segments.  An
  * operation enters a few, in address order, and what is behind the place reached is kept up like a
- * tree that is whole; whoever needs the tree meanwhile enters the rest. */
+ * tree that is whole; whoever needs the tree meanwhile enters the rest, a few at a time as well,
+ * and lets others have the arena between. */
 #include "vmem_impl.h"
 
 /* A chunk of nodes is a block; its first 64 bytes hold the link. */
@@ -127,28 +128,6 @@ vmem_index_restock(vmem_t *vmp)
 
 /* ---- build ---- */
 
-/* All nodes of a tree that is begun anew: the last child first. */
-static void
-free_nodes_below(vmem_index_t *index, node_t *root)
-{
-	node_t *path[VMEM_INDEX_MAX_LEVEL];
-	u32 level = root->level;
-
-	path[level] = root;
-	for (;;) {
-		node_t *node = path[level];
-
-		if (level > 0 && node->n) {
-			path[--level] = node->child[--node->n];
-			continue;
-		}
-		vmem_index_node_put(index, node);
-		if (node == root)
-			return;
-		level++;
-	}
-}
-
 /* The place in the ring is no longer needed. */
 static void
 end_building(vmem_t *vmp, vmem_index_t *index)
@@ -193,39 +172,28 @@ start_index(vmem_t *vmp, void *chunk)
 	vmp->vm_index = index;
 }
 
-/* From the anchor on, with those of the trees that are not there.  What a tree was being built for
- * is begun anew when another is wanted, too. */
+static u32
+kept_orders(const vmem_index_t *index)
+{
+	return (u32)index->tree[VMEM_INDEX_BY_ADDR].is_kept << VMEM_INDEX_BY_ADDR |
+	       (u32)index->tree[VMEM_INDEX_BY_SIZE].is_kept << VMEM_INDEX_BY_SIZE;
+}
+
+/* From the anchor on, with those of the trees that are not there.  What is wanted while another is
+ * being built comes after it. */
 static void
 start_building(vmem_t *vmp, u32 orders)
 {
 	vmem_index_t *index = vmp->vm_index;
-	u32 n_new = 0;
 
-	for (u32 order = 0; order < 2; order++) {
-		tree_t *tree = &index->tree[order];
-
-		if ((orders >> order & 1) && !tree->is_kept && !tree->is_partial) {
-			tree->is_partial = 1;
-			n_new++;
-		}
-	}
-	if (n_new == 0)
+	index->wanted = (u8)((index->wanted | orders) & ~kept_orders(index));
+	if (index->is_building || index->wanted == 0)
 		return;
-	for (u32 order = 0; order < 2; order++) {
-		tree_t *tree = &index->tree[order];
-
-		if (tree->is_partial && tree->root) {
-			free_nodes_below(index, tree->root);
-			tree->root = NULL;
-			tree->has_path = 0;
-			tree->n = 0;
-		}
-	}
-	if (!index->is_building) {
-		index->is_building = 1;
-		index->place.next = vmp->vm_walkers;
-		vmp->vm_walkers = &index->place;
-	}
+	for (u32 order = 0; order < 2; order++)
+		index->tree[order].is_partial = index->wanted >> order & 1;
+	index->is_building = 1;
+	index->place.next = vmp->vm_walkers;
+	vmp->vm_walkers = &index->place;
 	index->place.hint = vmp->vm_seg0;
 	index->has_begun = 0;
 	vmem_index_set_reserve(index);
@@ -244,6 +212,7 @@ finish_building(vmem_t *vmp)
 		}
 	}
 	VMEM_COUNT(vmp->vm_kstat.vk_index_builds, 1);
+	start_building(vmp, 0);
 }
 
 void
@@ -251,7 +220,7 @@ vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps)
 {
 	vmem_index_t *index = vmp->vm_index;
 
-	while (n && n_steps-- && index->is_building && !vmem_index_is_short(vmp)) {
+	while (n && n_steps-- && index->is_building && vmem_index_may_absorb(index)) {
 		u32 i = vmem_tag(index->place.hint)->vs_anext;
 		const vmem_seg_t *t = vmem_tag(i);
 		vmem_tag_type_t type = vmem_tag_type(t);
@@ -306,7 +275,8 @@ vmem_index_begin(vmem_t *vmp, u32 orders)
 		fetch_nodes(vmp);
 	if (vmp->vm_index)
 		start_building(vmp, orders);
-	while (vmem_index_is_short(vmp) && vmp->vm_index->is_building) {
+	while (vmp->vm_index && vmp->vm_index->is_building &&
+	       !vmem_index_may_absorb(vmp->vm_index)) {
 		if (!fetch_nodes(vmp))
 			return -ENOMEM;
 	}
@@ -314,8 +284,9 @@ vmem_index_begin(vmem_t *vmp, u32 orders)
 	if (vmp->vm_index == NULL)
 		return -ENOMEM;
 	start_building(vmp, orders);
+	vmp->vm_index->is_used = 1;
 	vmem_index_absorb(vmp, VMEM_INDEX_N_ABSORB, VMEM_INDEX_N_ABSORB_STEPS);
-	return vmp->vm_index->is_building ? -EAGAIN : 0;
+	return orders & ~kept_orders(vmp->vm_index) ? -EAGAIN : 0;
 }
 
 int
@@ -325,8 +296,6 @@ vmem_prepare(vmem_t *vmp)
 
 	vmem_lock(&vmp->vm_lock);
 	error = vmem_index_begin(vmp, 1u << VMEM_INDEX_BY_ADDR | 1u << VMEM_INDEX_BY_SIZE);
-	if (vmp->vm_index)
-		vmp->vm_index->is_used = 1;
 	vmem_unlock(&vmp->vm_lock);
 	return error == -EAGAIN ? 0 : error;
 }
@@ -336,7 +305,12 @@ vmem_index_build(vmem_t *vmp, u32 orders)
 {
 	int error;
 
-	while ((error = vmem_index_begin(vmp, orders)) == -EAGAIN)
-		vmem_index_absorb(vmp, ~0u, ~0u);
+	while ((error = vmem_index_begin(vmp, orders)) == -EAGAIN) {
+		vmp->vm_index->has_builder = 1;
+		VMEM_COUNT(vmp->vm_kstat.vk_index_slices, 1);
+		vmem_lock_yield(&vmp->vm_lock);
+	}
+	if (vmp->vm_index)
+		vmp->vm_index->has_builder = 0;
 	return error;
 }

@@ -3,12 +3,18 @@
 #include "vmem_impl.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-/* About two operations long. */
-#define N_SPINS 40
+/* Ten microseconds: twice a slice of vmem_index_build(), so that who meets one need not sleep,
+ * which may take many times as long. */
+#define N_SPINS 600
+/* Long enough for one who spins to see the lock free. */
+#define N_GAP 4
+/* Turns that whoever was woken has to come and take the lock: a hundred microseconds or more. */
+#define N_YIELDS 1024
 
 /* NULL: no limit of time. */
 static int
@@ -21,10 +27,11 @@ futex_wait(u32 *word, u32 value, const struct timespec *until)
 		       : 0;
 }
 
-static void
+/* Value: how many were asleep. */
+static long
 futex_wake(u32 *word, int n)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+	return syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
 
 void
@@ -51,6 +58,30 @@ _vmem_lock_wake(vmem_lock_t *lock)
 	int error = errno;
 
 	futex_wake(&lock->word, 1);
+	errno = error;
+}
+
+void
+vmem_lock_yield(vmem_lock_t *lock)
+{
+	int error = errno;
+	bool has_woken;
+
+	if (__libc_single_threaded)
+		return;
+	/* Release: as vmem_unlock().  Whoever held it after sleeping left a 2 behind, too. */
+	has_woken = __atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2 &&
+		    futex_wake(&lock->word, 1) > 0;
+	for (u32 i = 0; i < (has_woken ? N_YIELDS : N_GAP); i++) {
+		/* Relaxed: only whether somebody has come. */
+		if (__atomic_load_n(&lock->word, __ATOMIC_RELAXED))
+			break;
+		if (has_woken)
+			sched_yield();
+		else
+			CLIB_PAUSE();
+	}
+	vmem_lock(lock);
 	errno = error;
 }
 

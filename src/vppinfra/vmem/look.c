@@ -1,25 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking at an arena: sizes, counters, walks; and giving back what is kept for speed. */
+/* Looking at an arena: sizes and counters; and giving back what is kept for speed. */
 #include "vmem_impl.h"
 
 /* ---- sizes and counters ---- */
+
+/* Of the list of the largest power of two, which has the largest. */
+static uword
+largest_of_list(const vmem_t *vmp)
+{
+	uword size = 0;
+	u32 n;
+
+	if (vmp->vm_freemap == 0)
+		return 0;
+	n = (u32)min_log2(vmp->vm_freemap);
+	for (u32 i = vmp->vm_freelist[n].vs_knext; i; i = vmem_tag_knext(vmem_tag(i)))
+		size = clib_max(size, vmem_seg_bytes(vmem_tag(i)));
+	return size;
+}
 
 uword
 vmem_max_free(vmem_t *vmp)
 {
 	const vmem_index_tree_t *tree;
 	uword size = 0;
+	bool has_tree;
 
 	vmem_lock(&vmp->vm_lock);
-	tree = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR);
-	if (tree && tree->root) {
-		for (u32 i = 0; i < tree->root->n; i++)
+	has_tree = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR) != NULL;
+	/* A long list under the lock would keep others out: then by an index, if there can be. */
+	if (!has_tree && vmp->vm_freemap &&
+	    vmp->vm_order[min_log2(vmp->vm_freemap)].n_free > VMEM_WALK_LONG)
+		has_tree = vmem_index_build(vmp, 1u << VMEM_INDEX_BY_ADDR) == 0;
+	if (has_tree) {
+		tree = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR);
+		for (u32 i = 0; tree->root && i < tree->root->n; i++)
 			size = clib_max(size, tree->root->aux[i]);
-	} else if (vmp->vm_freemap) {
-		u32 n = (u32)min_log2(vmp->vm_freemap);
-
-		for (u32 i = vmp->vm_freelist[n].vs_knext; i; i = vmem_tag_knext(vmem_tag(i)))
-			size = clib_max(size, vmem_seg_bytes(vmem_tag(i)));
+	} else {
+		size = largest_of_list(vmp);
 	}
 	vmem_unlock(&vmp->vm_lock);
 	return size;
@@ -152,99 +170,42 @@ vmem_set_reclaim(vmem_t *vmp, vmem_reclaim_function_t *fn, void *arg)
 	vmem_unlock(&vmp->vm_lock);
 }
 
-/* ---- walks ---- */
-
-/* What a walk shows of a tag.  Value: whether typemask wants it. */
-static bool
-walk_wants(const vmem_seg_t *t, int typemask, uword *size)
-{
-	switch (vmem_tag_type(t)) {
-	case VMEM_TAG_ALLOC:
-		*size = vmem_seg_bytes(t) - t->vs_slack;
-		return typemask & VMEM_ALLOC;
-	case VMEM_TAG_FREE:
-		*size = vmem_seg_bytes(t);
-		return typemask & VMEM_FREE;
-	case VMEM_TAG_SPAN:
-		*size = vmem_span_bytes(t);
-		return typemask & VMEM_SPAN;
-	default:
-		return false;
-	}
-}
-
-void
-vmem_walk(vmem_t *vmp, int typemask, void (*func)(void *, void *, size_t), void *arg)
-{
-	vmem_walker_t walker = { .hint = vmp->vm_seg0 }, **link;
-	uword size = 0;
-
-	vmem_lock(&vmp->vm_lock);
-	walker.next = vmp->vm_walkers;
-	vmp->vm_walkers = &walker;
-	for (;;) {
-		u32 index = vmem_tag(walker.hint)->vs_anext;
-		vmem_seg_t *t = vmem_tag(index);
-		uword start = t->vs_start;
-
-		if (index == vmp->vm_seg0)
-			break;
-		walker.hint = index;
-		/* Below the cursor: born behind our back, when the tag we stood on was merged. */
-		if (start < walker.cursor || !walk_wants(t, typemask, &size))
-			continue;
-		walker.cursor = start + (vmem_tag_type(t) == VMEM_TAG_SPAN ? 0 : size);
-		if (typemask & VMEM_REENTRANT)
-			vmem_unlock(&vmp->vm_lock);
-		func(arg, uword_to_pointer(start, void *), size);
-		if (typemask & VMEM_REENTRANT)
-			vmem_lock(&vmp->vm_lock);
-	}
-	for (link = &vmp->vm_walkers; *link != &walker; link = &(*link)->next)
-		;
-	*link = walker.next;
-	vmem_unlock(&vmp->vm_lock);
-}
-
-/* The reentrant walk goes on whatever is freed. */
-static void
-xfree(void *arg, void *p, size_t size)
-{
-	vmem_t *vmp = arg;
-
-	vmem_core_xfree_if(vmp, pointer_to_uword(p), size);
-}
-
-void
-vmem_core_xfreeall(vmem_t *vmp)
-{
-	vmem_walk(vmp, VMEM_ALLOC | (int)VMEM_REENTRANT, xfree, vmp);
-}
-
 /* ---- giving back ---- */
 
-uword
-vmem_vacate(vmem_t *vmp)
+/* Value: bytes of quantum caches.  An index that nobody used since the last time is put before
+ * those in *idle, to be given back when no lock is held. */
+static uword
+vacate(vmem_t *vmp, vmem_index_t **idle)
 {
 	uword n_bytes = vmem_qcache_reap(vmp);
-	vmem_index_t *idle = NULL;
 
 	vmem_lock(&vmp->vm_lock);
-	if (vmp->vm_index && !vmp->vm_index->is_used)
-		idle = vmem_index_detach(vmp);
-	else if (vmp->vm_index)
+	if (vmp->vm_index && !vmp->vm_index->is_used) {
+		vmp->vm_index->next_dead = *idle;
+		*idle = vmem_index_detach(vmp);
+	} else if (vmp->vm_index) {
 		vmp->vm_index->is_used = 0;
+	}
 	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
 	vmem_unlock(&vmp->vm_lock);
-	vmem_index_free(idle);
 	vmem_hash_free_unused(vmp);
 	return n_bytes;
 }
 
-static int
-vacate(vmem_t *vmp, void *arg)
+uword
+vmem_vacate(vmem_t *vmp)
 {
-	vmem_vacate(vmp);
+	vmem_index_t *idle = NULL;
+	uword n_bytes = vacate(vmp, &idle);
+
+	vmem_index_free(idle);
+	return n_bytes;
+}
+
+static int
+vacate_one(vmem_t *vmp, void *idle)
+{
+	vacate(vmp, idle);
 	return 0;
 }
 
@@ -261,9 +222,12 @@ give_surplus(vmem_t *vmp, void *arg)
 void
 vmem_reap(void)
 {
+	vmem_index_t *idle = NULL;
+
 	if (!vmem_is_ready())
 		return;
-	vmem_foreach_arena(vacate, NULL);
+	vmem_foreach_arena(vacate_one, &idle);
+	vmem_index_free(idle);
 	vmem_hash_trim();
 	vmem_index_trim();
 	/* Giving anything back leaves the arenas it came through with tags: those go next. */

@@ -4,52 +4,60 @@
 
 static const char *const type_names[] = { "unused", "allocated", "free", "span", "end", "rotor" };
 
-/* One tag in one line.  Value: false for a tag that bounds and holds nothing. */
-static bool
+/* A tag in words. */
+static void
 describe(const vmem_seg_t *t, const char **type, uword *size, const char **note)
 {
 	*type = type_names[vmem_tag_type(t)];
 	*note = "";
-	*size = 0;
-	switch (vmem_tag_type(t)) {
-	case VMEM_TAG_SPAN:
+	if (vmem_tag_type(t) == VMEM_TAG_SPAN) {
 		*size = vmem_span_bytes(t);
 		*note = vmem_tag_flag(t) ? " imported" : "";
-		return true;
-	case VMEM_TAG_ALLOC:
-		*note = vmem_tag_flag(t) ? " xalloc" : "";
+	} else {
 		*size = vmem_seg_bytes(t);
-		return true;
-	case VMEM_TAG_FREE:
-		*size = vmem_seg_bytes(t);
-		return true;
-	default:
-		return false;
+		if (vmem_tag_type(t) == VMEM_TAG_ALLOC && vmem_tag_flag(t))
+			*note = " xalloc";
 	}
+}
+
+static void
+print_tags(vmem_t *vmp, vmem_print_function_t *print)
+{
+	vmem_walker_t walker;
+	const vmem_seg_t *t;
+	uword size;
+
+	vmem_walk_begin(vmp, &walker);
+	while ((t = vmem_walk_next(vmp, &walker, VMEM_ALLOC | VMEM_FREE | VMEM_SPAN, true,
+				   &size)) != NULL) {
+		uword start = t->vs_start;
+		const char *type, *note;
+
+		describe(t, &type, &size, &note);
+		vmem_unlock(&vmp->vm_lock);
+		print("  %-9s 0x%llx size %llu%s\n", type, (unsigned long long)start,
+		      (unsigned long long)size, note);
+		vmem_lock(&vmp->vm_lock);
+	}
+	vmem_walk_end(vmp, &walker);
 }
 
 void
 vmem_print_arena(vmem_t *vmp, bool with_tags, vmem_print_function_t *print)
 {
-	const vmem_kstat_t *k = &vmp->vm_kstat;
+	u64 total, inuse, n_segs;
 
 	vmem_lock(&vmp->vm_lock);
+	total = vmp->vm_kstat.vk_mem_total;
+	inuse = vmp->vm_kstat.vk_mem_inuse;
+	n_segs = vmp->vm_n_segs;
+	vmem_unlock(&vmp->vm_lock);
 	print("vmem %s at %p: quantum %llu size %llu inuse %llu free %llu segments %llu\n",
 	      vmp->vm_name, (const void *)vmp, (unsigned long long)vmp->vm_quantum,
-	      (unsigned long long)k->vk_mem_total, (unsigned long long)k->vk_mem_inuse,
-	      (unsigned long long)(k->vk_mem_total - k->vk_mem_inuse),
-	      (unsigned long long)vmp->vm_n_segs);
-	for (u32 i = vmem_tag(vmp->vm_seg0)->vs_anext; with_tags && i != vmp->vm_seg0;
-	     i = vmem_tag(i)->vs_anext) {
-		const vmem_seg_t *t = vmem_tag(i);
-		const char *type, *note;
-		uword size;
-
-		if (describe(t, &type, &size, &note))
-			print("  %-9s 0x%llx size %llu%s\n", type, (unsigned long long)t->vs_start,
-			      (unsigned long long)size, note);
-	}
-	vmem_unlock(&vmp->vm_lock);
+	      (unsigned long long)total, (unsigned long long)inuse,
+	      (unsigned long long)(total - inuse), (unsigned long long)n_segs);
+	if (with_tags)
+		print_tags(vmp, print);
 }
 
 /* The two kinds of print function differ in what they return, which is not looked at. */
@@ -88,17 +96,13 @@ print_if_owner(vmem_t *vmp, void *arg)
 	const printing_t *p = arg;
 	const char *type = NULL, *note;
 	uword start = 0, size = 0;
-	u64 n_steps = 0;
-	u32 span, i;
+	u32 index;
 
 	vmem_lock(&vmp->vm_lock);
-	span = vmem_span_below(vmp, p->addr, &n_steps);
-	if (span && p->addr - vmem_tag(span)->vs_start < vmem_span_bytes(vmem_tag(span))) {
-		i = vmem_tag(span)->vs_anext;
-		while (p->addr - vmem_tag(i)->vs_start >= vmem_seg_bytes(vmem_tag(i)))
-			i = vmem_tag(i)->vs_anext;
-		start = vmem_tag(i)->vs_start;
-		describe(vmem_tag(i), &type, &size, &note);
+	index = vmem_locate(vmp, p->addr);
+	if (index) {
+		start = vmem_tag(index)->vs_start;
+		describe(vmem_tag(index), &type, &size, &note);
 	}
 	vmem_unlock(&vmp->vm_lock);
 	if (type)

@@ -64,22 +64,20 @@ typedef struct {
 static void
 look_up(vmem_t *vmp, uword addr, place_t *p)
 {
-	u64 n_steps = 0;
-	u32 span, index;
+	const vmem_seg_t *t;
+	u32 index;
 
 	*p = (place_t){ .type = VMEM_TAG_UNUSED };
 	vmem_lock(&vmp->vm_lock);
-	span = vmem_span_below(vmp, addr, &n_steps);
-	if (span && addr - vmem_tag(span)->vs_start < vmem_span_bytes(vmem_tag(span))) {
-		index = vmem_tag(span)->vs_anext;
-		while (addr - vmem_tag(index)->vs_start >= vmem_seg_bytes(vmem_tag(index)))
-			index = vmem_tag(index)->vs_anext;
-		p->type = vmem_tag_type(vmem_tag(index));
-		p->start = vmem_tag(index)->vs_start;
-		p->asked = vmem_seg_bytes(vmem_tag(index));
+	index = vmem_locate(vmp, addr);
+	if (index) {
+		t = vmem_tag(index);
+		p->type = vmem_tag_type(t);
+		p->start = t->vs_start;
+		p->asked = vmem_seg_bytes(t);
 		if (p->type == VMEM_TAG_ALLOC) {
-			p->asked -= vmem_tag(index)->vs_slack;
-			p->is_x = vmem_tag_flag(vmem_tag(index)) ? VMEM_REQUEST_X : 0;
+			p->asked -= t->vs_slack;
+			p->is_x = vmem_tag_flag(t) ? VMEM_REQUEST_X : 0;
 		}
 	}
 	vmem_unlock(&vmp->vm_lock);

@@ -43,7 +43,8 @@ vmem_core_contains(vmem_t *vmp, uword addr, uword size)
 	return is_inside;
 }
 
-/* The FREE tag that has all of [addr, addr + size).  Arena locked. */
+/* The FREE tag that has all of [addr, addr + size), and tags to take it out with.  Arena locked,
+ * the lock may be dropped and taken again before it is looked for. */
 static int
 find_removable(vmem_t *vmp, uword addr, uword size, u32 *tag)
 {
@@ -61,13 +62,14 @@ find_removable(vmem_t *vmp, uword addr, uword size, u32 *tag)
 	uword offset;
 	u32 span;
 
-	*tag = vmem_fit(vmp, &s, &offset);
-	if (*tag == VMEM_FIT_WANTS_INDEX) {
-		s.may_walk = vmem_index_build(vmp, s.wants) != 0;
+	for (;;) {
+		if (vmem_populate(vmp))
+			return -ENOMEM;
 		*tag = vmem_fit(vmp, &s, &offset);
+		if (*tag != VMEM_FIT_WANTS_INDEX)
+			break;
+		s.may_walk = vmem_index_build(vmp, s.wants) != 0;
 	}
-	if (vmp->vm_nsegfree < VMEM_TAGS_PER_OP)
-		return -ENOMEM;
 	span = vmem_span_below(vmp, addr, &n_steps);
 	offset = span ? addr - vmem_tag(span)->vs_start : 0;
 	if (span == 0 || offset >= vmem_span_bytes(vmem_tag(span)) ||
@@ -86,9 +88,7 @@ vmem_remove(vmem_t *vmp, uword addr, uword size)
 	if (size == 0 || ((addr | size) & (vmp->vm_quantum - 1)) || addr + size - 1 < addr)
 		return -EINVAL;
 	vmem_lock(&vmp->vm_lock);
-	error = vmem_populate(vmp);
-	if (!error)
-		error = find_removable(vmp, addr, size, &tag);
+	error = find_removable(vmp, addr, size, &tag);
 	if (!error)
 		vmem_seg_remove(vmp, tag, addr, size);
 	vmem_after_unlock(vmp, &after);

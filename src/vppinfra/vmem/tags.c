@@ -48,13 +48,11 @@ typedef struct {
 /* Under tags.lock, but for vmem_chunks[]: an entry is written before any number out of it is
  * handed out, and the number travels under a lock. */
 static struct {
-	pthread_mutex_t lock;
+	vmem_lock_t lock;
 	stock_t stocks[N_STOCKS];
 	u32 n_ever, free_ids; /* ids given back, through id_link() */
 	u64 n_chunks;
-} tags = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	   .stocks = { [0 ... N_STOCKS - 1] = { 0, NO_CHUNK, NO_CHUNK } },
-	   .free_ids = NO_CHUNK };
+} tags = { .stocks = { [0 ... N_STOCKS - 1] = { 0, NO_CHUNK, NO_CHUNK } }, .free_ids = NO_CHUNK };
 
 static pthread_mutex_t populate_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -168,22 +166,22 @@ stock_add_chunk(stock_id_t stock, u32 id, vmem_seg_t *memory)
 void
 vmem_tags_init(void)
 {
-	pthread_mutex_lock(&tags.lock);
+	vmem_lock(&tags.lock);
 	tags.n_ever = 1;
 	stock_add_chunk(STOCK_POPULATORS, 0, vmem_seg0);
-	pthread_mutex_unlock(&tags.lock);
+	vmem_unlock(&tags.lock);
 }
 
 void
 vmem_tags_lock(void)
 {
-	pthread_mutex_lock(&tags.lock);
+	vmem_lock(&tags.lock);
 }
 
 void
 vmem_tags_unlock(void)
 {
-	pthread_mutex_unlock(&tags.lock);
+	vmem_unlock(&tags.lock);
 }
 
 void
@@ -201,12 +199,12 @@ vmem_populate_unlock(void)
 void
 vmem_tags_counts(u64 *n_free, u64 *n_chunks)
 {
-	pthread_mutex_lock(&tags.lock);
+	vmem_lock(&tags.lock);
 	*n_free = 0;
 	for (u32 i = 0; i < N_STOCKS; i++)
 		*n_free += tags.stocks[i].n_free;
 	*n_chunks = tags.n_chunks;
-	pthread_mutex_unlock(&tags.lock);
+	vmem_unlock(&tags.lock);
 }
 
 /* Where an arena's tags come from now, and how many must stay.  While vmem_init() builds the
@@ -232,7 +230,7 @@ take_from_stock(vmem_t *vmp)
 	ssize_t n_wanted =
 		vmem_is_populating || !vmem_is_ready() ? VMEM_TAGS_PER_OP : VMEM_TAGS_BATCH;
 
-	pthread_mutex_lock(&tags.lock);
+	vmem_lock(&tags.lock);
 	while (vmp->vm_nsegfree < n_wanted && stock->n_free > n_stay) {
 		u32 index = stock_take(stock);
 
@@ -240,7 +238,7 @@ take_from_stock(vmem_t *vmp)
 	}
 	if (stock->n_free < n_stay + VMEM_TAGS_LOW && !vmem_is_populating)
 		vmem_wants_tags = 1;
-	pthread_mutex_unlock(&tags.lock);
+	vmem_unlock(&tags.lock);
 	return vmp->vm_nsegfree >= VMEM_TAGS_PER_OP;
 }
 
@@ -253,7 +251,7 @@ is_chunk_needed(const vmem_t *vmp, u32 n_least, stock_id_t *id)
 	stock_t *stock = stock_of(vmp, &n_stay);
 	bool is_needed;
 
-	pthread_mutex_lock(&tags.lock);
+	vmem_lock(&tags.lock);
 	n_populators = tags.stocks[STOCK_POPULATORS].n_free;
 	is_needed = stock->n_free < n_stay + n_least;
 	*id = (stock_id_t)(stock - tags.stocks);
@@ -263,7 +261,7 @@ is_chunk_needed(const vmem_t *vmp, u32 n_least, stock_id_t *id)
 	} else if (n_populators < VMEM_TAGS_RESERVE) {
 		*id = STOCK_POPULATORS;
 	}
-	pthread_mutex_unlock(&tags.lock);
+	vmem_unlock(&tags.lock);
 	return is_needed;
 }
 
@@ -273,13 +271,13 @@ new_chunk_id(void)
 {
 	u32 id;
 
-	pthread_mutex_lock(&tags.lock);
+	vmem_lock(&tags.lock);
 	id = tags.free_ids;
 	if (id != NO_CHUNK)
 		tags.free_ids = (u32)(vmem_chunks[id] >> 1);
 	else if (tags.n_ever < VMEM_N_CHUNKS)
 		id = tags.n_ever++;
-	pthread_mutex_unlock(&tags.lock);
+	vmem_unlock(&tags.lock);
 	return id;
 }
 
@@ -318,9 +316,9 @@ fetch_chunk(vmem_t *vmp, u32 n_least)
 		} else {
 			if (stock >= STOCK_NODE)
 				vmem_bind(memory, VMEM_CHUNK_BYTES, (int)(stock - STOCK_NODE));
-			pthread_mutex_lock(&tags.lock);
+			vmem_lock(&tags.lock);
 			stock_add_chunk(stock, id, uword_to_pointer(memory, vmem_seg_t *));
-			pthread_mutex_unlock(&tags.lock);
+			vmem_unlock(&tags.lock);
 		}
 	}
 	vmem_n_nested--;
@@ -357,10 +355,14 @@ vmem_populate_slow(vmem_t *vmp)
 void
 vmem_tags_give(vmem_t *vmp, ssize_t n_keep)
 {
-	pthread_mutex_lock(&tags.lock);
-	while (vmp->vm_nsegfree > n_keep)
+	vmem_lock(&tags.lock);
+	for (u32 n = 1; vmp->vm_nsegfree > n_keep; n++) {
 		stock_give(vmem_tag_get(vmp));
-	pthread_mutex_unlock(&tags.lock);
+		/* An arena that is destroyed gives all it had, and others want some meanwhile. */
+		if (n % VMEM_TAGS_MAX == 0)
+			vmem_lock_yield(&tags.lock);
+	}
+	vmem_unlock(&tags.lock);
 }
 
 /* A wholly free chunk that its stock can do without, taken out of it; NULL for none. */
@@ -372,7 +374,7 @@ take_free_chunk(stock_id_t stock_id)
 	vmem_seg_t *memory = NULL;
 	u32 id;
 
-	pthread_mutex_lock(&tags.lock);
+	vmem_lock(&tags.lock);
 	id = stock->tail;
 	if (id == 0) /* static */
 		id = chunk_of(id)->prev;
@@ -385,7 +387,7 @@ take_free_chunk(stock_id_t stock_id)
 		vmem_chunks[id] = id_link(tags.free_ids);
 		tags.free_ids = id;
 	}
-	pthread_mutex_unlock(&tags.lock);
+	vmem_unlock(&tags.lock);
 	return memory;
 }
 

@@ -615,6 +615,20 @@ vmem_freelist_of(uword size)
 	return (u32)min_log2(size);
 }
 
+/* ---- walks (walk.c) ---- */
+
+/** Locks the arena.  The walker is the caller's, on its stack, until vmem_walk_end(). */
+void vmem_walk_begin(vmem_t *vmp, vmem_walker_t *w);
+/** Unlocks it. */
+void vmem_walk_end(vmem_t *vmp, const vmem_walker_t *w);
+/** The next tag of VMEM_ALLOC, VMEM_FREE and VMEM_SPAN; its size as asked for.  Arena locked; where
+ *  it may yield, others have it for a moment now and then.  @return NULL at the end */
+const vmem_seg_t *vmem_walk_next(vmem_t *vmp, vmem_walker_t *w, int typemask, bool may_yield,
+				 uword *size);
+/** The segment that has an address: at once where it begins there and is allocated, else by a walk
+ *  from its span on.  Arena locked, dropped now and then.  @return ALLOC or FREE, 0 for none */
+u32 vmem_locate(vmem_t *vmp, uword addr);
+
 /* ---- reports ---- */
 
 /** Tell the error hook.  No lock held. */

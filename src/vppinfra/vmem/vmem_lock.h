@@ -56,6 +56,10 @@ vmem_unlock(vmem_lock_t *lock)
 		_vmem_lock_wake(lock);
 }
 
+/** Drop the lock for as long as somebody who waits for it takes to get it, and take it again.  For
+ *  long work in slices: dropping and taking alone would leave a sleeper no chance. */
+void vmem_lock_yield(vmem_lock_t *lock);
+
 /** Sleep until vmem_condition_broadcast() or a moment of CLOCK_MONOTONIC; ~0: no such moment.
  *  The lock is held, and dropped meanwhile.  May return early: look again.
  *  @return 0 or -ETIMEDOUT */
