@@ -14,7 +14,7 @@
  *     twentieth of them, which has room for it (hit) or not (miss), by each policy;
  *   - pause: fill to a million and free of all, and the first request that names a policy in an
  *     arena of a million segments and those that follow it, each call timed by itself, beside as
- *     many stores.  What the engine causes
+ *     many stores, and as many calls to the system for two pages and three.  What the engine causes
  *     it causes in every round, at the same call; what the machine does, it does anywhere: so a
  *     call's time is its least of all rounds, and what is shown is the greatest of those, and
  *     which share of calls is above what;
@@ -25,6 +25,7 @@
  * Unit: nanoseconds (cycles, instructions) per alloc + free; fill and free: per call. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <vppinfra/vmem.h>
 #include "bench.h"
 
@@ -34,6 +35,7 @@
 #define N_HOLES 100000
 #define N_RANGES (1 << 12)
 #define N_PAUSE_ROUNDS 7
+#define N_PAGE_CALLS 2000
 #define N_ROUNDS 15
 #define MAX_LIVE 1000000
 
@@ -601,9 +603,8 @@ run_first_use(u32 n, const char *policy, int vmflag, bool is_prepared)
 	}
 	printf("vmem_pause first_request policy=%s prepared=%d segments=%u ns=%u\n", policy,
 	       is_prepared, n, least_ns[0][0]);
-	snprintf(what, sizeof(what), "first_use policy=%s prepared=%d calls=%u", policy,
-		 is_prepared, N_FIRST_CALLS);
-	print_pauses(what, least_ns[0], N_FIRST_CALLS);
+	snprintf(what, sizeof(what), "after_first policy=%s prepared=%d", policy, is_prepared);
+	print_pauses(what, least_ns[0] + 1, N_FIRST_CALLS - 1);
 	free(addr);
 	free(least_ns[0]);
 	return 0;
@@ -770,6 +771,40 @@ run_machine_pauses(u32 n)
 	return 0;
 }
 
+/* What the system takes for the pages that vmem has of it: made writable and populated, one call
+ * each, at addresses that follow each other. */
+static int
+run_page_pauses(u32 n_pages, u32 n)
+{
+	uword bytes = n_pages * KiB(4);
+	char what[64];
+
+	least_ns[0] = malloc(n * sizeof(u32));
+	if (!least_ns[0])
+		return 1;
+	memset(least_ns[0], 0xff, n * sizeof(u32));
+	for (u32 round = 0; round < N_PAUSE_ROUNDS; round++) {
+		u8 *p = mmap(NULL, n * bytes, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		u64 before = bench_ns(), after;
+
+		if (p == MAP_FAILED)
+			return 1;
+		for (u32 i = 0; i < n; i++, before = after) {
+			if (mprotect(p + i * bytes, bytes, PROT_READ | PROT_WRITE) ||
+			    madvise(p + i * bytes, bytes, MADV_POPULATE_WRITE))
+				return 1;
+			after = bench_ns();
+			note_least(&least_ns[0][i], before, after);
+		}
+		munmap(p, n * bytes);
+	}
+	snprintf(what, sizeof(what), "peer=pages pages=%u", n_pages);
+	print_pauses(what, least_ns[0], n);
+	free(least_ns[0]);
+	return 0;
+}
+
 int
 main(void)
 {
@@ -787,6 +822,8 @@ main(void)
 	n_errors += run_aligned(100000);
 	n_errors += run_ranges();
 	n_errors += run_machine_pauses(MAX_LIVE);
+	n_errors += run_page_pauses(2, N_PAGE_CALLS);
+	n_errors += run_page_pauses(3, N_PAGE_CALLS);
 	n_errors += run_first_use(MAX_LIVE, "best", VM_BESTFIT, false);
 	n_errors += run_first_use(MAX_LIVE, "instant", 0, true);
 	n_errors += run_others(MAX_LIVE);

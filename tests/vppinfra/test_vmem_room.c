@@ -122,6 +122,44 @@ space_is_taken_out_again(void)
 	vmem_destroy(vmp);
 }
 
+/* Thousands of spans in no order, some of them cut in two and some taken out again: each is found
+ * in a few dozen steps, whichever was looked at before. */
+static void
+thousands_of_spans_are_found(void)
+{
+	enum { N = 4096, STEP = 1531, BYTES = 100 }; /* STEP is a prime */
+	vmem_t *vmp = vmem_create("spans", NULL, 0, 1, NULL, NULL, NULL, 0, VM_NOSLEEP);
+	u64 n_steps, n_most = 0, before;
+
+#define SPAN(i) (1000ull + 2ull * BYTES * ((u64)(i)*STEP % N))
+	for (u32 i = 0; i < N; i++)
+		CU_ASSERT_PTR_NOT_NULL(vmem_add(vmp, ADDR(SPAN(i)), BYTES, VM_NOSLEEP));
+	check(vmp);
+	for (u32 i = 0; i < N; i += 4) {
+		CU_ASSERT_EQUAL(vmem_remove(vmp, SPAN(i) + 40, 20), 0);
+		CU_ASSERT_EQUAL(vmem_remove(vmp, SPAN(i + 1), BYTES), 0);
+		CU_ASSERT_EQUAL(vmem_remove(vmp, SPAN(i + 2), 10), 0);
+	}
+	check(vmp);
+	for (u32 i = 0; i < N; i++) {
+		before = vmp->vm_kstat.vk_contains_search;
+		CU_ASSERT_EQUAL(vmem_contains(vmp, ADDR(SPAN(i) + 10), 30), i % 4 != 1);
+		CU_ASSERT_EQUAL(vmem_contains(vmp, ADDR(SPAN(i) + 30), 40), i % 4 >= 2);
+		CU_ASSERT(!vmem_contains(vmp, ADDR(SPAN(i) + BYTES), 1));
+		n_steps = vmp->vm_kstat.vk_contains_search - before;
+		n_most = clib_max(n_most, n_steps / 3);
+	}
+	printf("at most %llu steps among %u spans\n", (unsigned long long)n_most, N);
+	CU_ASSERT(n_most <= 48); /* four times the logarithm */
+	for (u32 i = 0; i < N; i += 4) {
+		CU_ASSERT_PTR_NOT_NULL(vmem_add(vmp, ADDR(SPAN(i) + 40), 20, VM_NOSLEEP));
+		CU_ASSERT_EQUAL(vmem_remove(vmp, SPAN(i), 40), 0);
+	}
+	check(vmp);
+#undef SPAN
+	vmem_destroy(vmp);
+}
+
 /* As many as there is room for, here and in the source; given back together. */
 static void
 bursts_take_what_there_is(void)
@@ -448,15 +486,11 @@ caches_make_room(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(claims_are_exact),
-	UNIT(sizes_change_in_place),
-	UNIT(space_is_taken_out_again),
-	UNIT(bursts_take_what_there_is),
-	UNIT(imports_have_a_limit),
-	UNIT(the_kth_request_fails),
-	UNIT(counters_need_no_lock),
-	UNIT(small_sizes_are_fronted),
-	UNIT(a_cache_names_a_double_free),
+	UNIT(claims_are_exact),          UNIT(sizes_change_in_place),
+	UNIT(space_is_taken_out_again),  UNIT(thousands_of_spans_are_found),
+	UNIT(bursts_take_what_there_is), UNIT(imports_have_a_limit),
+	UNIT(the_kth_request_fails),     UNIT(counters_need_no_lock),
+	UNIT(small_sizes_are_fronted),   UNIT(a_cache_names_a_double_free),
 	UNIT(caches_make_room),
 };
 

@@ -340,6 +340,10 @@ check_finds_what_is_broken(void)
 	BROKEN(vmem_tag(free_tag)->vs_start, 33, "does not fit its span");
 	BROKEN(vmem_tag(free_tag)->vs_knext_type, VMEM_TAG_TYPE(VMEM_TAG_ALLOC), "not in the hash");
 	BROKEN(vmem_tag(vmem_tag(free_tag)->vs_anext)->vs_slack, 1, "slack");
+	BROKEN(vmem_tag(vmem_tag(vmem_span_next(vmp, 0))->vs_kprev)->vs_kprev, free_tag,
+	       "tree of spans");
+	BROKEN(vmem_tag(vmp->vm_seg0)->vs_knext_type, VMEM_TAG_TYPE(VMEM_TAG_SPAN),
+	       "tree of spans");
 	BROKEN(vmp->vm_freemap, 0, "bitmap");
 	BROKEN(vmp->vm_freelist[3].vs_kprev, 0, "tail");
 	BROKEN(vmp->vm_freelist[3].vs_knext, 0, "tail");

@@ -9,6 +9,12 @@
 #define CHUNK_BYTES VMEM_BLOCK_BYTES
 #define N_NODES_PER_CHUNK ((CHUNK_BYTES - CLIB_CACHE_LINE_BYTES) / sizeof(vmem_index_node_t))
 
+/* Chunks that vmem_prepare() fetches at once where so many will be needed: more than the blocks
+ * that are there from the start. */
+#define N_PREPARED_CHUNKS 12
+/* Entries of a node that is filled in order. */
+#define N_FEWEST_APPENDED (VMEM_INDEX_N - 1)
+
 typedef vmem_index_node_t node_t;
 typedef vmem_index_tree_t tree_t;
 
@@ -292,10 +298,19 @@ vmem_index_begin(vmem_t *vmp, u32 orders)
 int
 vmem_prepare(vmem_t *vmp)
 {
+	u32 orders = 1u << VMEM_INDEX_BY_ADDR | 1u << VMEM_INDEX_BY_SIZE;
 	int error;
 
 	vmem_lock(&vmp->vm_lock);
-	error = vmem_index_begin(vmp, 1u << VMEM_INDEX_BY_ADDR | 1u << VMEM_INDEX_BY_SIZE);
+	error = vmem_index_begin(vmp, orders);
+	/* The first fetch after a long time costs the system many times those that follow, so it
+	 * is ours and not the next operation's. */
+	for (u32 i = 0; error == -EAGAIN && i < N_PREPARED_CHUNKS &&
+			vmp->vm_index->n_free_nodes < 2 * vmp->vm_n_free / N_FEWEST_APPENDED;
+	     i++) {
+		fetch_nodes(vmp);
+		error = vmem_index_begin(vmp, orders);
+	}
 	vmem_unlock(&vmp->vm_lock);
 	return error == -EAGAIN ? 0 : error;
 }

@@ -125,43 +125,6 @@ vmem_free_merge(vmem_t *vmp, u32 index, uword start, uword size, uword new_size,
 
 /* ---- spans ---- */
 
-/* The span before a span: its END precedes the SPAN tag in the ring, or else the anchor does. */
-static u32
-span_prev(const vmem_t *vmp, u32 span)
-{
-	u32 before = vmem_tag(span)->vs_aprev;
-
-	return before == vmp->vm_seg0 ? 0 : vmem_tag_knext(vmem_tag(before));
-}
-
-u32
-vmem_span_next(const vmem_t *vmp, u32 span)
-{
-	return vmem_tag_knext(vmem_tag(span ? span : vmp->vm_seg0));
-}
-
-/* The search begins at the span found last: imports and look-ups come in runs. */
-u32
-vmem_span_below(vmem_t *vmp, uword addr, u64 *n_steps)
-{
-	vmem_seg_t *anchor = vmem_tag(vmp->vm_seg0);
-	u32 span = anchor->vs_kprev, next;
-
-	while (span && vmem_tag(span)->vs_start > addr) {
-		span = span_prev(vmp, span);
-		(*n_steps)++;
-	}
-	for (;;) {
-		next = vmem_span_next(vmp, span);
-		(*n_steps)++;
-		if (next == 0 || vmem_tag(next)->vs_start > addr)
-			break;
-		span = next;
-	}
-	anchor->vs_kprev = span;
-	return span;
-}
-
 int
 vmem_span_create(vmem_t *vmp, uword addr, uword size, bool is_import, u32 *free_tag)
 {
@@ -181,12 +144,10 @@ vmem_span_create(vmem_t *vmp, uword addr, uword size, bool is_import, u32 *free_
 	end = seg_insert_after(vmp, *free_tag, addr + size, VMEM_TAG_END);
 	t = vmem_tag(span);
 	t->vs_kprev = end;
-	vmem_tag_set_knext(t, above);
 	if (is_import)
 		t->vs_knext_type |= VMEM_TAG_FLAG;
 	vmem_tag_set_knext(vmem_tag(end), span);
-	vmem_tag_set_knext(vmem_tag(below ? below : vmp->vm_seg0), span);
-	vmem_tag(vmp->vm_seg0)->vs_kprev = span;
+	vmem_span_enter(vmp, span);
 
 	vmem_free_insert(vmp, *free_tag, addr, size);
 	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, size);
@@ -201,7 +162,7 @@ void
 vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 {
 	vmem_seg_t *t = vmem_tag(free_tag);
-	u32 span = t->vs_aprev, end = t->vs_anext, prev = span_prev(vmp, span);
+	u32 span = t->vs_aprev, end = t->vs_anext;
 	uword size = vmem_seg_bytes(t);
 
 	VMEM_COUNT(vmp->vm_kstat.vk_mem_total, -size);
@@ -209,9 +170,7 @@ vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 		VMEM_COUNT(vmp->vm_kstat.vk_mem_import, -size);
 		VMEM_COUNT(vmp->vm_kstat.vk_export, 1);
 	}
-	vmem_tag_set_knext(vmem_tag(prev ? prev : vmp->vm_seg0), vmem_tag_knext(vmem_tag(span)));
-	if (vmem_tag(vmp->vm_seg0)->vs_kprev == span)
-		vmem_tag(vmp->vm_seg0)->vs_kprev = prev;
+	vmem_span_leave(vmp, span);
 	vmem_free_delete(vmp, free_tag, t->vs_start, size);
 	seg_unlink(vmp, end);
 	seg_unlink(vmp, free_tag);
@@ -333,10 +292,11 @@ vmem_seg_remove(vmem_t *vmp, u32 index, uword addr, uword size)
 		u32 new_span = seg_insert_after(vmp, new_end, end, VMEM_TAG_SPAN);
 
 		vmem_tag(new_span)->vs_kprev = old_end;
-		vmem_tag_set_knext(vmem_tag(new_span), vmem_tag_knext(vmem_tag(span)));
 		vmem_tag_set_knext(vmem_tag(old_end), new_span);
 		vmem_tag(span)->vs_kprev = new_end;
-		vmem_tag_set_knext(vmem_tag(span), new_span);
 		vmem_tag_set_knext(vmem_tag(new_end), span);
+		/* The right child is the left span's. */
+		vmem_tag(new_end)->vs_kprev = vmem_tag(old_end)->vs_kprev;
+		vmem_span_enter(vmp, new_span);
 	}
 }

@@ -12,15 +12,15 @@
  *
  * Every span begins with a SPAN tag and ends with an END tag, so the size of a segment is always
  * the next tag's start minus its own and need not be stored.  vs_knext is the kin list: the hash
- * chain of an ALLOC tag, the free list of a FREE one, the next span of a SPAN, the SPAN of an END.
+ * chain of an ALLOC tag, the free list of a FREE one, a child of a SPAN, the SPAN of an END.
  * Tags are named by number, chunk << 9 | slot; slot 0 is the chunk's own, number 0 nobody.
  *
  *   ALLOC  knext: hash chain   slack: rounded size - asked size      flag: came by xalloc
  *   FREE   knext, kprev: free list of floor(log2(size))
- *   SPAN   knext: next span    kprev: its END                        flag: imported
- *   END    knext: its SPAN
+ *   SPAN   knext: left child   kprev: its END                        flag: imported
+ *   END    knext: its SPAN     kprev: right child (of the tree of spans, span_tree.c)
  *   ROTOR  start: where next fit goes on   anext: a tag that begins at or before that address
- *   anchor knext: first span   kprev: the span looked at last
+ *   anchor knext: root of the tree of spans
  *
  * 24 bytes a tag and 4 in the hash (which comes in blocks of 8 KiB) make 28 bytes for each
  * allocated segment of an arena at its fullest; a free segment costs another tag.
@@ -538,6 +538,11 @@ void vmem_hash_free_table(vmem_t *vmp);
 u32 vmem_span_below(vmem_t *vmp, uword addr, u64 *n_steps);
 /** Span after a span; the first one after 0. */
 u32 vmem_span_next(const vmem_t *vmp, u32 span);
+/** Into and out of the tree of spans; its END tag is there.  Logarithmic in the spans. */
+void vmem_span_enter(vmem_t *vmp, u32 span);
+void vmem_span_leave(vmem_t *vmp, u32 span);
+/** Once the ring is known to be right.  @return NULL or what is wrong */
+const char *vmem_span_check(vmem_t *vmp);
 
 /** @return 0 with the FREE tag, or -EEXIST when it overlaps another span.  Uses
  *  VMEM_TAGS_PER_SPAN tags of the arena. */

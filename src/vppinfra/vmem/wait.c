@@ -36,17 +36,28 @@ is_only_thread(void)
 	return __libc_single_threaded;
 }
 
-/* Whether one of the spans could hold the request if all of it were free. */
+/* Spans between two chances for others to take the lock. */
+#define N_SPANS_SLICE 256
+
+/* Whether one of the spans could hold the request if all of it were free.  Arena locked, dropped
+ * now and then where there are many. */
 static bool
 some_span_could_hold(vmem_t *vmp, const vmem_search_t *s)
 {
-	uword addr;
+	u32 span = vmem_span_next(vmp, 0);
+	uword addr, start;
+	u64 n_steps = 0;
 
-	for (u32 span = vmem_span_next(vmp, 0); span; span = vmem_span_next(vmp, span)) {
-		const vmem_seg_t *t = vmem_tag(span);
-
-		if (vmem_place(s, t->vs_start, t->vs_start + vmem_span_bytes(t) - 1, &addr))
+	for (u32 n = 1; span; n++) {
+		start = vmem_tag(span)->vs_start;
+		if (vmem_place(s, start, start + vmem_span_bytes(vmem_tag(span)) - 1, &addr))
 			return true;
+		if (n % N_SPANS_SLICE == 0) {
+			vmem_lock_yield(&vmp->vm_lock);
+			/* It may have gone, and others have come. */
+			span = vmem_span_below(vmp, start, &n_steps);
+		}
+		span = vmem_span_next(vmp, span);
 	}
 	return false;
 }
@@ -73,7 +84,7 @@ sources_could_give(vmem_t *vmp, uword size)
 	return true;
 }
 
-/* Arena locked, dropped and taken again where there is a source. */
+/* Arena locked, dropped and taken again where there is a source or many spans. */
 static bool
 is_hopeless(vmem_t *vmp, const vmem_search_t *s)
 {
@@ -175,8 +186,7 @@ vmem_wait(vmem_t *vmp, vmem_waiter_t *w)
 		enqueue(vmp, w);
 		w->is_awake = 0;
 		w->began_ns = vmem_now_ns();
-		if (vmp->vm_source_alloc)
-			return 0;
+		return 0;
 	} else if (is_left_alone(vmp, w)) {
 		return -EDEADLK; /* and it has just tried once more */
 	}
