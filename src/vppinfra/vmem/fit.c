@@ -97,6 +97,16 @@ may_walk(const vmem_t *vmp, vmem_search_t *s, u32 orders)
 	return false;
 }
 
+/* The segment that was chosen, whose tag and place in the hash nobody has looked at yet: the ways
+ * to memory are one beside the other. */
+always_inline u32
+take_from_index(const vmem_t *vmp, u32 tag, uword addr)
+{
+	__builtin_prefetch(vmem_tag(tag), 1);
+	__builtin_prefetch(vmem_hash_bucket(vmp, addr), 1);
+	return tag;
+}
+
 /* Lowest by address among those of at least `need`. */
 static u32
 lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
@@ -117,7 +127,7 @@ lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
 			break;
 		if (vmem_place(s, start, start + vmem_index_aux(&c) - 1, addr)) {
 			vmem_index_remember(by_addr, &c);
-			return vmem_index_tag(&c);
+			return take_from_index(vmp, vmem_index_tag(&c), *addr);
 		}
 		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 	}
@@ -203,32 +213,38 @@ best_anywhere(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 
 		if (vmem_place(s, start, start + vmem_index_key(&c) - 1, addr)) {
 			vmem_index_remember(by_size, &c);
-			return vmem_index_tag(&c);
+			return take_from_index(vmp, vmem_index_tag(&c), *addr);
 		}
 		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 	}
 	return 0;
 }
 
-/* Smallest in a range, from two sides at once, so that the shorter way bounds the work: by size,
- * passing over those of one size below and above the range with a descent each; and by address
- * through the range, keeping the best so far.  Whichever ends first has the answer. */
+/* Smallest in a range.  One of the very size, if there is, is the first by size that begins at min
+ * or after it.  Else from two sides at once, so that the shorter way bounds the work: by address
+ * through the range, keeping the best so far; and by size, passing over those of one size below and
+ * above the range with a descent each.  Whichever ends first has the answer. */
 static u32
 best_in_range(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 {
 	vmem_index_tree_t *by_size = vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE);
 	vmem_index_tree_t *by_addr = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR);
 	vmem_index_cursor_t sizes, starts;
-	uword size = s->size, best_size = ~(uword)0, x;
+	uword size, start, best_size = ~(uword)0, x;
 	u32 best = 0;
+	bool has_more;
 
 	vmp->vm_index->is_used = 1;
-	/* The one astride min, if any, is the first by address; by size, those that begin at min or
-	 * after it are looked for. */
+	vmem_index_seek(by_size, s->size, s->min, &sizes);
+	has_more = vmem_index_advance(&sizes, 0);
+	if (has_more && vmem_index_key(&sizes) == s->size &&
+	    vmem_place(s, vmem_index_aux(&sizes), vmem_index_aux(&sizes) + s->size - 1, addr)) {
+		vmem_index_remember(by_size, &sizes);
+		return take_from_index(vmp, vmem_index_tag(&sizes), *addr);
+	}
+	/* The one astride min, if any, is the first by address. */
 	vmem_index_seek_before(by_addr, s->min, 0, &starts);
-	for (bool has_begun = false;; has_begun = true) {
-		uword start;
-
+	for (;;) {
 		if (!vmem_index_advance(&starts, s->size) || vmem_index_key(&starts) > s->max)
 			return best;
 		start = vmem_index_key(&starts);
@@ -241,9 +257,7 @@ best_in_range(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 				return best;
 		}
 
-		if (!has_begun)
-			vmem_index_seek(by_size, size, s->min, &sizes);
-		if (!vmem_index_advance(&sizes, 0))
+		if (!has_more)
 			return best;
 		size = vmem_index_key(&sizes);
 		start = vmem_index_aux(&sizes);
@@ -257,10 +271,11 @@ best_in_range(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 			vmem_index_seek(by_size, size + 1, s->min, &sizes);
 		} else if (vmem_place(s, start, start + size - 1, addr)) {
 			vmem_index_remember(by_size, &sizes);
-			return vmem_index_tag(&sizes);
+			return take_from_index(vmp, vmem_index_tag(&sizes), *addr);
 		} else {
 			VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 		}
+		has_more = vmem_index_advance(&sizes, 0);
 	}
 }
 
