@@ -76,7 +76,7 @@ is_best_walk_short(const vmem_t *vmp, uword size)
 {
 	u64 lists = vmem_lists_from(vmp, size), n = 0;
 
-	if (vmp->vm_n_free > VMEM_WALK_LONG / 2)
+	if (vmp->vm_n_free > VMEM_WALK_LONG / 4 * 3)
 		return false;
 	for (u32 i = 0; i < 2 && lists; i++) {
 		n += vmp->vm_order[count_trailing_zeros(lists)].n_free;
