@@ -363,7 +363,8 @@ show_segments(cli_output_t *out, vmem_t *vmp)
 	}
 	for (u32 i = 0; i < ARRAY_LEN(types); i++) {
 		w.type = types[i].type;
-		vmem_walk(vmp, types[i].mask, note_segment, &w);
+		/* Others have the arena between one segment and the next. */
+		vmem_walk(vmp, types[i].mask | (int)VMEM_REENTRANT, note_segment, &w);
 	}
 	qsort(w.rows, w.n_rows, sizeof(w.rows[0]), compare_segments);
 	for (u32 i = 0; i < w.n_rows; i++) {
