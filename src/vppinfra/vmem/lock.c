@@ -14,7 +14,7 @@
 /* Long enough for one who spins to see the lock free. */
 #define N_GAP 4
 /* Turns that whoever was woken has to come and take the lock: a hundred microseconds or more. */
-#define N_YIELDS 1024
+#define N_YIELDS 256
 
 /* NULL: no limit of time. */
 static int

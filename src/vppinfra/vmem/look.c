@@ -28,8 +28,9 @@ vmem_max_free(vmem_t *vmp)
 
 	vmem_lock(&vmp->vm_lock);
 	has_tree = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR) != NULL;
-	/* A long list under the lock would keep others out: then by an index, if there can be. */
-	if (!has_tree && vmp->vm_freemap &&
+	/* A long list under the lock would keep others out: then by an index, if there can be.
+	 * Those that memory for an index comes through have few free segments. */
+	if (!has_tree && vmp->vm_freemap && !(vmp->vm_cflags & VMC_POPULATOR) &&
 	    vmp->vm_order[min_log2(vmp->vm_freemap)].n_free > VMEM_WALK_LONG)
 		has_tree = vmem_index_build(vmp, 1u << VMEM_INDEX_BY_ADDR) == 0;
 	if (has_tree) {
