@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Question: what does a packet cost on its way from one net_null port to the other through our
- * graph, beside the loop of a program without one?  And when buffers are watched?
+ * graph, beside the loop of a program without one?  When buffers are watched?  And what does such a
+ * loop cost with our mempool ops under it, beside DPDK's?
  *
- * Method: the plugins, their graph and the peers' ports are in one process and on one CPU, so
+ * Method: the plugins, their graph and the loops' ports are in one process and on one CPU, so
  * rounds of all cases are interleaved, a millisecond or two each: what forward.py asks of whole
  * daemons minutes apart.  Unit: per packet, received, passed on and sent.
  *
  *   graph_xconnect trace=off|on|check     ethdev-rx, xconnect, ethdev-tx; buffer-trace as said
  *   loop_io, loop_macswap                 rte_eth_rx_burst(), nothing or the MAC addresses swapped,
- *                                         rte_eth_tx_burst(), as dpdk-testpmd's loops do: bursts of
- *                                         32, a mempool of ring_mp_mc with a cache of 250
+ *                                         rte_eth_tx_burst(), as dpdk-testpmd's loops do, in bursts
+ * of 32; the mempool's ops and per-lcore cache as said
  */
 #include "bench.h"
 
@@ -30,9 +31,8 @@
 
 #define N_PACKETS 65536 /* a round; a multiple of every burst */
 #define N_ROUNDS 61
-#define N_BUFFERS 16384
+#define N_LOOP_BUFFERS 8192
 #define LOOP_BURST 32
-#define LOOP_CACHE 250
 
 static struct rte_graph *graph;
 static struct rte_node *sources[2];
@@ -66,7 +66,7 @@ set_trace(void *arg)
 {
 	pktpool_foreach(trace_one, arg);
 	pktpool_trace_nodes(*(const int *)arg >= 0);
-	walk(NULL, N_PACKETS / 8);
+	walk(NULL, N_PACKETS);
 }
 
 static int trace_off = -1, trace_on = 0, trace_check = PKTPOOL_TRACE_CHECK;
@@ -78,9 +78,13 @@ end_trace(void *arg)
 	pktpool_trace_nodes(0);
 }
 
-/* ---- peers ---- */
+/* ---- loops ---- */
 
-static uint16_t loop_ports[2];
+typedef struct {
+	const char *ops;
+	uint32_t cache;
+	uint16_t port; /* both ends */
+} loop_t;
 
 static inline void
 swap_addresses(struct rte_mbuf **mbufs, uint16_t n)
@@ -101,62 +105,84 @@ swap_addresses(struct rte_mbuf **mbufs, uint16_t n)
 }
 
 always_inline void
-loop(uint64_t n, int swaps)
+loop(uint16_t port, uint64_t n, int swaps)
 {
 	struct rte_mbuf *mbufs[LOOP_BURST];
 
 	for (uint64_t i = 0; i < n;) {
-		for (uint32_t p = 0; p < 2; p++) {
-			uint16_t k = rte_eth_rx_burst(loop_ports[p], 0, mbufs, LOOP_BURST), sent;
+		uint16_t k = rte_eth_rx_burst(port, 0, mbufs, LOOP_BURST), sent;
 
-			if (swaps)
-				swap_addresses(mbufs, k);
-			sent = rte_eth_tx_burst(loop_ports[1 - p], 0, mbufs, k);
-			if (sent < k)
-				rte_pktmbuf_free_bulk(mbufs + sent, k - sent);
-			i += k;
-		}
+		if (swaps)
+			swap_addresses(mbufs, k);
+		sent = rte_eth_tx_burst(port, 0, mbufs, k);
+		if (sent < k)
+			rte_pktmbuf_free_bulk(mbufs + sent, k - sent);
+		i += k;
 	}
 }
 
 static void
 loop_io(void *arg, uint64_t n)
 {
-	loop(n, 0);
+	loop(((const loop_t *)arg)->port, n, 0);
 }
 
 static void
 loop_macswap(void *arg, uint64_t n)
 {
-	loop(n, 1);
+	loop(((const loop_t *)arg)->port, n, 1);
 }
 
+enum { RING, STACK, LF_STACK, VMHEAP, N_OPS };
+enum { UNCACHED, CACHED, N_CACHES };
+#define PEER(name, cache)                                                                          \
+	{                                                                                          \
+		name, cache, 0                                                                     \
+	}
+static loop_t loops[N_CACHES][N_OPS] = {
+	[UNCACHED] = { PEER("ring_mp_mc", 0), PEER("stack", 0), PEER("lf_stack", 0),
+		       PEER(PKTPOOL_OPS_NAME, 0) },
+	[CACHED] = { PEER("ring_mp_mc", 250), PEER("stack", 250), PEER("lf_stack", 250),
+		     PEER(PKTPOOL_OPS_NAME, 250) },
+};
+
 static int
-make_loop_port(const char *device, struct rte_mempool *mp, uint16_t *port)
+make_loop(loop_t *l, uint32_t number)
 {
 	struct rte_eth_conf conf = {};
-	int rc = rte_eal_hotplug_add("vdev", device, "");
+	char device[32], name[32];
+	struct rte_mempool *mp;
+	int rc;
 
+	snprintf(name, sizeof(name), "loop-%u", number);
+	/* The first two are the graph's. */
+	snprintf(device, sizeof(device), "net_null%u", number + 2);
+	mp = rte_pktmbuf_pool_create_by_ops(name, N_LOOP_BUFFERS, l->cache, 0,
+					    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, l->ops);
+	if (!mp)
+		return -rte_errno;
+	rc = rte_eal_hotplug_add("vdev", device, "");
 	if (!rc)
-		rc = rte_eth_dev_get_port_by_name(device, port);
+		rc = rte_eth_dev_get_port_by_name(device, &l->port);
 	if (!rc)
-		rc = rte_eth_dev_configure(*port, 1, 1, &conf);
+		rc = rte_eth_dev_configure(l->port, 1, 1, &conf);
 	if (!rc)
-		rc = rte_eth_rx_queue_setup(*port, 0, 512, SOCKET_ID_ANY, NULL, mp);
+		rc = rte_eth_rx_queue_setup(l->port, 0, 512, SOCKET_ID_ANY, NULL, mp);
 	if (!rc)
-		rc = rte_eth_tx_queue_setup(*port, 0, 512, SOCKET_ID_ANY, NULL);
-	return rc ? rc : rte_eth_dev_start(*port);
+		rc = rte_eth_tx_queue_setup(l->port, 0, 512, SOCKET_ID_ANY, NULL);
+	return rc ? rc : rte_eth_dev_start(l->port);
 }
 
 static int
-make_loop(void)
+make_loops(void)
 {
-	struct rte_mempool *mp = rte_pktmbuf_pool_create_by_ops("loop", N_BUFFERS, LOOP_CACHE, 0,
-								RTE_MBUF_DEFAULT_BUF_SIZE,
-								SOCKET_ID_ANY, "ring_mp_mc");
-	int rc = mp ? make_loop_port("net_null2", mp, &loop_ports[0]) : -ENOMEM;
+	for (uint32_t i = 0; i < N_CACHES * N_OPS; i++) {
+		int rc = make_loop(&loops[i / N_OPS][i % N_OPS], i);
 
-	return rc ? rc : make_loop_port("net_null3", mp, &loop_ports[1]);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 /* ---- set-up ---- */
@@ -175,8 +201,8 @@ start_eal(const cpu_set_t *allowed, int want_huge)
 			      "--log-level=*:error",
 			      "--vdev=net_null0",
 			      "--vdev=net_null1" };
-	const char *huge[] = { "--in-memory", "-m", "128" };
-	const char *small[] = { "--no-huge", "--no-shconf", "-m", "128" };
+	const char *huge[] = { "--in-memory", "-m", "256" };
+	const char *small[] = { "--no-huge", "--no-shconf", "-m", "256" };
 	char *argv[ARRAY_LEN(all) + ARRAY_LEN(small)];
 	int cpu = bench_cpu < 0 ? 0 : bench_cpu, argc = 0;
 
@@ -253,31 +279,42 @@ make_graph(void)
 		       : clib_error_return(0, "the graph has not the nodes it should have");
 }
 
+/* clang-format off */
+#define GRAPH(level_name, level, end)                                                              \
+	{ .name = "graph_xconnect", .params = "trace=" level_name, .fn = walk,                     \
+	  .prepare = set_trace, .finish = end, .arg = level, .n_ops = N_PACKETS }
+#define LOOP(what, i, k)                                                                           \
+	{ .name = #what, .fn = what, .arg = &loops[i][k], .n_ops = N_PACKETS }
+
+enum { OFF, ON, CHECK, MACSWAP, IO };
 static bench_case_t cases[] = {
-	{ .name = "graph_xconnect",
-	  .params = "trace=off",
-	  .fn = walk,
-	  .prepare = set_trace,
-	  .arg = &trace_off,
-	  .n_ops = N_PACKETS },
-	{ .name = "graph_xconnect",
-	  .params = "trace=on",
-	  .fn = walk,
-	  .prepare = set_trace,
-	  .finish = end_trace,
-	  .arg = &trace_on,
-	  .n_ops = N_PACKETS },
-	{ .name = "graph_xconnect",
-	  .params = "trace=check",
-	  .fn = walk,
-	  .prepare = set_trace,
-	  .finish = end_trace,
-	  .arg = &trace_check,
-	  .n_ops = N_PACKETS },
-	{ .name = "loop_io", .fn = loop_io, .n_ops = N_PACKETS },
-	{ .name = "loop_macswap", .fn = loop_macswap, .n_ops = N_PACKETS },
+	[OFF] = GRAPH("off", &trace_off, NULL),
+	[ON] = GRAPH("on", &trace_on, end_trace),
+	[CHECK] = GRAPH("check", &trace_check, end_trace),
+	[MACSWAP] = LOOP(loop_macswap, CACHED, RING),
+	[IO + RING] = LOOP(loop_io, UNCACHED, RING),
+	[IO + STACK] = LOOP(loop_io, UNCACHED, STACK),
+	[IO + LF_STACK] = LOOP(loop_io, UNCACHED, LF_STACK),
+	[IO + VMHEAP] = LOOP(loop_io, UNCACHED, VMHEAP),
+	[IO + N_OPS + RING] = LOOP(loop_io, CACHED, RING),
+	[IO + N_OPS + STACK] = LOOP(loop_io, CACHED, STACK),
+	[IO + N_OPS + LF_STACK] = LOOP(loop_io, CACHED, LF_STACK),
+	[IO + N_OPS + VMHEAP] = LOOP(loop_io, CACHED, VMHEAP),
 };
-enum { OFF, ON, CHECK, IO, MACSWAP };
+/* clang-format on */
+
+static void
+name_loops(void)
+{
+	static char params[ARRAY_LEN(cases)][40];
+
+	for (uint32_t i = MACSWAP; i < ARRAY_LEN(cases); i++) {
+		const loop_t *l = cases[i].arg;
+
+		snprintf(params[i], sizeof(params[i]), "ops=%s cache=%u", l->ops, l->cache);
+		cases[i].params = params[i];
+	}
+}
 
 /* Rounds have been sorted: of the least, of a quarter, which a busy machine leaves alone, and of
  * medians. */
@@ -288,6 +325,25 @@ print_ratio(const char *what, const bench_case_t *a, const bench_case_t *b)
 
 	printf("ratio %s min=%.3f quarter=%.3f median=%.3f\n", what, a->ns[0] / b->ns[0],
 	       a->ns[n / 4] / b->ns[n / 4], a->ns[n / 2] / b->ns[n / 2]);
+}
+
+/* Our ops, to the best of DPDK's with the same cache. */
+static void
+print_loop_ratios(void)
+{
+	uint32_t median = bench_rounds(N_ROUNDS) / 2;
+
+	for (uint32_t c = 0; c < N_CACHES; c++) {
+		const bench_case_t *of = &cases[IO + c * N_OPS], *best = of;
+		char what[80];
+
+		for (uint32_t i = RING; i < VMHEAP; i++)
+			if (of[i].ns[median] < best->ns[median])
+				best = &of[i];
+		snprintf(what, sizeof(what), "loop_io cache=%u vmheap_to=%s", loops[c][RING].cache,
+			 loops[c][best - of].ops);
+		print_ratio(what, &of[VMHEAP], best);
+	}
 }
 
 int
@@ -316,18 +372,20 @@ main(int argc, char **argv)
 		return 1;
 	}
 	error = make_graph();
-	if (!error && make_loop())
-		error = clib_error_return(0, "the peers' ports cannot be made");
+	if (!error && make_loops())
+		error = clib_error_return(0, "the loops' ports cannot be made");
 	if (error) {
 		clib_error_report(error);
 		return 1;
 	}
 	printf("# page=%s\n", is_huge ? "2M" : "4K");
+	name_loops();
 	bench_run(cases, ARRAY_LEN(cases), N_ROUNDS);
 	print_ratio("trace_on_to_off", &cases[ON], &cases[OFF]);
 	print_ratio("trace_check_to_off", &cases[CHECK], &cases[OFF]);
 	print_ratio("graph_to_loop_macswap", &cases[OFF], &cases[MACSWAP]);
-	print_ratio("graph_to_loop_io", &cases[OFF], &cases[IO]);
+	print_ratio("graph_to_loop_io", &cases[OFF], &cases[IO + N_OPS + RING]);
+	print_loop_ratios();
 	vmheap_graphs_destroy();
 	error = vmheap_init_call(VMHEAP_EXIT);
 	if (error)
