@@ -11,12 +11,15 @@
  *   - replace: n live objects of 16 to 4096 bytes, log-uniform; an operation puts a random one and
  *     gets another size in its place.  The choices are made beforehand, the same for all;
  *   - handover: one thread gets objects of 64 bytes, another puts them, by a ring between them;
- *   - usage: all figures of a heap with fronts, with so many live.
+ *   - usage: all figures of a heap with fronts, with so many live;
+ *   - grow: two vectors of 64-bit words, pushed to in turn up to 32 MiB each, so that each is in
+ * the other's way when it has to grow.  "moved" by page tables, "copied" in a heap that cannot.
  * Unit: nanoseconds (cycles, instructions) per get + put; handover: per object.  4 KiB pages. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/mheap_front.h>
+#include <vppinfra/vec.h>
 #include "bench.h"
 
 #define N_PAIRS (1 << 17)
@@ -24,6 +27,8 @@
 #define N_REPLACE (1 << 17)
 #define N_HANDED_OVER (1 << 17)
 #define N_USAGES 4096
+#define N_GROWN (1 << 23)
+#define N_GROW_ROUNDS 5
 #define N_ROUNDS 21
 #define MAX_ALLOCATORS 8
 /* Some allocators keep more thread-local data than a dlopen() finds room for. */
@@ -236,6 +241,35 @@ usages(void *v, u64 n_ops)
 	}
 }
 
+static void
+grow_two(void *v, u64 n_ops)
+{
+	void *old = clib_mem_set_heap(v);
+	u64 *a = NULL, *b = NULL;
+
+	for (u64 i = 0; i < n_ops; i += 2) {
+		vec_add1(a, i);
+		vec_add1(b, i);
+	}
+	vec_free(a);
+	vec_free(b);
+	clib_mem_set_heap(old);
+}
+
+/* A private heap; pages move in it or not. */
+static void *
+heap_to_grow_in(int pages_move)
+{
+	mheap_params_t params = { .numa_node = -1 };
+	void *v;
+
+	if (mheap_region_mmap(GiB(1), &params.region))
+		return NULL;
+	if (!pages_move)
+		params.region.move = NULL;
+	return mheap_create(&params, &v) ? NULL : v;
+}
+
 /* ---- from thread to thread ---- */
 
 #define RING_SIZE 1024
@@ -377,6 +411,7 @@ run_replace(u32 n_live)
 int
 main(int argc, char **argv)
 {
+	void *moving_heap, *copying_heap;
 	int n_errors = 0;
 
 	if (!getenv("GLIBC_TUNABLES")) {
@@ -391,6 +426,12 @@ main(int argc, char **argv)
 		printf("# no address space for the heaps\n");
 		return 1;
 	}
+	moving_heap = heap_to_grow_in(1);
+	copying_heap = heap_to_grow_in(0);
+	if (!moving_heap || !copying_heap) {
+		printf("# no address space for the heaps\n");
+		return 1;
+	}
 	make_allocators();
 	add_case("empty", "loop", NULL, nothing, NULL, N_PAIRS);
 	add_for_each("pair", "size=64", pairs, N_PAIRS);
@@ -398,7 +439,11 @@ main(int argc, char **argv)
 	add_case("mheap", "unchecked_pair", "size=64", unchecked_pairs, heap, N_PAIRS);
 	add_for_each("burst", "size=256 burst=32", bursts, N_PAIRS);
 	add_case("mheap", "bulk_burst", "size=256 burst=32", bulk_bursts, heap, N_PAIRS);
+	add_case("mheap", "usage", "live=0", usages, heap, N_USAGES);
 	run(N_ROUNDS);
+	add_case("vec", "grow_moved", "vectors=2 to=32M", grow_two, moving_heap, N_GROWN);
+	add_case("vec", "grow_copied", "vectors=2 to=32M", grow_two, copying_heap, N_GROWN);
+	run(N_GROW_ROUNDS);
 	for (u32 i = 0; i < n_allocators; i++)
 		if (allocators[i].get != unlocked_get)
 			add_case(allocators[i].name, "handover", "size=64 ring=1024", handovers,
@@ -409,5 +454,7 @@ main(int argc, char **argv)
 	n_errors += run_replace(1000000);
 	mheap_free(heap);
 	mheap_free(unlocked_heap);
+	mheap_free(moving_heap);
+	mheap_free(copying_heap);
 	return n_errors != 0;
 }

@@ -569,50 +569,62 @@ mheap_get_bulk(void *v, uword n_bytes, u32 n, void **objects)
 	return n_got;
 }
 
-/* Pushes the first objects that are the front's own and of one size.  @return how many. */
-always_inline u32
-push_bulk(const mheap_t *h, void *v, mheap_front_t *f, u32 n_objects, void *const *objects)
+/* Stores the first n objects from top on, as far as they are the front's own, held by their user
+ * and of n_words each.  Apart, so that all that is compared stays in registers.  @return how many.
+ */
+static never_inline u32
+push_same(const mheap_front_t *f, const mheap_t *h, uword n_words, uword *top, void *const *objects,
+	  u32 n)
 {
-	uword c, c_next, cookie = h->cookie, *top, *ceiling;
-	u32 n_room = 0, i = 0;
+	uword v = f->vector, n_bytes = n_words * MHEAP_USER_DATA_WORD_BYTES;
+	u64 cookie = f->cookie, size = n_words << 16;
 	u16 id = f->id;
-	u64 n_words;
+	u32 i;
 
-	if (!mheap_front_is_open(f) ||
-	    !mheap_front_owns(h, v, id, (uword)objects[0] - (uword)v, &c))
-		return 0;
-	clib_atomic_store_relax_n(&f->is_busy, 1);
-	atomic_signal_fence(memory_order_seq_cst);
-	top = clib_atomic_load_relax_n(&f->bins[c].top);
-	ceiling = clib_atomic_load_relax_n(&f->bins[c].ceiling);
-	if (PREDICT_TRUE(top < ceiling))
-		n_room = clib_min((u32)(ceiling - top), n_objects);
-	/* As long as an object is of the first one's very size its class needs no look. */
-	n_words = _mheap_front_tag_and_size((uword)objects[0]) >> 16;
-	for (; i < n_room; i++) {
-		uword p = (uword)objects[i], offset = p - (uword)v;
+	for (i = 0; i < n; i++) {
+		uword p = (uword)objects[i], offset = p - v;
 
-		if (PREDICT_FALSE((offset & 15) ||
-				  offset - MHEAP_ELT_OVERHEAD_BYTES >=
-					  clib_atomic_load_relax_n(&h->n_readable_bytes)))
+		if (PREDICT_FALSE(!_mheap_front_may_look(h, offset) ||
+				  clib_atomic_load_relax_n(_mheap_front_word(p)) != id))
 			break;
-		if (PREDICT_FALSE(
-			    clib_atomic_load_relax_n(_mheap_front_word(p)) != id ||
-			    _mheap_front_tag_and_size(p) !=
-				    (n_words << 16 |
-				     ((offset ^ cookie) * MHEAP_TAG_FACTOR) >> 48) ||
-			    (hdr_load((u64 *)(p + n_words * MHEAP_USER_DATA_WORD_BYTES)) ^ n_words)
-				    << 23)) {
-			if (!mheap_front_owns(h, v, id, offset, &c_next) || c_next != c)
-				break;
-		}
+		if (PREDICT_FALSE(_mheap_front_tag_and_size(p) !=
+				  (size | ((offset ^ cookie) * MHEAP_TAG_FACTOR) >> 48)))
+			break;
+		if (PREDICT_FALSE((hdr_load((u64 *)(p + n_bytes)) ^ n_words) << 23))
+			break;
 		set_front_word(p, id | MHEAP_FRONT_CACHED);
 		clib_atomic_store_relax_n(top + i, p);
 	}
-	/* Release: as in mheap_front_push(). */
-	clib_atomic_store_rel_n(&f->bins[c].top, top + i);
-	clib_atomic_store_rel_n(&f->is_busy, 0);
 	return i;
+}
+
+/* Pushes the first objects that are the front's own and of one very size, so that what is compared
+ * is worked out once.  @return how many. */
+static u32
+push_bulk(const mheap_t *h, uword v, mheap_front_t *f, u32 n_objects, void *const *objects)
+{
+	mheap_front_bin_t *b;
+	uword *top, *ceiling, n_words;
+	u32 n = 0;
+
+	if (!mheap_front_is_open(f) || !_mheap_front_may_look(h, (uword)objects[0] - v))
+		return 0;
+	n_words = _mheap_front_own_words(f->id, v, h->cookie, (uword)objects[0], 1);
+	if (!n_words)
+		return 0;
+	b = _mheap_front_bin_of_elt(f, n_words);
+	clib_atomic_store_relax_n(&f->is_busy, 1);
+	atomic_signal_fence(memory_order_seq_cst);
+	top = clib_atomic_load_relax_n(&b->top);
+	ceiling = clib_atomic_load_relax_n(&b->ceiling);
+	if (PREDICT_TRUE(top < ceiling)) {
+		n = push_same(f, h, n_words, top, objects,
+			      clib_min((u32)(ceiling - top), n_objects));
+		/* Release: as in mheap_front_push(). */
+		clib_atomic_store_rel_n(&b->top, top + n);
+	}
+	clib_atomic_store_rel_n(&f->is_busy, 0);
+	return n;
 }
 
 void
@@ -622,7 +634,7 @@ mheap_put_bulk(void *v, u32 n, void *const *objects)
 	u32 i = 0;
 
 	while (i < n) {
-		u32 k = push_bulk(h, v, mheap_front(h), n - i, objects + i);
+		u32 k = push_bulk(h, (uword)v, mheap_front(h), n - i, objects + i);
 
 		if (!k) {
 			mheap_put(v, (uword)objects[i] - (uword)v);

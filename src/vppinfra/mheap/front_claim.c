@@ -178,39 +178,57 @@ mheap_front_note_claim(mheap_t *h, int has_helped)
 		(u16)clib_min(h->log2_claims_to_skip + 1u, MAX_LOG2_CLAIMS_TO_SKIP);
 }
 
-/* Bytes of a stack's entries, the claimed ones included. */
-always_inline u64
-stack_bytes(const mheap_front_t *f, uword c)
-{
-	return (uword)clib_atomic_load_relax_n(&f->bins[c].top) - (uword)f->objects[c];
-}
+/* Over all classes: how many, their numbers, their objects' bytes in units of 16, and the products
+ * of the latter two. */
+#define N_CLASSES 72UL
+#define SUM_OF_CLASSES (N_CLASSES * (N_CLASSES - 1) / 2)
+#define SUM_OF_16THS 25536UL
+#define SUM_OF_PRODUCTS 1534528UL
+_Static_assert(N_CLASSES == MHEAP_N_FRONT_CLASSES, "the sums are of these classes");
 
-/* Of one front's stacks: what lies there, and its bytes by class.  An octave's eight classes are 9
- * to 16 times its 16th part. */
+/* Eight classes from c on, of k, k + 1 ... times m 16ths. */
+#define ADD(c, n_16ths_each)                                                                       \
+	do {                                                                                       \
+		u64 top = (uword)clib_atomic_load_relax_n(&f->bins[c].top);                        \
+                                                                                                   \
+		n += top;                                                                          \
+		n_16ths += top * (n_16ths_each);                                                   \
+		/* One after the other: all tops at once are more than there are registers. */     \
+		__asm__("" : "+r"(n), "+r"(n_16ths));                                              \
+	} while (0)
+#define ADD_OCTAVE(c, k, m)                                                                        \
+	do {                                                                                       \
+		ADD(c, (k) * (m));                                                                 \
+		ADD(c + 1, (k + 1) * (m));                                                         \
+		ADD(c + 2, (k + 2) * (m));                                                         \
+		ADD(c + 3, (k + 3) * (m));                                                         \
+		ADD(c + 4, (k + 4) * (m));                                                         \
+		ADD(c + 5, (k + 5) * (m));                                                         \
+		ADD(c + 6, (k + 6) * (m));                                                         \
+		ADD(c + 7, (k + 7) * (m));                                                         \
+	} while (0)
+
+/* Of one front's stacks: what lies there, the claimed entries included, and its bytes by class. The
+ * tops are summed up as they stand, and what they were if all were empty is taken off at once. */
 static void
 add_stacks(const mheap_front_t *f, mheap_cached_t *cached)
 {
-	u64 n = 0, n_bytes = 0;
+	uword first = (uword)f->objects, stride = sizeof(f->objects[0]);
+	u64 n = 0, n_16ths = 0;
 
-	for (uword c = 0; c < 8; c++) {
-		u64 k = stack_bytes(f, c);
-
-		n += k;
-		n_bytes += k * (c + 1);
-	}
-	for (uword octave = 0; octave < MHEAP_N_FRONT_CLASSES / 8 - 1; octave++) {
-		u64 n_16ths = 0;
-
-		for (uword i = 0; i < 8; i++) {
-			u64 k = stack_bytes(f, 8 + octave * 8 + i);
-
-			n += k;
-			n_16ths += k * (9 + i);
-		}
-		n_bytes += n_16ths << octave;
-	}
+	ADD_OCTAVE(0, 1, 1);
+	ADD_OCTAVE(8, 9, 1);
+	ADD_OCTAVE(16, 9, 2);
+	ADD_OCTAVE(24, 9, 4);
+	ADD_OCTAVE(32, 9, 8);
+	ADD_OCTAVE(40, 9, 16);
+	ADD_OCTAVE(48, 9, 32);
+	ADD_OCTAVE(56, 9, 64);
+	ADD_OCTAVE(64, 9, 128);
+	n -= first * N_CLASSES + stride * SUM_OF_CLASSES;
+	n_16ths -= first * SUM_OF_16THS + stride * SUM_OF_PRODUCTS;
 	cached->n += n / sizeof(uword);
-	cached->n_bytes += n_bytes / sizeof(uword) * 16;
+	cached->n_bytes += n_16ths / sizeof(uword) * 16;
 }
 
 /* Entries that a claimer took and the owner has not moved over yet. */
