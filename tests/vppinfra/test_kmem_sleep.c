@@ -3,6 +3,7 @@
  * refused.  How long a wake-up took is printed, and held against nothing: the machine is not ours
  * alone. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -39,8 +40,7 @@ now_ns(void)
 /* ---- a cache that has one slab, and no more to come by ---- */
 
 typedef struct {
-	vmem_t *heap, *arena;
-	vmem_free_t *ffunc;
+	vmem_t *arena;
 	void *base;
 	clib_kmem_cache_t *cache;
 	void *objects[64];
@@ -55,11 +55,9 @@ make_small(small_t *s, u32 flags, clib_kmem_ctor_t *ctor)
 				 .flags = flags,
 				 .slab_bytes = SLAB_BYTES,
 				 .ctor = ctor };
-	vmem_alloc_t *afunc;
 
-	*s = (small_t){ .heap = vmem_mmap_arena(&afunc, &s->ffunc) };
-	vmem_mmap_arena(&afunc, &s->ffunc);
-	s->base = afunc(s->heap, SLAB_BYTES, VM_NOSLEEP);
+	/* A slab is aligned to its size. */
+	*s = (small_t){ .base = aligned_alloc(SLAB_BYTES, SLAB_BYTES) };
 	s->arena =
 		vmem_create("one slab", s->base, SLAB_BYTES, 4096, NULL, NULL, NULL, 0, VM_NOSLEEP);
 	p.source = s->arena;
@@ -79,7 +77,7 @@ free_small(small_t *s)
 	CU_ASSERT_EQUAL(clib_kmem_cache_check(s->cache, NULL, 0), 0);
 	CU_ASSERT_EQUAL(kmem_cache_destroy(s->cache), 0);
 	vmem_destroy(s->arena);
-	s->ffunc(s->heap, s->base, SLAB_BYTES);
+	free(s->base);
 }
 
 static clib_kmem_stats_t

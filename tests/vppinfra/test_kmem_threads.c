@@ -5,6 +5,7 @@
 #include "child.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <stdatomic.h>
 #include <vppinfra/kmem.h>
 #include <vppinfra/vmem.h>
@@ -103,10 +104,9 @@ an_exiting_thread_leaves_nothing_behind(void)
 static void
 what_others_cache_is_there_for_the_needy(void)
 {
-	vmem_alloc_t *afunc;
-	vmem_free_t *ffunc;
-	vmem_t *heap = vmem_mmap_arena(&afunc, &ffunc), *arena;
-	void *base = afunc(heap, KiB(8), VM_NOSLEEP);
+	vmem_t *arena;
+	/* A slab is aligned to its size. */
+	void *base = aligned_alloc(KiB(8), KiB(8));
 	void *objects[128];
 	idler_t t;
 	pthread_t thread;
@@ -130,7 +130,7 @@ what_others_cache_is_there_for_the_needy(void)
 	CU_ASSERT_EQUAL(clib_kmem_cache_check(t.cache, NULL, 0), 0);
 	CU_ASSERT_EQUAL(kmem_cache_destroy(t.cache), 0);
 	vmem_destroy(arena);
-	ffunc(heap, base, KiB(8));
+	free(base);
 }
 
 /* ---- producer and consumer ---- */
@@ -321,10 +321,9 @@ sleep_for_one(void *arg)
 static void
 a_sleeper_gets_what_is_freed(void)
 {
-	vmem_alloc_t *afunc;
-	vmem_free_t *ffunc;
-	vmem_t *heap = vmem_mmap_arena(&afunc, &ffunc), *arena;
-	void *base = afunc(heap, KiB(16), VM_NOSLEEP), *objects[64], *rv;
+	vmem_t *arena;
+	/* A slab is aligned to its size. */
+	void *base = aligned_alloc(KiB(16), KiB(16)), *objects[64], *rv;
 	clib_kmem_cache_t *c;
 	pthread_t thread;
 	u32 n = 0;
@@ -350,7 +349,7 @@ a_sleeper_gets_what_is_freed(void)
 		kmem_cache_free(c, objects[i]);
 	CU_ASSERT_EQUAL(kmem_cache_destroy(c), 0);
 	vmem_destroy(arena);
-	ffunc(heap, base, KiB(16));
+	free(base);
 }
 
 /* ---- fork ---- */
