@@ -340,7 +340,9 @@ add_part(vmem_t *vmp)
 		is_added = true;
 	}
 	vmem_unlock(&vmp->vm_lock);
-	if (!is_added)
+	if (!is_added && request.size == VMEM_BLOCK_BYTES)
+		vmem_block_keep(VMEM_BLOCK_HASH, uword_to_pointer(memory, void *));
+	else if (!is_added)
 		vmem_hash_free_part(uword_to_pointer(memory, vmem_tag_index_t *),
 				    request.size / sizeof(vmem_tag_index_t));
 	return is_added;

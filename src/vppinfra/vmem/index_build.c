@@ -129,7 +129,7 @@ vmem_index_restock(vmem_t *vmp)
 	}
 	vmem_unlock(&vmp->vm_lock);
 	if (chunk)
-		vmem_index_free_chunk(chunk);
+		vmem_block_keep(VMEM_BLOCK_INDEX, chunk);
 }
 
 /* ---- build ---- */
