@@ -299,8 +299,10 @@ pktpool_put_raw(pktpool_t *pool, void *const *objs, u32 n)
 		pktpool_put_slow(pool, objs, n);
 }
 
-/* Make an mbuf as fresh as rte_pktmbuf_reset() does: three stores into its first line, one into
- * its second (next, tx_offload), and no load. */
+/* Make an mbuf as fresh as rte_pktmbuf_reset() does: three stores into its first line, which whoever
+ * fills the packet in writes anyway.  The second one (next, tx_offload) is clean already as a rule,
+ * and left alone then: in a pipeline each store into it would take it away from the core that reads
+ * it next, and back. */
 always_inline void
 pktpool_freshen(const pktpool_u64x2_t *fresh, struct rte_mbuf *m)
 {
@@ -309,12 +311,14 @@ pktpool_freshen(const pktpool_u64x2_t *fresh, struct rte_mbuf *m)
 	line[1] = fresh[0];
 	line[2] = fresh[1];
 	line[3] = fresh[2];
-	line[4] = zero;
+	if (PREDICT_FALSE(line[4][0] | line[4][1]))
+		line[4] = zero;
 }
 
 /**
  * n reset mbufs, each as rte_pktmbuf_alloc() gives it (and hash 0), all or none.
- * @return 0 or -ENOBUFS, counted.  Threads: any.  Cost: pktpool_get_raw() and four stores each.
+ * @return 0 or -ENOBUFS, counted.  Threads: any.  Cost: pktpool_get_raw(), three stores and a load
+ *  each.
  */
 always_inline int
 pktpool_alloc(pktpool_t *pool, struct rte_mbuf **mbufs, u32 n)
