@@ -175,11 +175,11 @@ def test_heaps_are_validated():
         rows = d.json("test heap-validate now")["heaps"]
         assert {"main heap", "numa-0 heap"} == {r["name"] for r in rows} and all(r["whole"] for r in rows), rows
         d.text("test heap-validate on main-heap")
-        assert "flags: disable-vm thread-safe validate, validated" in d.text("show memory main-heap verbose")
+        assert "flags: disable-vm thread-safe validate fronts, validated" in d.text("show memory main-heap verbose")
         d.text("leak plant")
         d.text("leak release")
         d.text("test heap-validate off")
-        assert "flags: disable-vm thread-safe, validated" in d.text("show memory main-heap verbose")
+        assert "flags: disable-vm thread-safe fronts, validated" in d.text("show memory main-heap verbose")
         d.refuses("test heap-validate", "on, off or now")
         d.refuses("test heap-validate now nothing", "unknown input 'nothing'")
         d.stop()
