@@ -145,17 +145,10 @@ arp_one(struct rte_mbuf *m)
 	return ip_drop(m, &arp_input_errors, ARP_HEARD);
 }
 
-static void
-arp_chunk(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf **mbufs, u16 *next, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		next[i] = arp_one(mbufs[i]);
-}
-
 static u16
 arp_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
-	return ip_process(graph, node, objs, n, arp_chunk);
+	return ip_process_each(graph, node, objs, n, arp_one);
 }
 
 static struct rte_node_register arp_input = {

@@ -233,12 +233,42 @@ ip_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n,
 	return n;
 }
 
+/** The same for nodes that look at one packet after the other.  @return of fn: its edge */
+always_inline u16
+ip_process_each(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n,
+		u16 (*fn)(struct rte_mbuf *m))
+{
+	u16 next[IP_CHUNK];
+
+	for (u32 first = 0; first < n; first += IP_CHUNK) {
+		u32 n_chunk = clib_min((u32)n - first, (u32)IP_CHUNK);
+
+		for (u32 i = 0; i < n_chunk; i++)
+			next[i] = fn(objs[first + i]);
+		ip_send(graph, node, objs + first, next, n_chunk);
+	}
+	return n;
+}
+
 /** To drop, with a reason of a node's set. */
 always_inline u16
 ip_drop(struct rte_mbuf *m, const vmheap_error_strings_t *e, u32 reason)
 {
 	vmheap_drop_set_reason(m, e, reason);
 	return IP_EDGE_DROP;
+}
+
+/** The first n bytes of a packet at most; of a chain, of its first segment. */
+always_inline void
+ip_cut(struct rte_mbuf *m, u16 n)
+{
+	if (m->next) {
+		rte_pktmbuf_free(m->next);
+		m->next = NULL;
+		m->nb_segs = 1;
+	}
+	m->data_len = clib_min(m->data_len, n);
+	m->pkt_len = m->data_len;
 }
 
 /* ---- ip.c ---- */

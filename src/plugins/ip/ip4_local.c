@@ -96,18 +96,10 @@ local_one(struct rte_mbuf *m)
 	return TO_ERROR;
 }
 
-static void
-local_chunk(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf **mbufs, u16 *next,
-	    u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		next[i] = local_one(mbufs[i]);
-}
-
 static u16
 local_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
-	return ip_process(graph, node, objs, n, local_chunk);
+	return ip_process_each(graph, node, objs, n, local_one);
 }
 
 static struct rte_node_register ip4_local = {
@@ -162,19 +154,6 @@ is_owed(struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
 	       icmp->icmp_type != 4 && icmp->icmp_type != 5;
 }
 
-/* Of a chain only the first segment is quoted. */
-static void
-cut(struct rte_mbuf *m, u16 n)
-{
-	if (m->next) {
-		rte_pktmbuf_free(m->next);
-		m->next = NULL;
-		m->nb_segs = 1;
-	}
-	m->data_len = clib_min(m->data_len, n);
-	m->pkt_len = m->data_len;
-}
-
 /* The packet becomes the quotation in an error about it. */
 static u16
 error_one(struct rte_mbuf *m)
@@ -195,7 +174,7 @@ error_one(struct rte_mbuf *m)
 	/* Who asked an address of ours is answered by that one. */
 	if (to->kind == IP_DPO_LOCAL)
 		source = about->dst_addr;
-	cut(m, ERROR_BYTES - (u16)n_headers);
+	ip_cut(m, ERROR_BYTES - (u16)n_headers);
 	ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(m, (u16)n_headers);
 	if (!ip)
 		return ip_drop(m, &ip4_icmp_error_errors, ERROR_NO_ROOM);
@@ -222,18 +201,10 @@ error_one(struct rte_mbuf *m)
 	return TO_LOOKUP;
 }
 
-static void
-error_chunk(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf **mbufs, u16 *next,
-	    u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		next[i] = error_one(mbufs[i]);
-}
-
 static u16
 error_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
-	return ip_process(graph, node, objs, n, error_chunk);
+	return ip_process_each(graph, node, objs, n, error_one);
 }
 
 static struct rte_node_register ip4_icmp_error = {

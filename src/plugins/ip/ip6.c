@@ -59,18 +59,10 @@ input_one(struct rte_mbuf *m)
 	return INPUT_TO_LOOKUP;
 }
 
-static void
-input_chunk(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf **mbufs, u16 *next,
-	    u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		next[i] = input_one(mbufs[i]);
-}
-
 static u16
 input_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
-	return ip_process(graph, node, objs, n, input_chunk);
+	return ip_process_each(graph, node, objs, n, input_one);
 }
 
 static struct rte_node_register ip6_input = {
@@ -213,18 +205,10 @@ rewrite_one(struct rte_mbuf *m)
 	return IP_EDGE_PORTS + d->port_ordinal;
 }
 
-static void
-rewrite_chunk(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf **mbufs, u16 *next,
-	      u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		next[i] = rewrite_one(mbufs[i]);
-}
-
 static u16
 rewrite_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
-	return ip_process(graph, node, objs, n, rewrite_chunk);
+	return ip_process_each(graph, node, objs, n, rewrite_one);
 }
 
 static struct rte_node_register ip6_rewrite = {

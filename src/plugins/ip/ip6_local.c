@@ -214,18 +214,10 @@ local_one(struct rte_mbuf *m)
 	return TO_ERROR;
 }
 
-static void
-local_chunk(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf **mbufs, u16 *next,
-	    u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		next[i] = local_one(mbufs[i]);
-}
-
 static u16
 local_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
-	return ip_process(graph, node, objs, n, local_chunk);
+	return ip_process_each(graph, node, objs, n, local_one);
 }
 
 static struct rte_node_register ip6_local = {
@@ -292,19 +284,6 @@ counter_of(u8 type)
 	}
 }
 
-/* Of a chain only the first segment is quoted. */
-static void
-cut(struct rte_mbuf *m, u16 n)
-{
-	if (m->next) {
-		rte_pktmbuf_free(m->next);
-		m->next = NULL;
-		m->nb_segs = 1;
-	}
-	m->data_len = clib_min(m->data_len, n);
-	m->pkt_len = m->data_len;
-}
-
 static u16
 error_one(struct rte_mbuf *m)
 {
@@ -323,7 +302,7 @@ error_one(struct rte_mbuf *m)
 	memcpy(asked.b, about->dst_addr, sizeof(asked));
 	memcpy(from.b, about->src_addr, sizeof(from));
 	source = ip6_dpo_of(&asked)->kind == IP_DPO_LOCAL ? asked : port->ip6;
-	cut(m, ERROR_BYTES - n_headers);
+	ip_cut(m, ERROR_BYTES - n_headers);
 	ip = (struct rte_ipv6_hdr *)rte_pktmbuf_prepend(m, n_headers);
 	if (!ip)
 		return ip_drop(m, &ip6_icmp_error_errors, ERROR_NO_ROOM);
@@ -343,18 +322,10 @@ error_one(struct rte_mbuf *m)
 	return TO_LOOKUP;
 }
 
-static void
-error_chunk(struct rte_graph *graph, struct rte_node *node, struct rte_mbuf **mbufs, u16 *next,
-	    u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		next[i] = error_one(mbufs[i]);
-}
-
 static u16
 error_process(struct rte_graph *graph, struct rte_node *node, void **objs, u16 n)
 {
-	return ip_process(graph, node, objs, n, error_chunk);
+	return ip_process_each(graph, node, objs, n, error_one);
 }
 
 static struct rte_node_register ip6_icmp_error = {
