@@ -91,8 +91,11 @@ small_arena(uword n_bytes)
 	vmem_alloc_t *afunc;
 
 	s.heap = vmem_mmap_arena(&afunc, &s.ffunc);
-	s.base = afunc(s.heap, n_bytes, VM_NOSLEEP);
-	s.arena = vmem_create("small", s.base, n_bytes, 4096, NULL, NULL, NULL, 0, VM_NOSLEEP);
+	/* Slabs begin on multiples of their size. */
+	s.n_bytes += KiB(64);
+	s.base = afunc(s.heap, s.n_bytes, VM_NOSLEEP);
+	s.arena = vmem_create("small", (void *)round_pow2((uword)s.base, KiB(64)), n_bytes, 4096,
+			      NULL, NULL, NULL, 0, VM_NOSLEEP);
 	return s;
 }
 
