@@ -434,7 +434,6 @@ set_stop(pktpool_t *pool, u32 stop)
 	pktpool_lock(pool);
 	/* Release: mask and residue, pairs with pktpool_trace_is_on(). */
 	atomic_store_explicit(&pool->trace_stop, stop, memory_order_release);
-	pktpool_ops_trace(stop | before, stop != 0);
 	atomic_fetch_add_explicit(&pktpool_n_fully_traced, stop ? is_full : -is_full,
 				  memory_order_relaxed);
 	pktpool_stop_all(pool, stop | before, stop != 0);

@@ -16,7 +16,7 @@
  *
  * Which graph node a buffer came from, and which one had it last, is known while
  * pktpool_trace_nodes() is on: every graph's nodes are then entered by way of a function, which in
- * one walk of eight looks at what they are given, in each walk where `every` is 1.
+ * one walk of sixteen looks at what they are given, in each walk where `every` is 1.
  *
  * With PKTPOOL_TRACE_CHECK gives are looked at, too.  Misuse of a watched buffer is then reported
  * with both sites and not followed: what is given back twice, or is another pool's, stays out of

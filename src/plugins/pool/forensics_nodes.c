@@ -2,8 +2,8 @@
 /* Which graph node has a buffer: every node of every graph is entered by way of one function that
  * notes the node, for what it takes meanwhile, and marks the watched buffers it is given.
  *
- * Marking is a look at each pointer of each vector.  One walk of a graph in eight is followed that
- * way, from its sources to its last node; where all buffers of a pool are watched each one is.
+ * Marking is a look at each pointer of each vector.  One walk of a graph in sixteen is followed
+ * that way, from its sources to its last node; where all buffers of a pool are watched each one is.
  *
  * rte_graph calls a node through a pointer in the graph's own memory, so the switch is a store of
  * that pointer, and nothing remains of it when it is off. */
@@ -19,8 +19,8 @@ static struct {
 	_Atomic(rte_node_process_t) *process;
 } nodes;
 
-/* 8: a look costs as much as that of a get; so it is an eighth of it a node. */
-#define WALKS_PER_FOLLOWED 8u
+/* 16: a look costs as much as that of a take; so it is a sixteenth of it a node. */
+#define WALKS_PER_FOLLOWED 16u
 
 __thread pktpool_trace_walk_t pktpool_trace_walk = { .is_past_sources = 1 };
 

@@ -130,24 +130,6 @@ ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	return dequeue_burst(pool, objs, n, __builtin_return_address(0));
 }
 
-/* In the table while any pool, or puts of any, are watched: what is stopped for that is looked at
- * first, not last. */
-static int
-traced_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
-{
-	pktpool_t *pool = mp->pool_data;
-
-	if (PREDICT_TRUE(n == 1) && PREDICT_TRUE(pktpool_try_put_traced(pool, objs, 1)))
-		return 0;
-	return enqueue_slow(pool, objs, n, __builtin_return_address(0));
-}
-
-static int
-traced_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
-{
-	return dequeue_slow(mp->pool_data, objs, n, __builtin_return_address(0));
-}
-
 static int
 secondary_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
@@ -165,30 +147,12 @@ secondary_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	return pktpool_secondary_get(pool, objs, n);
 }
 
-/* Pools that are watched, and those of them whose puts are. */
-static _Atomic u32 n_traced, n_puts_traced;
-
-void
-pktpool_ops_trace(u32 stop, int is_on)
-{
-	u32 d = is_on ? 1u : ~0u;
-
-	atomic_fetch_add_explicit(&n_traced, d, memory_order_relaxed);
-	if (stop & PKTPOOL_STOP_TRACE_PUTS)
-		atomic_fetch_add_explicit(&n_puts_traced, d, memory_order_relaxed);
-	pktpool_ops_bind();
-}
-
 void
 pktpool_ops_bind(void)
 {
 	int is_secondary = rte_eal_process_type() == RTE_PROC_SECONDARY;
-	rte_mempool_enqueue_t enqueue = is_secondary                   ? secondary_enqueue
-					: pktpool_load(&n_puts_traced) ? traced_enqueue
-								       : ops_enqueue;
-	rte_mempool_dequeue_t dequeue = is_secondary              ? secondary_dequeue
-					: pktpool_load(&n_traced) ? traced_dequeue
-								  : ops_dequeue;
+	rte_mempool_enqueue_t enqueue = is_secondary ? secondary_enqueue : ops_enqueue;
+	rte_mempool_dequeue_t dequeue = is_secondary ? secondary_dequeue : ops_dequeue;
 
 	/* By name: a secondary's table is put into another order. */
 	for (u32 i = 0; i < RTE_MEMPOOL_MAX_OPS_IDX; i++) {
@@ -196,8 +160,7 @@ pktpool_ops_bind(void)
 
 		if (strcmp(o->name, PKTPOOL_OPS_NAME))
 			continue;
-		/* A secondary's threads have no slots: its native frees go through these, too.
-		 * Written once: threads read it while a trace is switched. */
+		/* A secondary's threads have no slots: its native frees go through these, too. */
 		if (pktpool_ops_index != (is_secondary ? ~0u : i))
 			pktpool_ops_index = is_secondary ? ~0u : i;
 		/* Others call them meanwhile: either is right. */
@@ -260,7 +223,9 @@ ops_alloc(struct rte_mempool *mp)
 		if (options.is_accounted)
 			close_caches(mp);
 	}
-	mp->pool_data = pool;
+	/* Release: a thread that exits meanwhile walks over all mempools, pairs with
+	 * pktpool_of_mempool(). */
+	__atomic_store_n(&mp->pool_data, pool, __ATOMIC_RELEASE);
 	return 0;
 }
 

@@ -299,10 +299,10 @@ pktpool_put_raw(pktpool_t *pool, void *const *objs, u32 n)
 		pktpool_put_slow(pool, objs, n);
 }
 
-/* Make an mbuf as fresh as rte_pktmbuf_reset() does: three stores into its first line, which whoever
- * fills the packet in writes anyway.  The second one (next, tx_offload) is clean already as a rule,
- * and left alone then: in a pipeline each store into it would take it away from the core that reads
- * it next, and back. */
+/* Make an mbuf as fresh as rte_pktmbuf_reset() does: three stores into its first line, which
+ * whoever fills the packet in writes anyway.  The second one (next, tx_offload) is clean already as
+ * a rule, and left alone then: in a pipeline each store into it would take it away from the core
+ * that reads it next, and back. */
 always_inline void
 pktpool_freshen(const pktpool_u64x2_t *fresh, struct rte_mbuf *m)
 {

@@ -392,10 +392,8 @@ void pktpool_share_publish_ops(void);
 
 /* ---- mempool_ops.c ---- */
 
-/** The functions of our ops that fit this process: with slots, or without; for watched pools. */
+/** The functions of our ops that fit this process: with slots, or without. */
 void pktpool_ops_bind(void);
-/** One pool more, or one less, is watched; stop: its trace_stop. */
-void pktpool_ops_trace(u32 stop, int is_on);
 
 /** 0, or why the constructor could not register our ops: -ENOSPC, -EEXIST. */
 extern int pktpool_ops_error;

@@ -417,7 +417,10 @@ pktpool_of_mempool(const struct rte_mempool *mp)
 {
 	const struct rte_mempool_ops *o = mp ? rte_mempool_get_ops(mp->ops_index) : NULL;
 
-	return o && !strcmp(o->name, PKTPOOL_OPS_NAME) ? mp->pool_data : NULL;
+	/* Acquire: the pool is whole, pairs with ops_alloc(). */
+	return o && !strcmp(o->name, PKTPOOL_OPS_NAME)
+		       ? __atomic_load_n(&mp->pool_data, __ATOMIC_ACQUIRE)
+		       : NULL;
 }
 
 /* The kernel's distance between two nodes, 10 for a node to itself; a great one when unknown. */
