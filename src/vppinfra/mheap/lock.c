@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A recursive spin lock in the heap's header.  lcores may share a CPU, so a waiter gives the CPU
- * up after a bounded spin. */
+/* A recursive lock in the heap's header.  A waiter spins for as long as calls take, then gives the
+ * CPU up, for lcores may share it, then sleeps: where there are more threads than CPUs whoever has
+ * the lock needs one of them. */
+#include <linux/futex.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 #include <vppinfra/thread.h>
 #include "mheap_impl.h"
 
 #define N_SPINS 128 /* about the length of a put that merges both ways */
+#define N_YIELDS 4
 #define NO_OWNER (~(u32)0)
+#define MAX_SLEEP_NS 10000000
+
+/* The lock's word; the last one: locked, and perhaps some thread sleeps. */
+enum { OPEN, LOCKED, LOCKED_AND_AWAITED };
 
 /* Threads beyond the last dense index still need an id of their own. */
 static _Atomic u32 n_threads_without_index;
@@ -25,10 +35,54 @@ own_id(void)
 	return spare_id;
 }
 
+/* For a while only: who lets go just when the first one goes to sleep does not know yet. */
+static void
+sleep_on(_Atomic u32 *lock)
+{
+	static const struct timespec a_while = { .tv_nsec = MAX_SLEEP_NS };
+
+	syscall(SYS_futex, lock, FUTEX_WAIT, LOCKED_AND_AWAITED, &a_while, NULL, 0);
+}
+
+static int
+is_taken(_Atomic u32 *lock)
+{
+	u32 open = OPEN;
+
+	/* Acquire: the heap as the previous owner left it; pairs with the release in unlock. */
+	return atomic_compare_exchange_strong_explicit(lock, &open, LOCKED, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+/* The lock was waited for so long that a thread slept, once: from then on to let go is one atomic
+ * step that sees whether any does.  It stands in flags, so that a heap that is not waited for pays
+ * a test.
+ */
+#define FLAG_AWAITED (1u << 31)
+
+/* Who has slept does not know whether others do: it leaves the word as if. */
+static never_inline void
+wait_and_take(mheap_t *h)
+{
+	_Atomic u32 *lock = &h->lock;
+
+	for (u32 i = 0; i < N_SPINS + N_YIELDS; i++) {
+		if (i < N_SPINS)
+			CLIB_PAUSE();
+		else
+			sched_yield();
+		if (atomic_load_explicit(lock, memory_order_relaxed) == OPEN && is_taken(lock))
+			return;
+	}
+	heap_change_flags(h, FLAG_AWAITED, 0);
+	while (atomic_exchange_explicit(lock, LOCKED_AND_AWAITED, memory_order_acquire) != OPEN)
+		sleep_on(lock);
+}
+
 void
 mheap_lock_slow(mheap_t *h)
 {
-	u32 me = own_id(), n_spins = 0;
+	u32 me = own_id();
 
 	/* Relaxed: only this thread ever writes its own id here, so if it reads it, it holds the
 	 * lock. */
@@ -36,15 +90,8 @@ mheap_lock_slow(mheap_t *h)
 		h->recursion_count++;
 		return;
 	}
-	/* Acquire: the heap as the previous owner left it; pairs with the release in unlock. */
-	while (atomic_exchange_explicit(&h->lock, 1, memory_order_acquire)) {
-		while (atomic_load_explicit(&h->lock, memory_order_relaxed)) {
-			if (++n_spins < N_SPINS)
-				CLIB_PAUSE();
-			else
-				sched_yield();
-		}
-	}
+	if (PREDICT_FALSE(!is_taken(&h->lock)))
+		wait_and_take(h);
 	atomic_store_explicit(&h->owner_cpu, me, memory_order_relaxed);
 	h->recursion_count = 1;
 }
@@ -57,7 +104,11 @@ mheap_unlock_slow(mheap_t *h)
 		return;
 	atomic_store_explicit(&h->owner_cpu, NO_OWNER, memory_order_relaxed);
 	/* Release: everything written under the lock; pairs with the acquire in lock. */
-	atomic_store_explicit(&h->lock, 0, memory_order_release);
+	if (PREDICT_TRUE(!(heap_flags(h) & FLAG_AWAITED)))
+		atomic_store_explicit(&h->lock, OPEN, memory_order_release);
+	else if (atomic_exchange_explicit(&h->lock, OPEN, memory_order_release) ==
+		 LOCKED_AND_AWAITED)
+		syscall(SYS_futex, &h->lock, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 int
