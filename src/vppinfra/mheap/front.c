@@ -114,10 +114,25 @@ watch_threads(void)
 
 /* ---- the table ---- */
 
+/* Fronts become writable so many at a time, as each time holds up all who meet a page fault.  Which
+ * are is noted in the closed one, whose objects are none. */
+#define N_WRITABLE_AT_ONCE 16UL
+_Static_assert(CLIB_MAX_THREADS / N_WRITABLE_AT_ONCE < MHEAP_FRONT_MAX_DEPTH, "a word for each");
+
 static int
-make_writable(mheap_front_t *f)
+make_writable(mheap_front_t *closed, u32 id)
 {
-	return mprotect(f, 1UL << MHEAP_LOG2_FRONT_BYTES, PROT_READ | PROT_WRITE) ? -errno : 0;
+	uword first = id / N_WRITABLE_AT_ONCE * N_WRITABLE_AT_ONCE;
+	uword n = clib_min(N_WRITABLE_AT_ONCE, CLIB_MAX_THREADS + 1UL - first);
+	uword *is_writable = &closed->objects[0][id / N_WRITABLE_AT_ONCE];
+
+	if (*is_writable)
+		return 0;
+	if (mprotect((u8 *)closed + (first << MHEAP_LOG2_FRONT_BYTES), n << MHEAP_LOG2_FRONT_BYTES,
+		     PROT_READ | PROT_WRITE))
+		return -ENOMEM;
+	*is_writable = 1;
+	return 0;
 }
 
 static int
@@ -148,7 +163,7 @@ mheap_fronts_create(mheap_t *h)
 		      0);
 	if (closed == MAP_FAILED)
 		return -ENOMEM;
-	if (make_writable(closed)) {
+	if (make_writable(closed, 0)) {
 		munmap(closed, TABLE_BYTES);
 		return -ENOMEM;
 	}
@@ -197,7 +212,7 @@ static int
 open_front(mheap_t *h, mheap_front_t *f, u32 id)
 {
 	/* The first thread of this index. */
-	if (!f->bins[0].top && make_writable(f))
+	if (!f->bins[0].top && make_writable(front_at(h, 0), id))
 		return -ENOMEM;
 	f->id = (u16)id;
 	f->last = MHEAP_FRONT_NOTHING;

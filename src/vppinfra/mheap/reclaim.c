@@ -154,8 +154,10 @@ mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a,
 static void
 set_peak(mheap_t *h, u64 n_bytes)
 {
+	/* Who keeps more before it is given back wants it again sooner. */
+	u64 n_min = clib_max(SWEEP_MIN_BYTES, h->give_back_bytes);
 	u64 drop = h->fall_floor_bytes ? n_bytes / 16 + SWEEP_AGAIN_MIN_BYTES
-				       : n_bytes / 4 + SWEEP_MIN_BYTES;
+				       : n_bytes / 4 + clib_min(n_min, ~0ULL / 2);
 
 	h->n_used_peak_bytes = n_bytes;
 	h->sweep_below_bytes = n_bytes > drop ? n_bytes - drop : 0;
