@@ -263,7 +263,7 @@ settle_front(mheap_front_t *f)
 static void
 note_user(mheap_t *h)
 {
-	u32 user = clib_atomic_load_relax_n(&h->owner_cpu) + 1;
+	u32 user = atomic_load_explicit(&h->owner_cpu, memory_order_relaxed) + 1;
 
 	if (!h->first_user)
 		h->first_user = user;
