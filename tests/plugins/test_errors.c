@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <plugins/framework/framework.h>
 #include <vppinfra/vec.h>
+#include "run_command.h"
 #include "unit.h"
 
 #define N_THREADS 4
@@ -59,32 +60,6 @@ an_unregistered_set_counts_nowhere(void)
 	CU_ASSERT_EQUAL(vmheap_error_total(&node_a, 0), before);
 }
 
-/* Runs a command by its words and returns its text, good until the next call. */
-static const char *
-run(const char *path, const char *words)
-{
-	static u8 *s;
-	vmheap_cli_command_t *c = vmheap_cli_commands();
-	cli_output_t *out = cli_output_create();
-	unformat_input_t input;
-	clib_error_t *error;
-
-	while (c && strcmp(c->path, path))
-		c = c->next;
-	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
-	unformat_init_cstring(&input, words);
-	error = c->function(out, &input, c);
-	vec_reset_length(s);
-	if (error)
-		s = format(s, "error: %v%c", error->what, 0);
-	else
-		s = format(s, "%U%c", format_cli_output, out, 0);
-	clib_error_free(error);
-	unformat_free(&input);
-	cli_output_free(out);
-	return (char *)s;
-}
-
 /* show errors lists what is not zero, with VPP's columns; clear errors leaves an empty table. */
 static void
 commands_show_and_clear(void)
@@ -94,21 +69,21 @@ commands_show_and_clear(void)
 		" Severity\n";
 	const char *text;
 
-	text = run("show errors", "");
+	text = run_command("show errors", "");
 	CU_ASSERT_EQUAL(strncmp(text, header, strlen(header)), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "         6              node-a"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "too short"));
 	CU_ASSERT_PTR_NULL(strstr(text, "no route"));
-	text = run("show errors", "verbose");
+	text = run_command("show errors", "verbose");
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "Thread "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "Total:\n"));
-	CU_ASSERT_STRING_EQUAL(run("show errors", "loudly"),
+	CU_ASSERT_STRING_EQUAL(run_command("show errors", "loudly"),
 			       "error: unknown input 'loudly', expected verbose");
-	CU_ASSERT_STRING_EQUAL(run("clear errors", "now"),
+	CU_ASSERT_STRING_EQUAL(run_command("clear errors", "now"),
 			       "error: unknown input 'now', expected no more words");
-	CU_ASSERT_STRING_EQUAL(run("clear errors", ""), "");
+	CU_ASSERT_STRING_EQUAL(run_command("clear errors", ""), "");
 	CU_ASSERT_EQUAL(vmheap_error_total(&node_a, 0), 0);
-	CU_ASSERT_STRING_EQUAL(run("show errors", ""), header);
+	CU_ASSERT_STRING_EQUAL(run_command("show errors", ""), header);
 	vmheap_error_count(&node_a, 0, 2);
 	CU_ASSERT_EQUAL(vmheap_error_total(&node_a, 0), 2);
 }
@@ -182,8 +157,8 @@ threads_without_an_index_count_too(void)
 	CU_ASSERT_EQUAL(n_none, 5);
 	CU_ASSERT_EQUAL(vmheap_error_total(&node_a, 2), 100 * N_CROWD);
 	CU_ASSERT_PTR_NOT_NULL(
-		strstr(run("show errors", "verbose"), "Threads without an index:\n"));
-	run("clear errors", "");
+		strstr(run_command("show errors", "verbose"), "Threads without an index:\n"));
+	run_command("clear errors", "");
 	CU_ASSERT_EQUAL(vmheap_error_total(&node_a, 2), 0);
 }
 
