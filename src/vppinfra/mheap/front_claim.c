@@ -254,7 +254,7 @@ mheap_fronts_cached(const mheap_t *h)
 	for (u32 id = 1; id <= n_fronts; id++) {
 		const mheap_front_t *f = front_at(h, id);
 
-		if (!f->bins[0].top)
+		if (!clib_atomic_load_relax_n(&f->bins[0].top))
 			continue; /* never opened */
 		add_stacks(f, &cached);
 		subtract_claimed(f, &cached);
