@@ -187,6 +187,9 @@ typedef struct {
 	CLIB_ATOMIC(u32) lock;
 	CLIB_ATOMIC(u32) owner_cpu;
 	int recursion_count;
+	/** It was waited for so long, once, that a thread slept. */
+	CLIB_ATOMIC(u32) lock_was_awaited;
+	u32 reserved;
 
 	/** Objects outside the bins: the user holds them, or a front does (mheap_elts() tells). */
 	u64 n_elts;

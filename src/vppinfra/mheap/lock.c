@@ -54,12 +54,6 @@ is_taken(_Atomic u32 *lock)
 						       memory_order_relaxed);
 }
 
-/* The lock was waited for so long that a thread slept, once: from then on to let go is one atomic
- * step that sees whether any does.  It stands in flags, so that a heap that is not waited for pays
- * a test.
- */
-#define FLAG_AWAITED (1u << 31)
-
 /* Who has slept does not know whether others do: it leaves the word as if. */
 static never_inline void
 wait_and_take(mheap_t *h)
@@ -74,7 +68,8 @@ wait_and_take(mheap_t *h)
 		if (atomic_load_explicit(lock, memory_order_relaxed) == OPEN && is_taken(lock))
 			return;
 	}
-	heap_change_flags(h, FLAG_AWAITED, 0);
+	/* From now on to let go is one atomic step that sees whether any thread sleeps. */
+	atomic_store_explicit(&h->lock_was_awaited, 1, memory_order_relaxed);
 	while (atomic_exchange_explicit(lock, LOCKED_AND_AWAITED, memory_order_acquire) != OPEN)
 		sleep_on(lock);
 }
@@ -104,7 +99,7 @@ mheap_unlock_slow(mheap_t *h)
 		return;
 	atomic_store_explicit(&h->owner_cpu, NO_OWNER, memory_order_relaxed);
 	/* Release: everything written under the lock; pairs with the acquire in lock. */
-	if (PREDICT_TRUE(!(heap_flags(h) & FLAG_AWAITED)))
+	if (PREDICT_TRUE(!atomic_load_explicit(&h->lock_was_awaited, memory_order_relaxed)))
 		atomic_store_explicit(&h->lock, OPEN, memory_order_release);
 	else if (atomic_exchange_explicit(&h->lock, OPEN, memory_order_release) ==
 		 LOCKED_AND_AWAITED)
@@ -114,7 +109,7 @@ mheap_unlock_slow(mheap_t *h)
 int
 mheap_lock_if_ours(const mheap_t *h)
 {
-	if (!(h->flags & MHEAP_FLAG_THREAD_SAFE) || !mheap_region_of(h))
+	if (!(heap_flags(h) & MHEAP_FLAG_THREAD_SAFE) || !mheap_region_of(h))
 		return 0;
 	mheap_lock_slow((mheap_t *)h);
 	return 1;
