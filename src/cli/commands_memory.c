@@ -94,6 +94,7 @@ show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 {
 	const mheap_t *h = mheap_header(heap);
 	uword base = (uword)h - h->vm_alloc_offset_from_header;
+	u32 flags = clib_atomic_load_relax_n(&h->flags);
 	clib_mem_usage_t u;
 	u64 used;
 
@@ -101,15 +102,15 @@ show_heap(cli_output_t *out, clib_mem_heap_t *heap, const show_memory_t *show,
 	used = clib_min(u.bytes_max, u.bytes_used + u.bytes_overhead);
 	cli_list_item_begin(out, "heaps");
 	cli_text(out, "base 0x%lx, size %U%s%s%s, name '%s'", base, format_memory_size,
-		 h->vm_alloc_size, h->flags & MHEAP_FLAG_THREAD_SAFE ? ", locked" : "",
-		 h->flags & MHEAP_FLAG_TRACE ? ", traced" : "",
+		 h->vm_alloc_size, flags & MHEAP_FLAG_THREAD_SAFE ? ", locked" : "",
+		 flags & MHEAP_FLAG_TRACE ? ", traced" : "",
 		 mheap_owns_region(heap) ? ", unmap-on-destroy" : "", h->name);
 	cli_field_string(out, "name", "%s", h->name);
 	cli_field_string(out, "base", "0x%lx", base);
 	cli_field_u64(out, "size_bytes", h->vm_alloc_size);
-	cli_field_bool(out, "locked", h->flags & MHEAP_FLAG_THREAD_SAFE);
+	cli_field_bool(out, "locked", flags & MHEAP_FLAG_THREAD_SAFE);
 	cli_field_bool(out, "unmap_on_destroy", mheap_owns_region(heap));
-	cli_field_bool(out, "traced", h->flags & MHEAP_FLAG_TRACE);
+	cli_field_bool(out, "traced", flags & MHEAP_FLAG_TRACE);
 	cli_field_i64(out, "numa_node", h->numa_node);
 	show_heap_pages(out, base, h->vm_alloc_size, mappings);
 	cli_text(out, "  total: %U, used: %U, free: %U", format_cli_mib, (u64)u.bytes_max,

@@ -211,13 +211,14 @@ u32
 clib_mem_get_heap_flags(clib_mem_heap_t *heap)
 {
 	const mheap_t *h = heap ? mheap_header(heap) : NULL;
-	u32 flags = 0;
+	u32 flags = 0, heap_flags;
 
 	if (!h)
 		return 0;
-	if (h->flags & MHEAP_FLAG_THREAD_SAFE)
+	heap_flags = clib_atomic_load_relax_n(&h->flags);
+	if (heap_flags & MHEAP_FLAG_THREAD_SAFE)
 		flags |= CLIB_MEM_HEAP_F_LOCKED;
-	if (h->flags & MHEAP_FLAG_TRACE)
+	if (heap_flags & MHEAP_FLAG_TRACE)
 		flags |= CLIB_MEM_HEAP_F_TRACED;
 	if (mheap_owns_region(heap))
 		flags |= CLIB_MEM_HEAP_F_UNMAP_ON_DESTROY;

@@ -32,7 +32,7 @@ cached_in(const void *v)
 		return cached;
 	if (PREDICT_FALSE(!mheap_region_of(h)))
 		return cached_by_walk(v);
-	if (h->flags & MHEAP_FLAG_FRONTS)
+	if (heap_flags(h) & MHEAP_FLAG_FRONTS)
 		cached = mheap_fronts_cached(h);
 	mheap_checked_cached(h, &cached);
 	return cached;
