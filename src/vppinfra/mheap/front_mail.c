@@ -49,7 +49,9 @@ outbox_for(mheap_t *h, mheap_front_t *f, u16 owner)
 		return b;
 	if (b)
 		post(front_at(h, b->owner), b);
-	b = *place = free_block(f);
+	b = free_block(f);
+	/* Whole: claimers look whether there is any. */
+	clib_atomic_store_relax_n(place, b);
 	if (b) {
 		clib_atomic_store_relax_n(&b->n_bytes, 0);
 		clib_atomic_store_relax_n(&b->owner, owner);
@@ -76,7 +78,7 @@ send_object(mheap_t *h, mheap_front_t *f, u16 owner, uword c, uword p)
 	clib_atomic_store_relax_n(&b->n_bytes, b->n_bytes + (u32)mheap_front_class_bytes(c));
 	clib_atomic_store_rel_n(&b->n, n + 1);
 	if (PREDICT_FALSE(n + 1 == MHEAP_N_BLOCK_OBJECTS || b->n_bytes >= MAX_BLOCK_BYTES)) {
-		f->outbox[owner % ARRAY_LEN(f->outbox)] = NULL;
+		clib_atomic_store_relax_n(&f->outbox[owner % ARRAY_LEN(f->outbox)], NULL);
 		post(front_at(h, owner), b);
 	}
 	return 1;
@@ -165,7 +167,7 @@ mheap_front_give_outbox(mheap_t *h, void *v, mheap_front_t *f)
 
 		if (!b)
 			continue;
-		f->outbox[i] = NULL;
+		clib_atomic_store_relax_n(&f->outbox[i], NULL);
 		n += clib_atomic_load_relax_n(&b->n);
 		empty_block(h, v, f, b, 1);
 	}
