@@ -147,11 +147,12 @@ depot_get(pktpool_t *pool, void **objs, u32 n)
  * indices and addresses of code mean something else there.  Without this the primary would take a
  * free of what a secondary got for the second one. */
 static void
-note_records(pktpool_t *pool, void *const *objs, u32 n, u32 state)
+note_records(pktpool_t *pool, void *const *objs, u32 n, u32 kind)
 {
+	u32 trace = pktpool_trace_is_on(pool);
 	pktpool_watch_t w = pktpool_watch(pool);
 
-	if (PREDICT_TRUE(!pktpool_load(&pool->trace_stop)))
+	if (PREDICT_TRUE(!trace))
 		return;
 	for (u32 i = 0; i < n; i++) {
 		pktpool_record_t *r = pktpool_record(objs[i]);
@@ -159,7 +160,7 @@ note_records(pktpool_t *pool, void *const *objs, u32 n, u32 state)
 		if (!pktpool_is_watched(w, objs[i]))
 			continue;
 		r->tsc = rte_rdtsc();
-		if (state == PKTPOOL_RECORD_HELD) {
+		if (kind == PKTPOOL_RECORD_HELD) {
 			r->taken_by = CLIB_THREAD_INDEX_NONE;
 			r->taken_at = NULL;
 			r->node = r->seen_node = 0;
@@ -167,7 +168,7 @@ note_records(pktpool_t *pool, void *const *objs, u32 n, u32 state)
 			r->freed_by = CLIB_THREAD_INDEX_NONE;
 			r->freed_at = NULL;
 		}
-		__atomic_store_n(&r->state, state, __ATOMIC_RELEASE);
+		__atomic_store_n(&r->state, record_state(kind, trace), __ATOMIC_RELEASE);
 	}
 }
 

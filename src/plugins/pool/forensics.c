@@ -245,10 +245,10 @@ static void __attribute__((constructor)) choose_look(void)
 /* ---- take and give ---- */
 
 static never_inline void
-trace_take_one(pktpool_t *pool, void *obj, const void *site, u64 now)
+trace_take_one(pktpool_t *pool, u32 trace, void *obj, const void *site, u64 now)
 {
 	pktpool_record_t *r = pktpool_record(obj);
-	u32 before = __atomic_load_n(&r->state, __ATOMIC_RELAXED);
+	u32 before = record_kind(__atomic_load_n(&r->state, __ATOMIC_RELAXED), trace);
 
 	if (before != PKTPOOL_RECORD_UNKNOWN)
 		check_header(pool, obj, site, r);
@@ -260,15 +260,15 @@ trace_take_one(pktpool_t *pool, void *obj, const void *site, u64 now)
 	record_set(r, node, pktpool_trace_walk.node);
 	record_set(r, seen_node, pktpool_trace_walk.is_followed ? pktpool_trace_walk.node : 0);
 	/* Release: the fields above, pairs with read_record(). */
-	__atomic_store_n(&r->state, PKTPOOL_RECORD_HELD, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->state, record_state(PKTPOOL_RECORD_HELD, trace), __ATOMIC_RELEASE);
 }
 
 /* @return whether the buffer may go into the pool. */
 static never_inline int
-trace_give_one(pktpool_t *pool, void *obj, const void *site)
+trace_give_one(pktpool_t *pool, u32 trace, void *obj, const void *site)
 {
 	pktpool_record_t *r = pktpool_record(obj);
-	u32 to = PKTPOOL_RECORD_FREE, before;
+	u32 state, before;
 	pktpool_fault_t f;
 
 	if (!pktpool_is_object(pool, obj)) {
@@ -277,9 +277,11 @@ trace_give_one(pktpool_t *pool, void *obj, const void *site)
 		return 0;
 	}
 	/* Acquire, release: of two gives at once the second sees the first one's record. */
-	before = __atomic_exchange_n(&r->state, to, __ATOMIC_ACQ_REL);
+	state = __atomic_exchange_n(&r->state, record_state(PKTPOOL_RECORD_FREE, trace),
+				    __ATOMIC_ACQ_REL);
+	before = record_kind(state, trace);
 	if (PREDICT_FALSE(before == PKTPOOL_RECORD_FREE || before == PKTPOOL_RECORD_POISONED)) {
-		__atomic_store_n(&r->state, before, __ATOMIC_RELAXED);
+		__atomic_store_n(&r->state, state, __ATOMIC_RELAXED);
 		f = fault_of(PKTPOOL_FAULT_DOUBLE_FREE, obj, site, r);
 		report(pool, &f);
 		return 0;
@@ -290,13 +292,14 @@ trace_give_one(pktpool_t *pool, void *obj, const void *site)
 	record_set(r, freed_by, clib_thread_index());
 	if (pktpool_load(&pool->trace_flags) & PKTPOOL_TRACE_POISON) {
 		memset(data_of(obj), PKTPOOL_POISON_BYTE, data_bytes(pool));
-		__atomic_store_n(&r->state, PKTPOOL_RECORD_POISONED, __ATOMIC_RELAXED);
+		__atomic_store_n(&r->state, record_state(PKTPOOL_RECORD_POISONED, trace),
+				 __ATOMIC_RELAXED);
 	}
 	return 1;
 }
 
 void
-pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+pktpool_trace_take(pktpool_t *pool, u32 trace, void *const *objs, u32 n, const void *site)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
 	u8 at[LOOK_MAX];
@@ -304,7 +307,7 @@ pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 
 	if (PREDICT_TRUE(n == 1)) {
 		if (PREDICT_FALSE(pktpool_is_watched(w, objs[0])))
-			trace_take_one(pool, objs[0], site, rte_rdtsc());
+			trace_take_one(pool, trace, objs[0], site, rte_rdtsc());
 		return;
 	}
 	for (; n; objs += LOOK_MAX, n -= clib_min(n, LOOK_MAX)) {
@@ -313,18 +316,18 @@ pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 		if (n_found && !now)
 			now = rte_rdtsc();
 		for (u32 i = 0; i < n_found; i++)
-			trace_take_one(pool, objs[at[i]], site, now);
+			trace_take_one(pool, trace, objs[at[i]], site, now);
 	}
 }
 
 void
-pktpool_trace_give(pktpool_t *pool, void *const *objs, u32 n, const void *site)
+pktpool_trace_give(pktpool_t *pool, u32 trace, void *const *objs, u32 n, const void *site)
 {
 	pktpool_watch_t w = pktpool_watch(pool);
 	u32 first = 0;
 
 	for (u32 i = 0; (i = pktpool_next_watched(w, objs, i, n)) < n; i++) {
-		if (PREDICT_TRUE(trace_give_one(pool, objs[i], site)))
+		if (PREDICT_TRUE(trace_give_one(pool, trace, objs[i], site)))
 			continue;
 		/* The bad one stays out: what was before it goes in now. */
 		pktpool_put_plain(pool, objs + first, i - first);
@@ -426,14 +429,18 @@ record_reset(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
 
 /* stop: PKTPOOL_STOP_TRACE*, or 0 to let them go. */
 static void
-set_stop(pktpool_t *pool, u32 stop)
+set_trace(pktpool_t *pool, u32 stop)
 {
-	u32 before = pktpool_load(&pool->trace_stop);
+	u32 before = pktpool_load(&pool->trace) & 0xff;
 	u32 is_full = !pktpool_load(&pool->trace_mask);
 
 	pktpool_lock(pool);
+	/* 24 bits; a record that is reset has 0. */
+	if (stop && !(++pool->trace_number << 8))
+		pool->trace_number++;
 	/* Release: mask and residue, pairs with pktpool_trace_is_on(). */
-	atomic_store_explicit(&pool->trace_stop, stop, memory_order_release);
+	atomic_store_explicit(&pool->trace, stop ? pool->trace_number << 8 | stop : 0,
+			      memory_order_release);
 	atomic_fetch_add_explicit(&pktpool_n_fully_traced, stop ? is_full : -is_full,
 				  memory_order_relaxed);
 	pktpool_stop_all(pool, stop | before, stop != 0);
@@ -451,7 +458,7 @@ pktpool_trace_off(pktpool_t *pool)
 {
 	pthread_mutex_lock(&trace_main.lock);
 	if (pktpool_trace_is_on(pool))
-		set_stop(pool, 0);
+		set_trace(pool, 0);
 	pthread_mutex_unlock(&trace_main.lock);
 }
 
@@ -483,8 +490,8 @@ pktpool_trace_on(pktpool_t *pool, u32 every, u32 flags)
 	pktpool_store(&pool->trace_flags, flags);
 	pktpool_store(&pool->n_watched, n_watched);
 	rte_mempool_obj_iter(pool->head.mempool, record_reset, pool);
-	set_stop(pool,
-		 PKTPOOL_STOP_TRACE | (flags & PKTPOOL_TRACE_CHECK ? PKTPOOL_STOP_TRACE_PUTS : 0));
+	set_trace(pool,
+		  PKTPOOL_STOP_TRACE | (flags & PKTPOOL_TRACE_CHECK ? PKTPOOL_STOP_TRACE_PUTS : 0));
 	pthread_mutex_unlock(&trace_main.lock);
 	pktpool_wait_until_outside(pool);
 	return 0;
@@ -496,7 +503,7 @@ pktpool_trace_get_info(pktpool_t *pool, pktpool_trace_info_t *info)
 	memset(info, 0, sizeof(*info));
 	for (u32 k = 0; k < PKTPOOL_N_FAULTS; k++)
 		info->n_faults[k] = atomic_load_explicit(&pool->n_faults[k], memory_order_relaxed);
-	info->is_on = (u8)pktpool_trace_is_on(pool);
+	info->is_on = pktpool_trace_is_on(pool) != 0;
 	if (!info->is_on)
 		return;
 	info->every = (pktpool_load(&pool->trace_mask) >> CLIB_LOG2_CACHE_LINE_BYTES) + 1;
@@ -511,6 +518,7 @@ typedef struct {
 	int (*fn)(const pktpool_holding_t *h, void *arg);
 	void *arg;
 	u64 now;
+	u32 trace;
 	f64 ns_per_tick;
 	u32 look; /* 0: the records know what is free */
 	int is_over;
@@ -555,7 +563,8 @@ static int
 read_record(const pktpool_record_t *r, const walk_t *w, pktpool_holding_t *h)
 {
 	/* Acquire: the fields, pairs with trace_take_one(). */
-	if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != PKTPOOL_RECORD_HELD)
+	if (record_kind(__atomic_load_n(&r->state, __ATOMIC_ACQUIRE), w->trace) !=
+	    PKTPOOL_RECORD_HELD)
 		return 0;
 	/* In this look or in a later one. */
 	if (w->look && (i32)(record_get(r, free_in) - w->look) >= 0 && record_get(r, free_in))
@@ -586,7 +595,8 @@ pktpool_trace_foreach(pktpool_t *pool, int (*fn)(const pktpool_holding_t *h, voi
 {
 	walk_t w = { .pool = pool, .fn = fn, .arg = arg };
 
-	if (!pktpool_trace_is_on(pool) || look_for_free(pool, &w.look))
+	w.trace = pktpool_trace_is_on(pool);
+	if (!w.trace || look_for_free(pool, &w.look))
 		return;
 	w.now = rte_rdtsc();
 	w.ns_per_tick = 1e9 / (f64)rte_get_tsc_hz();

@@ -22,7 +22,7 @@ typedef struct {
 	const void *taken_at, *freed_at;
 	u16 taken_by, freed_by; /* thread indices */
 	u16 node, seen_node;    /* rte_node id + 1 */
-	u32 state;              /* PKTPOOL_RECORD_*, atomic */
+	u32 state;              /* the trace's number << 8, and PKTPOOL_RECORD_*, atomic */
 	u32 free_in;            /* number of the look that found it free, see trace_foreach() */
 } pktpool_record_t;
 
@@ -33,6 +33,20 @@ always_inline pktpool_record_t *
 pktpool_record(void *obj)
 {
 	return (pktpool_record_t *)((u8 *)obj - PKTPOOL_OBJHDR_BYTES);
+}
+
+/* What a state says in a trace.  One that a former trace's latecomer wrote says nothing: a thread
+ * may be between its look at the trace and its record for any time. */
+always_inline u32
+record_kind(u32 state, u32 trace)
+{
+	return (state ^ trace) >> 8 ? PKTPOOL_RECORD_UNKNOWN : state & 0xff;
+}
+
+always_inline u32
+record_state(u32 kind, u32 trace)
+{
+	return (trace & ~0xffu) | kind;
 }
 
 #define record_get(r, field) __atomic_load_n(&(r)->field, __ATOMIC_RELAXED)

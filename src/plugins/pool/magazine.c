@@ -114,7 +114,8 @@ thread_create(pktpool_t *pool, u16 index)
 	/* Whoever switches a trace on after this sees the slot, and before it is seen here.  Until
 	 * then it is stopped. */
 	pktpool_lock(pool);
-	slot_set_stop(t, pktpool_trace_is_on(pool) | (is_closing(pool) ? PKTPOOL_STOP_CLOSING : 0));
+	slot_set_stop(t, (pktpool_trace_is_on(pool) & 0xff) |
+				 (is_closing(pool) ? PKTPOOL_STOP_CLOSING : 0));
 	pktpool_unlock(pool);
 	return t;
 }
@@ -470,9 +471,10 @@ pktpool_get_at(pktpool_t *pool, void **objs, u32 n, const void *site)
 	int error = PREDICT_TRUE(pktpool_try_get_traced(pool, objs, n))
 			    ? 0
 			    : pktpool_get_plain(pool, objs, n);
+	u32 trace = pktpool_trace_is_on(pool);
 
-	if (!error && pktpool_trace_is_on(pool))
-		pktpool_trace_take(pool, objs, n, site);
+	if (!error && trace)
+		pktpool_trace_take(pool, trace, objs, n, site);
 	return error;
 }
 
@@ -594,9 +596,11 @@ pktpool_put_plain(pktpool_t *pool, void *const *objs, u32 n)
 void
 pktpool_put_at(pktpool_t *pool, void *const *objs, u32 n, const void *site)
 {
-	if ((pktpool_trace_is_on(pool) & PKTPOOL_STOP_TRACE_PUTS) &&
+	u32 trace = pktpool_trace_is_on(pool);
+
+	if ((trace & PKTPOOL_STOP_TRACE_PUTS) &&
 	    PREDICT_FALSE(pktpool_watch_any(pktpool_watch(pool), objs, n)))
-		pktpool_trace_give(pool, objs, n, site);
+		pktpool_trace_give(pool, trace, objs, n, site);
 	else
 		pktpool_put_plain(pool, objs, n);
 }

@@ -96,7 +96,8 @@ struct pktpool {
 
 	/* Forensics: set before any slot says PKTPOOL_STOP_TRACE; a thread that was on its way
 	 * when the last trace ended may still read them, relaxed. */
-	_Atomic u32 trace_stop;                /* PKTPOOL_STOP_TRACE*; 0: not watched */
+	_Atomic u32 trace; /* its number << 8 and PKTPOOL_STOP_TRACE*; 0: not watched */
+	u32 trace_number;  /* of the latest */
 	_Atomic u32 trace_mask, trace_residue; /* of an object's address */
 	_Atomic u32 trace_flags, n_watched;
 	_Atomic u64 n_faults[PKTPOOL_N_FAULTS];
@@ -303,14 +304,14 @@ pktpool_depot_filled(pktpool_t *pool)
 always_inline u32
 pktpool_trace_is_on(pktpool_t *pool)
 {
-	/* Acquire: mask and residue, pairs with set_stop(). */
-	return atomic_load_explicit(&pool->trace_stop, memory_order_acquire);
+	/* Acquire: mask and residue, pairs with set_trace(). */
+	return atomic_load_explicit(&pool->trace, memory_order_acquire);
 }
 
-/** These have been taken: mostly a look at each pointer. */
-void pktpool_trace_take(pktpool_t *pool, void *const *objs, u32 n, const void *site);
+/** These have been taken: mostly a look at each pointer.  trace: as pktpool_trace_is_on() said. */
+void pktpool_trace_take(pktpool_t *pool, u32 trace, void *const *objs, u32 n, const void *site);
 /** Look at these, and put what may be put.  Only where puts are watched. */
-void pktpool_trace_give(pktpool_t *pool, void *const *objs, u32 n, const void *site);
+void pktpool_trace_give(pktpool_t *pool, u32 trace, void *const *objs, u32 n, const void *site);
 /** Report m if it is of a watched pool and has no reference.  @return whether it has none. */
 int pktpool_trace_free_of_zero(struct rte_mbuf *m, const void *site);
 

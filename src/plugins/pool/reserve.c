@@ -136,6 +136,7 @@ get_stock(pktpool_reservation_t *r, void **objs, u32 n, const void *site)
 {
 	pktpool_t *pool = r->pool;
 	int error = -ENOBUFS;
+	u32 trace;
 
 	pktpool_lock(pool);
 	if (n <= r->n_stock) {
@@ -147,8 +148,9 @@ get_stock(pktpool_reservation_t *r, void **objs, u32 n, const void *site)
 		error = 0;
 	}
 	pktpool_unlock(pool);
-	if (!error && pktpool_trace_is_on(pool))
-		pktpool_trace_take(pool, objs, n, site);
+	trace = pktpool_trace_is_on(pool);
+	if (!error && trace)
+		pktpool_trace_take(pool, trace, objs, n, site);
 	return error;
 }
 
