@@ -118,7 +118,7 @@ def telemetry(prefix, command):
         return json.loads(s.recv(16384))[command.split(",")[0]]
 
 
-def testpmd(mode, ops=None, cache=None):
+def testpmd(mode, ops=None, cache=None, accounted=False):
     prefix = f"perf{os.getpid()}"
     memory = ["--in-memory"] if HUGE else ["--no-huge", "-m", "256", "--no-shconf"]
     command = ["dpdk-testpmd", "-l", f"0,{CPU}", "--main-lcore", "0", "--no-pci", *memory]
@@ -127,7 +127,9 @@ def testpmd(mode, ops=None, cache=None):
     command += [f"--file-prefix={prefix}", "--vdev=net_null0", "--vdev=net_null1", "--"]
     command += ["--total-num-mbufs=16384", "--stats-period=1", f"--forward-mode={mode}"]
     command += [f"--mbcache={cache}"] if cache is not None else []
-    p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = {"VMHEAP_DRIVER": "accounting=on"} if accounted else {}
+    p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         env={**os.environ, **words})
 
     def sent():
         return sum(telemetry(prefix, f"/ethdev/stats,{port}")["opackets"] for port in (0, 1))
@@ -141,7 +143,7 @@ def testpmd(mode, ops=None, cache=None):
                 pass
             time.sleep(0.1)
         time.sleep(0.5)
-        name = f"testpmd {mode}" + (f" {ops} cache={cache}" if ops else "")
+        name = f"testpmd {mode}" + (f" {ops} cache={cache}" if ops else "") + (" accounting=on" if accounted else "")
         return {name: window(p.pid, sent)}
     finally:
         p.send_signal(signal.SIGINT)
@@ -149,6 +151,9 @@ def testpmd(mode, ops=None, cache=None):
 
 
 def print_dropin(medians):
+    for cache in (0, 250):
+        plain, accounted = (medians[f"testpmd io vmheap cache={cache}{words}"] for words in ("", " accounting=on"))
+        print(f"dropin accounting=on cache={cache} ratio_to_off={accounted / (plain or 1):.2f}")
     for cache in (0, 250):
         ours = medians[f"testpmd io vmheap cache={cache}"]
         best = max((medians[f"testpmd io {ops} cache={cache}"], ops) for ops in PEERS)
@@ -167,6 +172,7 @@ def main():
                  functools.partial(testpmd, "macswap")]
     if "dropin" in what:
         runs += [functools.partial(testpmd, "io", ops, cache) for cache in (0, 250) for ops in PEERS + ("vmheap",)]
+        runs += [functools.partial(testpmd, "io", "vmheap", cache, True) for cache in (0, 250)]
     rates = {}
     for round_ in range(ROUNDS):
         for i, run in enumerate(runs):
