@@ -3,9 +3,10 @@
  *
  * An arena is locked for some fifty nanoseconds at a time, so what an uncontended pair costs is a
  * third of the whole: one compare-and-swap in and one exchange out, inline, and while the process
- * has a single thread two plain stores.  Who finds it taken spins for about as long as an
- * operation takes and then sleeps in the kernel (Drepper, "Futexes are tricky", 2011).  Not
- * recursive, not fair: fairness among those who wait for room is the sleepers' queue's business.
+ * has a single thread two plain stores.  Who finds it taken spins for ten microseconds, since a
+ * slice of long work may be under way, and then sleeps in the kernel (Drepper, "Futexes are
+ * tricky", 2011).  Not recursive, not fair: fairness among those who wait for room is the sleepers'
+ * queue's business.
  *
  * Words: 0 free, 1 held, 2 held and somebody may be asleep. */
 #ifndef included_vppinfra_vmem_lock_h
