@@ -115,8 +115,10 @@ ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
 	pktpool_t *pool = mp->pool_data;
 
-	if (PREDICT_TRUE(n == 1) && PREDICT_TRUE(pktpool_try_put(pool, objs, 1)))
-		return 0;
+	if (PREDICT_TRUE(n == 1))
+		return PREDICT_TRUE(pktpool_try_put(pool, objs, 1))
+			       ? 0
+			       : enqueue_slow(pool, objs, 1, __builtin_return_address(0));
 	return enqueue_burst(pool, objs, n, __builtin_return_address(0));
 }
 
