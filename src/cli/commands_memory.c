@@ -77,7 +77,7 @@ show_fronts(cli_output_t *out, clib_mem_heap_t *heap)
 	mheap_front_usage_t u;
 
 	mheap_front_usage(heap, &u);
-	if (u.n_fronts)
+	if (u.n_cached)
 		cli_text(out, "  fronts: %u thread%s, %U free in %lu objects ready", u.n_fronts,
 			 u.n_fronts == 1 ? "" : "s", format_memory_size, u.n_cached_bytes,
 			 u.n_cached);
