@@ -383,6 +383,34 @@ an_index_comes_bit_by_bit(void)
 	destroy(vmp);
 }
 
+/* A span that comes while an index is being built is in it, wherever the building rests. */
+static void
+a_new_span_is_in_a_coming_index(void)
+{
+	u64 n_bytes;
+
+	for (u32 gap = 0; gap < 50; gap++) {
+		vmem_t *vmp = new_arena("spans");
+		uword addr = BASE + gap * 256;
+
+		for (u32 i = 0; i < 60; i++) {
+			CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE + i * 256, 64), 0);
+			CU_ASSERT_EQUAL(vmem_claim(vmp, BASE + i * 256, 64), 0);
+		}
+		CU_ASSERT_EQUAL(vmem_prepare(vmp), 0);
+		CU_ASSERT_NOT_EQUAL(vmem_index_state(vmp, &n_bytes), 3);
+		CU_ASSERT_EQUAL(vmem_core_add(vmp, addr - 128, 64), 0);
+		CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+		for (u32 i = 0; i < 20; i++)
+			CU_ASSERT_EQUAL(vmem_prepare(vmp), 0);
+		CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 3);
+		CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+		CU_ASSERT_EQUAL(vmem_claim(vmp, addr - 128, 64), 0);
+		CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+		destroy(vmp);
+	}
+}
+
 /* Nobody asked for an index, and then a policy comes among many holes: its choice, from the first.
  */
 static void
@@ -441,11 +469,11 @@ check_finds_a_broken_index(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(choices_are_those_of_a_walk),    UNIT(ranges_are_not_walked),
-	UNIT(unsure_candidates_are_counted),  UNIT(instant_fit_builds_none),
-	UNIT(without_memory_requests_walk),   UNIT(an_index_comes_bit_by_bit),
-	UNIT(best_fit_has_its_index_in_time), UNIT(the_first_policy_is_obeyed),
-	UNIT(check_finds_a_broken_index),
+	UNIT(choices_are_those_of_a_walk),     UNIT(ranges_are_not_walked),
+	UNIT(unsure_candidates_are_counted),   UNIT(instant_fit_builds_none),
+	UNIT(without_memory_requests_walk),    UNIT(an_index_comes_bit_by_bit),
+	UNIT(best_fit_has_its_index_in_time),  UNIT(the_first_policy_is_obeyed),
+	UNIT(a_new_span_is_in_a_coming_index), UNIT(check_finds_a_broken_index),
 };
 
 int

@@ -229,13 +229,21 @@ vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps)
 	while (n && n_steps-- && index->is_building && vmem_index_may_absorb(index)) {
 		u32 i = vmem_tag(index->place.hint)->vs_anext;
 		const vmem_seg_t *t = vmem_tag(i);
-		vmem_tag_type_t type = vmem_tag_type(t);
-		u64 start = t->vs_start, size;
+		vmem_tag_type_t type;
+		u64 start, size;
 
 		if (i == vmp->vm_seg0) {
 			finish_building(vmp);
 			return;
 		}
+		/* Not to rest between a SPAN and its first segment: a span that comes to lie before
+		 * it would be behind the place and beyond built_last. */
+		if (vmem_tag_type(t) == VMEM_TAG_SPAN) {
+			i = t->vs_anext;
+			t = vmem_tag(i);
+		}
+		type = vmem_tag_type(t);
+		start = t->vs_start;
 		index->place.hint = i;
 		/* Behind the place: it came or grew since, and was entered then. */
 		if ((type != VMEM_TAG_FREE && type != VMEM_TAG_ALLOC) ||
