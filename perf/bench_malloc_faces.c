@@ -222,39 +222,39 @@ fronts_start(bench_page_t page, int CLIB_UNUSED(n_threads))
 	return heap_start(page, MHEAP_FLAG_FRONTS);
 }
 
-#	define LOOPS(name) fronts_##name
-#	define START fronts_start
-#	define TRIM heap_trim
-#	define ALLOC(n) heap_alloc(n)
-#	define FREE(p) heap_free(p)
-#	define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
-#	include "bench_malloc_loops.h"
+#define LOOPS(name) fronts_##name
+#define START fronts_start
+#define TRIM heap_trim
+#define ALLOC(n) heap_alloc(n)
+#define FREE(p) heap_free(p)
+#define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
+#include "bench_malloc_loops.h"
 
-#	define LOOPS(name) inlined_##name
-#	define START fronts_start
-#	define TRIM heap_trim
-#	define ALLOC(n) mheap_get_inline(heap, (n))
-#	define FREE(p) mheap_put_inline(heap, (p))
-#	define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
-#	include "bench_malloc_loops.h"
+#define LOOPS(name) inlined_##name
+#define START fronts_start
+#define TRIM heap_trim
+#define ALLOC(n) mheap_get_inline(heap, (n))
+#define FREE(p) mheap_put_inline(heap, (p))
+#define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
+#include "bench_malloc_loops.h"
 
-#	define LOOPS(name) later_##name
-#	define START fronts_start
-#	define TRIM heap_trim
-#	define ALLOC(n) mheap_get_inline(heap, (n))
-#	define FREE(p) mheap_put_later(heap, (p))
-#	define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
-#	include "bench_malloc_loops.h"
+#define LOOPS(name) later_##name
+#define START fronts_start
+#define TRIM heap_trim
+#define ALLOC(n) mheap_get_inline(heap, (n))
+#define FREE(p) mheap_put_later(heap, (p))
+#define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
+#include "bench_malloc_loops.h"
 
-#	define LOOPS(name) bulk_##name
-#	define START fronts_start
-#	define TRIM heap_trim
-#	define ALLOC(n) heap_alloc(n)
-#	define FREE(p) heap_free(p)
-#	define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
-#	define ALLOC_BURST(n_bytes, n, p) mheap_get_bulk(heap, (n_bytes), (n), (p))
-#	define FREE_BURST(n, p) mheap_put_bulk(heap, (n), (p))
-#	include "bench_malloc_loops.h"
+#define LOOPS(name) bulk_##name
+#define START fronts_start
+#define TRIM heap_trim
+#define ALLOC(n) heap_alloc(n)
+#define FREE(p) heap_free(p)
+#define RESIZE(p, n_old, n) heap_resize((p), (n_old), (n))
+#define ALLOC_BURST(n_bytes, n, p) mheap_get_bulk(heap, (n_bytes), (n), (p))
+#define FREE_BURST(n, p) mheap_put_bulk(heap, (n), (p))
+#include "bench_malloc_loops.h"
 
 /* ---- vectors of this project, for the loop that pushes; in the main heap ---- */
 
@@ -317,11 +317,10 @@ bench_loops(const char *face)
 		const char *face;
 		const bench_loops_t *loops;
 	} all[] = {
-		{ "malloc", &libc_loops },   { "touch", &touch_loops },
-		{ "mheap", &plain_loops },
-		{ "fronts", &fronts_loops }, { "inlined", &inlined_loops },
-		{ "later", &later_loops },   { "bulk", &bulk_loops },
-		{ "vec", &vec_loops },
+		{ "malloc", &libc_loops },     { "touch", &touch_loops },
+		{ "mheap", &plain_loops },     { "fronts", &fronts_loops },
+		{ "inlined", &inlined_loops }, { "later", &later_loops },
+		{ "bulk", &bulk_loops },       { "vec", &vec_loops },
 	};
 
 	for (u32 i = 0; i < ARRAY_LEN(all); i++)

@@ -710,8 +710,8 @@ graph_nodes_are_told(void)
 	end();
 }
 
-/* Where a part is watched, one walk in sixteen is followed: of each watched buffer the node that took
- * it is told, and of those that went in such a walk the node that has it. */
+/* Where a part is watched, one walk in sixteen is followed: of each watched buffer the node that
+ * took it is told, and of those that went in such a walk the node that has it. */
 static void
 some_walks_are_followed(void)
 {

@@ -212,8 +212,7 @@ own_and_check(void *arg)
 			page_t *page = held[k].page;
 
 			for (u32 j = 0; j < 1u << held[k].order; j++)
-				n_wrong +=
-					*(u64 *)clib_page_address(page + j) != name_of(me, page);
+				n_wrong += *(u64 *)clib_page_address(page + j) != name_of(me, page);
 			n_wrong += pages_free(page, held[k].order) != 0;
 			held[k] = held[--n];
 		}
