@@ -411,6 +411,54 @@ a_new_span_is_in_a_coming_index(void)
 	}
 }
 
+/* Many spans that hold little and are mostly full come and go, so that what builds an index rests
+ * between them; and again and again an index is given up and comes anew, a little an operation: it
+ * is whole at every moment. */
+static void
+spans_come_and_go_while_an_index_comes(void)
+{
+	enum { N_SPANS = 600, N_HELD = 800, SPAN = 2 * 64 };
+	u64 random = unit_seed(), n_ops = unit_n_ops(60000), n_begun = 0, n_bytes;
+	static u8 is_there[N_SPANS];
+	static uword addr[N_HELD], size[N_HELD];
+	vmem_t *vmp = new_arena("many spans");
+
+	for (u64 op = 0; op < n_ops; op++) {
+		u32 k = (u32)unit_random_below(&random, N_SPANS);
+		u32 i = (u32)unit_random_below(&random, N_HELD);
+		uword start = BASE + (uword)k * 2 * SPAN;
+		vmem_request_t r = { .max = ~(uword)0,
+				     .policy = (vmem_policy_t)unit_random_below(&random, 4),
+				     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
+
+		if (op % 3 == 0 && !is_there[k])
+			is_there[k] = vmem_core_add(vmp, start, SPAN) == 0;
+		else if (op % 3 == 0)
+			/* Refused while something in it is held. */
+			is_there[k] = vmem_remove(vmp, start, SPAN) != 0;
+		if (addr[i]) {
+			vmem_core_free(vmp, addr[i], size[i], VMEM_REQUEST_X, NULL);
+			addr[i] = 0;
+		} else {
+			r.size = size[i] = 64 * (1 + unit_random_below(&random, 2));
+			if (vmem_core_alloc(vmp, &r, &addr[i]))
+				addr[i] = 0;
+			/* Half of the addresses are in no span. */
+			CU_ASSERT(!addr[i] || (addr[i] - BASE) % (2 * SPAN) < SPAN);
+		}
+		if (unit_random_below(&random, 20) == 0) {
+			vmem_vacate(vmp);
+			vmem_vacate(vmp);
+			CU_ASSERT_EQUAL(vmem_prepare(vmp), 0);
+			n_begun += vmem_index_state(vmp, &n_bytes) != 3;
+		}
+		if (op % 20 == 0)
+			CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	}
+	CU_ASSERT(n_begun > n_ops / 1000);
+	destroy(vmp);
+}
+
 /* Nobody asked for an index, and then a policy comes among many holes: its choice, from the first.
  */
 static void
@@ -473,7 +521,8 @@ static const unit_test_t tests[] = {
 	UNIT(unsure_candidates_are_counted),   UNIT(instant_fit_builds_none),
 	UNIT(without_memory_requests_walk),    UNIT(an_index_comes_bit_by_bit),
 	UNIT(best_fit_has_its_index_in_time),  UNIT(the_first_policy_is_obeyed),
-	UNIT(a_new_span_is_in_a_coming_index), UNIT(check_finds_a_broken_index),
+	UNIT(a_new_span_is_in_a_coming_index), UNIT(spans_come_and_go_while_an_index_comes),
+	UNIT(check_finds_a_broken_index),
 };
 
 int
