@@ -736,8 +736,8 @@ run_others(u32 n)
 		vmem_destroy(o.arena);
 		vmem_reap();
 	}
-	print_others("index=0", &calls[QUIET]);
-	print_others("index=being_built", &calls[BUILDING]);
+	print_others("building=0", &calls[QUIET]);
+	print_others("building=1", &calls[BUILDING]);
 	qsort(ns_request, N_PAUSE_ROUNDS, sizeof(ns_request[0]), compare_u32);
 	printf("vmem_pause requester free=%u slices=%llu ns_median=%u\n", n / 2,
 	       (unsigned long long)n_slices, ns_request[N_PAUSE_ROUNDS / 2]);

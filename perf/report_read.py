@@ -15,6 +15,14 @@ SUFFIX_WHO = re.compile(r"_(format|snprintf|vformat|unformat|sscanf|asprintf)$")
 NOT_MEASURED = ("n", "rounds", "none")
 
 
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 class Row:
     """One result."""
 
@@ -31,7 +39,7 @@ class Row:
                 self.by = value
             elif key in NOT_MEASURED:
                 setattr(self, key, value)
-            elif FIGURE.match(key):
+            elif FIGURE.match(key) and is_number(value):
                 self.figures[key] = float(value)
             else:
                 self.params.append(word)

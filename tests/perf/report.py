@@ -30,6 +30,7 @@ empty n=131072 rounds=15 ns_min=0.35 ns_median=0.36 ns_max=0.41
 vmem_pair size=256 policy=instant n=131072 rounds=15 ns_min=81.69 ns_median=81.95 ns_max=103.71
 glibc_pair size=256 n=131072 rounds=15 ns_min=10.79 ns_median=10.96 ns_max=11.94
 vmem_pause free policy=instant segments=1000000 rounds=7 ns_median=611 ns_p99=1132 ns_p999=1403 ns_max=63639
+vmem_pause others index=in_words calls=5760362 ns_p99=4096
 # [3] bench_kmem
 kmem_pair size=256 checked n=16384 rounds=15 ns_min=3.38 ns_median=3.87 ns_max=5.94
 # [4] forward
