@@ -103,8 +103,8 @@ typedef struct {
 	u8 is_busy;
 	/** A thread has it. */
 	u8 is_live;
-	/** Where in `later' the next put goes, in bytes. */
-	u32 at_later;
+	/** Where the next put waits, in `later'. */
+	uword *next_later;
 	/** What was got last: its header is near, so its put waits for nothing. MHEAP_FRONT_NOTHING
 	 * when there is none. */
 	uword last;
@@ -118,13 +118,16 @@ typedef struct {
 	/** Blocks that are being filled, by hash of the owner. */
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline_outbox);
 	mheap_block_t *outbox[4];
-	/** Addresses that were put and not looked at yet; 0: none.  Whatever was said to be an
-	 * object. */
+	/** Addresses that were put and not looked at yet: whatever was said to be an object, or 0.
+	 * A batch begins where the address is a multiple of its size.  What is left of the batch
+	 * that next_later is in has been looked at. */
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline_later);
 	uword later[MHEAP_N_LATER];
 	/** On a line's start, so that each lies in one. */
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline_bins);
 	mheap_front_bin_t bins[MHEAP_N_FRONT_CLASSES];
+	/** All zero, so that it has no room: of elements that are too small to be any. */
+	mheap_front_bin_t no_bin;
 
 	/* Under the heap's lock. */
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline1);
@@ -153,6 +156,8 @@ CLIB_EXPORT_EXTERN const u8 mheap_closed_front[] __attribute__((aligned(CLIB_CAC
 /** [i]: where in a front the stack of 16 * i + 1 ... 16 * (i + 1) bytes lies; its class. */
 CLIB_EXPORT_EXTERN const u16 mheap_front_bin_by_16[MHEAP_FRONT_MAX_BYTES / 16 + 64];
 CLIB_EXPORT_EXTERN const u8 mheap_front_class_by_16[MHEAP_FRONT_MAX_BYTES / 16 + 64];
+/** [i]: where the stack lies that an element of 16 * i ... 16 * i + 15 bytes goes to. */
+CLIB_EXPORT_EXTERN const u16 mheap_front_bin_of_elt_by_16[MHEAP_FRONT_MAX_BYTES / 16 + 64];
 
 /** The class whose objects hold n bytes, n in [1, MHEAP_FRONT_MAX_BYTES]. */
 always_inline uword
@@ -285,18 +290,24 @@ mheap_front_pop(mheap_front_t *f, uword c)
 }
 
 always_inline int
-_mheap_front_push(mheap_front_t *f, mheap_front_bin_t *b, uword p)
+_mheap_front_push_as(mheap_front_bin_t *b, u16 id, uword p)
 {
 	uword *top = _mheap_front_read(&b->top);
 
 	if (PREDICT_FALSE(top >= _mheap_front_read(&b->ceiling)))
 		return 0;
-	clib_atomic_store_relax_n(_mheap_front_word(p), (u16)(f->id | MHEAP_FRONT_CACHED));
+	clib_atomic_store_relax_n(_mheap_front_word(p), (u16)(id | MHEAP_FRONT_CACHED));
 	clib_atomic_store_relax_n(top, p);
 	/* Release: the object as its user left it, for the thread that claims the stack. */
 	clib_atomic_store_rel_n(&b->top, top + 1);
 	__asm__ volatile("" : : : "memory");
 	return 1;
+}
+
+always_inline int
+_mheap_front_push(mheap_front_t *f, mheap_front_bin_t *b, uword p)
+{
+	return _mheap_front_push_as(b, f->id, p);
 }
 
 /** Push the object at address p, whose header has been checked.  @return whether there was room. */
@@ -324,9 +335,9 @@ _mheap_front_tag_and_size(uword p)
 }
 
 /* Words of the object at p, whose header can be read, if it is the front's of that id and its user
- * holds it; else 0.  With or without a look at the right neighbour. */
+ * holds it; else 0. */
 always_inline uword
-_mheap_front_own_words(u16 id, uword vector, u64 cookie, uword p, int looks_right)
+_mheap_front_own_words(u16 id, uword vector, u64 cookie, uword p)
 {
 	u64 tag_and_size;
 	uword n_words, next;
@@ -338,16 +349,13 @@ _mheap_front_own_words(u16 id, uword vector, u64 cookie, uword p, int looks_righ
 	if (PREDICT_FALSE((u16)tag_and_size != (((p - vector) ^ cookie) * MHEAP_TAG_FACTOR) >> 48 ||
 			  n_words - 2 >= MHEAP_FRONT_MAX_BYTES / MHEAP_USER_DATA_WORD_BYTES + 64))
 		return 0;
-	if (looks_right) {
-		/* Of a larger object the neighbour's line would be one more to wait for: there the
-		 * own word is compared with itself, without a branch, and the neighbour's when it
-		 * goes to the bins. */
-		next = n_words <= MHEAP_FRONT_NEAR_WORDS ? p + n_words * MHEAP_USER_DATA_WORD_BYTES
-							 : p - 8;
-		/* Size and state as the right neighbour has them. */
-		if (PREDICT_FALSE((clib_atomic_load_relax_n((u64 *)next) ^ n_words) << 23))
-			return 0;
-	}
+	/* Of a larger object the neighbour's line would be one more to wait for: there the own word
+	 * is compared with itself, without a branch, and the neighbour's when it goes to the bins.
+	 */
+	next = n_words <= MHEAP_FRONT_NEAR_WORDS ? p + n_words * MHEAP_USER_DATA_WORD_BYTES : p - 8;
+	/* Size and state as the right neighbour has them. */
+	if (PREDICT_FALSE((clib_atomic_load_relax_n((u64 *)next) ^ n_words) << 23))
+		return 0;
 	if (n_words == 0)
 		__builtin_unreachable();
 	return n_words;
@@ -370,7 +378,7 @@ mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c
 
 	if (PREDICT_FALSE(!_mheap_front_may_look(h, offset)))
 		return 0;
-	n_words = _mheap_front_own_words(id, (uword)v, h->cookie, (uword)v + offset, 1);
+	n_words = _mheap_front_own_words(id, (uword)v, h->cookie, (uword)v + offset);
 	if (PREDICT_FALSE(!n_words))
 		return 0;
 	*c = mheap_front_class_of_elt(n_words * MHEAP_USER_DATA_WORD_BYTES);
@@ -379,12 +387,32 @@ mheap_front_owns(const mheap_t *h, const void *v, u16 id, uword offset, uword *c
 
 /* Check and push the object at p, whose header can be read. */
 always_inline int
-_mheap_front_check_and_push(mheap_front_t *f, uword p, int looks_right)
+_mheap_front_check_and_push(mheap_front_t *f, uword p)
 {
-	uword n_words = _mheap_front_own_words(f->id, f->vector, f->cookie, p, looks_right);
+	uword n_words = _mheap_front_own_words(f->id, f->vector, f->cookie, p);
 
 	return PREDICT_TRUE(n_words) &&
 	       _mheap_front_push(f, _mheap_front_bin_of_elt(f, n_words), p);
+}
+
+/* The same without a look at the right neighbour.  What is the front's is given, for who puts
+ * many. */
+always_inline int
+_mheap_front_check_near_and_push(mheap_front_t *f, u16 id, uword vector, u64 cookie, uword p)
+{
+	mheap_front_bin_t *b;
+	u64 tag_and_size, n_16;
+
+	if (PREDICT_FALSE(_mheap_front_read(_mheap_front_word(p)) != id))
+		return 0;
+	tag_and_size = _mheap_front_tag_and_size(p);
+	n_16 = tag_and_size >> 16 >> 1;
+	if (PREDICT_FALSE((u16)tag_and_size != (((p - vector) ^ cookie) * MHEAP_TAG_FACTOR) >> 48 ||
+			  n_16 >= ARRAY_LEN(mheap_front_bin_of_elt_by_16)))
+		return 0;
+	b = (mheap_front_bin_t *)((u8 *)f + mheap_front_bin_of_elt_by_16[n_16]);
+	__asm__("" : "+r"(b));
+	return _mheap_front_push_as(b, id, p);
 }
 
 /**
@@ -418,7 +446,7 @@ mheap_front_put(void *v, uword offset)
 	const mheap_t *h = mheap_header(v);
 
 	return PREDICT_TRUE(_mheap_front_may_look(h, offset)) &&
-	       _mheap_front_check_and_push(mheap_front(h), (uword)v + offset, 1);
+	       _mheap_front_check_and_push(mheap_front(h), (uword)v + offset);
 }
 
 /** mheap_put() without a call where the front takes it; every check is made. */
@@ -448,8 +476,8 @@ mheap_offset_may_be_object(const mheap_t *h, uword offset)
 	return offset - MHEAP_ELT_OVERHEAD_BYTES < _mheap_front_read(&h->n_readable_bytes);
 }
 
-/** Look at the MHEAP_N_LATER_BATCH puts that have waited longest, from `place' on. */
-CLIB_EXPORT void mheap_front_put_batch(mheap_front_t *f, uword *place);
+/** Look at the MHEAP_N_LATER_BATCH puts that have waited longest: their places are the next. */
+CLIB_EXPORT void mheap_front_put_batch(mheap_front_t *f);
 
 /**
  * Ask for the header of what is put; every so many times put what was put long ago.  The object
@@ -461,20 +489,19 @@ CLIB_EXPORT void mheap_front_put_batch(mheap_front_t *f, uword *place);
 always_inline int
 mheap_front_put_later(mheap_front_t *f, void *p)
 {
-	uword at;
+	uword *at;
 
 	/* What a front gave out is an address in the heap. */
 	if ((uword)p == _mheap_front_read(&f->last))
-		return _mheap_front_check_and_push(f, (uword)p, 0);
+		return _mheap_front_check_near_and_push(f, f->id, f->vector, f->cookie, (uword)p);
 	if (PREDICT_FALSE((uword)p - f->vector >= f->n_span_bytes))
 		return 0;
 	_mheap_front_prefetch((u8 *)p - 1);
-	at = f->at_later;
-	*(uword *)((u8 *)f->later + at) = (uword)p;
-	at = (at + sizeof(f->later[0])) % sizeof(f->later);
-	f->at_later = (u32)at;
-	if (PREDICT_FALSE(at % (MHEAP_N_LATER_BATCH * sizeof(f->later[0])) == 0))
-		mheap_front_put_batch(f, (uword *)((u8 *)f->later + at));
+	at = f->next_later;
+	*at++ = (uword)p;
+	f->next_later = at;
+	if (PREDICT_FALSE((uword)at % (MHEAP_N_LATER_BATCH * sizeof(f->later[0])) == 0))
+		mheap_front_put_batch(f);
 	return 1;
 }
 

@@ -478,6 +478,36 @@ late_puts_wait_their_turn(void)
 	mheap_free(v);
 }
 
+/* However many puts came since, a flush finds those that wait: none is lost, none put twice. */
+static void
+a_flush_finds_those_that_wait(void)
+{
+	void *v = fronted_heap(MiB(16)), *objects[3 * MHEAP_N_LATER];
+	u64 n_puts = 0;
+
+	mheap_set_error_handler(tell);
+	told.n = 0;
+	for (u32 n = 0; n < ARRAY_LEN(objects); n++) {
+		for (u32 i = 0; i <= n; i++)
+			objects[i] = mheap_get_inline(v, 16 + 200 * (i % 7));
+		/* But the one got last, which would not wait. */
+		for (u32 i = 0; i < n; i++)
+			mheap_put_later(v, objects[i]);
+		CU_ASSERT(mheap_elts(v) <= MHEAP_N_LATER + 1);
+		mheap_put_flush(v);
+		CU_ASSERT_EQUAL(mheap_elts(v), 1);
+		mheap_put_later(v, objects[n]);
+		mheap_put_flush(v);
+		n_puts += n + 1;
+		CU_ASSERT_EQUAL(mheap_elts(v), 0);
+		CU_ASSERT_EQUAL(usage_of(v).n_puts, n_puts);
+	}
+	CU_ASSERT_EQUAL(told.n, 0);
+	CU_ASSERT(is_whole(v));
+	mheap_set_error_handler(NULL);
+	mheap_free(v);
+}
+
 /* A mistake is told when its turn comes: twice the same, a stranger, an object that is written
  * past its end; the others are put all the same. */
 static void
@@ -537,11 +567,12 @@ late_mistakes_are_told(void)
 static void *
 put_some_later(void *v)
 {
-	void *objects[5];
+	/* Into the second batch for the second time. */
+	void *objects[3 * MHEAP_N_LATER_BATCH + 3];
 
-	for (u32 i = 0; i < 5; i++)
+	for (u32 i = 0; i < ARRAY_LEN(objects); i++)
 		objects[i] = mheap_get_inline(v, 100 * (i + 1));
-	for (u32 i = 0; i < 5; i++)
+	for (u32 i = 0; i < ARRAY_LEN(objects); i++)
 		mheap_put_later(v, objects[i]);
 	return NULL;
 }
@@ -554,10 +585,14 @@ waiting_objects_are_not_lost(void)
 	void *v = fronted_heap(MiB(1)), *w = mheap_alloc_with_flags(NULL, MiB(1), 0), *p;
 	pthread_t thread;
 
-	pthread_create(&thread, NULL, put_some_later, v);
-	pthread_join(thread, NULL);
-	CU_ASSERT_EQUAL(mheap_elts(v), 0);
-	CU_ASSERT_EQUAL(usage_of(v).n_cached, 0);
+	/* The second has the first's front, in which nothing waits any more. */
+	for (u32 i = 0; i < 2; i++) {
+		pthread_create(&thread, NULL, put_some_later, v);
+		pthread_join(thread, NULL);
+		CU_ASSERT_EQUAL(mheap_elts(v), 0);
+		CU_ASSERT_EQUAL(usage_of(v).n_cached, 0);
+		CU_ASSERT_EQUAL(mheap_header(v)->stats.n_bad_puts, 0);
+	}
 
 	p = mheap_get_inline(v, KiB(600));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
@@ -591,6 +626,7 @@ static const unit_test_t tests[] = {
 	UNIT(a_thread_that_ends_gives_back),
 	UNIT(an_idle_thread_is_no_leak),
 	UNIT(late_puts_wait_their_turn),
+	UNIT(a_flush_finds_those_that_wait),
 	UNIT(late_mistakes_are_told),
 	UNIT(waiting_objects_are_not_lost),
 };

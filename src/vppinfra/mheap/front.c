@@ -10,6 +10,10 @@
 
 _Static_assert(sizeof(mheap_front_t) <= 1UL << MHEAP_LOG2_FRONT_BYTES, "a front fits its place");
 _Static_assert(MHEAP_FRONT_MAX_DEPTH <= 255, "depths are bytes");
+#define BATCH_BYTES (MHEAP_N_LATER_BATCH * sizeof(uword))
+_Static_assert(offsetof(mheap_front_t, later) % BATCH_BYTES == 0 &&
+		       MHEAP_N_LATER == 2 * MHEAP_N_LATER_BATCH,
+	       "an address says where a batch begins");
 _Static_assert(CLIB_MAX_THREADS < MHEAP_FRONT_NOBODY, "ids keep clear of the special ones");
 
 /* The closed one, and one for each thread. */
@@ -59,6 +63,9 @@ static int once_error;
 
 const u8 mheap_front_class_by_16[] = { EVERY_16_BYTES(CLASS) };
 const u16 mheap_front_bin_by_16[] = { EVERY_16_BYTES(BIN_OFFSET) };
+/* Of class 0 there is none below: an element that is less than any. */
+#define BIN_OFFSET_BELOW(c) (c) ? BIN_OFFSET((c)-1) : offsetof(mheap_front_t, no_bin)
+const u16 mheap_front_bin_of_elt_by_16[] = { EVERY_16_BYTES(BIN_OFFSET_BELOW) };
 
 static u32
 max_depth(uword c)
@@ -219,6 +226,8 @@ open_front(mheap_t *h, mheap_front_t *f, u32 id)
 	f->vector = (uword)mheap_vector(h);
 	f->cookie = h->cookie;
 	f->n_span_bytes = h->max_size;
+	memset(f->later, 0, sizeof(f->later));
+	f->next_later = f->later;
 	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
 		clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c]);
 		clib_atomic_store_relax_n(&f->bins[c].floor, f->objects[c]);
@@ -381,6 +390,15 @@ mheap_front_give(mheap_t *h, void *v, mheap_front_t *f, uword c, u32 first, u32 
 	h->stats.n_front_drained += n;
 }
 
+uword
+mheap_front_waiting(const mheap_front_t *f, u32 i)
+{
+	const uword *place = f->later + i, *next = f->next_later;
+	uword n_left = BATCH_BYTES - (uword)next % BATCH_BYTES;
+
+	return (uword)place - (uword)next < n_left ? 0 : *place;
+}
+
 /* What waits to be looked at: checked as any put, but nobody is there to be told at once. */
 u64
 mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f)
@@ -388,7 +406,7 @@ mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f)
 	u64 n_given = 0;
 
 	for (u32 i = 0; i < MHEAP_N_LATER; i++) {
-		uword p = f->later[i];
+		uword p = mheap_front_waiting(f, i);
 
 		if (!p)
 			continue;
@@ -405,37 +423,45 @@ mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f)
 	return n_given;
 }
 
-/* The right neighbour's line did not come: it is compared when the object goes to the bins. */
-void
-mheap_front_put_batch(mheap_front_t *f, uword *place)
+/* Those of a batch that go another way.  Who is told of a mistake may put, too. */
+static never_inline void
+put_odd(void *v, const uword *place, u32 odd)
 {
-	void *v = (void *)f->vector;
-	const mheap_t *h = mheap_header(v);
 	uword waiting[MHEAP_N_LATER_BATCH];
-	u64 cookie = f->cookie;
-	u32 n_left = 0;
-	int saved_errno;
-	u16 id = f->id;
+	int saved_errno = errno;
+	u32 i;
 
-	for (u32 i = 0; i < MHEAP_N_LATER_BATCH; i++) {
-		uword p = place[i], n_words;
-
-		place[i] = 0;
-		if (PREDICT_TRUE(_mheap_front_may_look(h, p - (uword)v) &&
-				 (n_words = _mheap_front_own_words(id, (uword)v, cookie, p, 0)) !=
-					 0 &&
-				 _mheap_front_push(f, _mheap_front_bin_of_elt(f, n_words), p)))
-			continue;
-		waiting[n_left++] = p;
-	}
-	if (PREDICT_TRUE(!n_left))
-		return;
-	/* Who is told of a mistake may put, too. */
-	saved_errno = errno;
-	for (u32 i = 0; i < n_left; i++)
+	memcpy(waiting, place, sizeof(waiting));
+	foreach_set_bit_index(i, odd)
+	{
 		if (waiting[i])
 			mheap_put(v, waiting[i] - (uword)v);
+	}
 	errno = saved_errno;
+}
+
+/* The right neighbour's line did not come: it is compared when the object goes to the bins. */
+void
+mheap_front_put_batch(mheap_front_t *f)
+{
+	uword *place = f->next_later == f->later + MHEAP_N_LATER ? f->later : f->next_later;
+	uword v = f->vector;
+	const mheap_t *h = mheap_header((void *)v);
+	u64 cookie = f->cookie;
+	u16 id = f->id;
+	u32 odd = 0;
+
+	/* They wait no more. */
+	f->next_later = place;
+	for (u32 i = 0; i < MHEAP_N_LATER_BATCH; i++) {
+		uword p = place[i];
+
+		if (PREDICT_FALSE(!_mheap_front_may_look(h, p - v) ||
+				  !_mheap_front_check_near_and_push(f, id, v, cookie, p)))
+			odd |= 1u << i;
+	}
+	if (PREDICT_FALSE(odd))
+		put_odd((void *)v, place, odd);
 }
 
 void
@@ -446,7 +472,7 @@ mheap_put_flush(void *v)
 	if (!(heap_flags(mheap_header(v)) & MHEAP_FLAG_FRONTS) || !f)
 		return;
 	for (u32 i = 0; i < MHEAP_N_LATER; i++) {
-		uword p = f->later[i];
+		uword p = mheap_front_waiting(f, i);
 
 		if (!p)
 			continue;
@@ -624,7 +650,7 @@ push_bulk(const mheap_t *h, uword v, mheap_front_t *f, u32 n_objects, void *cons
 
 	if (!mheap_front_is_open(f) || !_mheap_front_may_look(h, (uword)objects[0] - v))
 		return 0;
-	n_words = _mheap_front_own_words(f->id, v, h->cookie, (uword)objects[0], 1);
+	n_words = _mheap_front_own_words(f->id, v, h->cookie, (uword)objects[0]);
 	if (!n_words)
 		return 0;
 	b = _mheap_front_bin_of_elt(f, n_words);

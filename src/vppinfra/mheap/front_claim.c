@@ -142,7 +142,7 @@ is_worth_claiming(const mheap_front_t *f)
 		if (clib_atomic_load_relax_n(&f->outbox[i]))
 			return 1;
 	for (u32 i = 0; i < MHEAP_N_LATER && !clib_atomic_load_relax_n(&f->is_live); i++)
-		if (f->later[i])
+		if (mheap_front_waiting(f, i))
 			return 1;
 	return clib_atomic_load_relax_n(&f->mail) != NULL;
 }

@@ -456,6 +456,9 @@ void mheap_front_give(mheap_t *h, void *v, mheap_front_t *f, uword c, u32 first,
 /** Give all of the calling thread's front, or of one whose thread is about to end.
  *  @return objects. */
 u64 mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f);
+/** What waits in f->later[i]; 0: nothing.  Its thread is the caller or is no more. */
+uword mheap_front_waiting(const mheap_front_t *f, u32 i);
+
 /** What waits in f->later goes to the bins; its thread is the caller or is no more.
  *  @return objects. */
 u64 mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f);
