@@ -41,6 +41,9 @@
 #define N_ROUNDS 15
 /* A round of a slow allocator is made shorter, so that all rounds stay a matter of moments. */
 #define MAX_ROUND_NS 250e6
+/* Of one under valgrind, which is fifty times slower, and more so while it meets code that is new
+ * to it: a round of a few operations would count where the stacks happened to be. */
+#define MAX_COUNTED_NS 2e9
 /* Two threads have to find each other first. */
 #define N_CROSS_LEAST 16384
 
@@ -371,13 +374,13 @@ is_left_out(runner_t *r, const workload_t *w)
 
 /* Fewer operations, when a round of so many would take longer than is right by the latest one. */
 static void
-limit_ops(runner_t *r, uint64_t n_least)
+limit_ops(runner_t *r, double longest_ns, uint64_t n_least)
 {
 	double ns = r->reply.ns + r->reply.ns_of_two;
 	uint64_t n = r->n_ops;
 
-	if (ns * (double)n > MAX_ROUND_NS)
-		n = (uint64_t)(MAX_ROUND_NS / ns) / BENCH_BURST * BENCH_BURST + BENCH_BURST;
+	if (ns * (double)n > longest_ns)
+		n = (uint64_t)(longest_ns / ns) / BENCH_BURST * BENCH_BURST + BENCH_BURST;
 	if (n < n_least)
 		n = n_least;
 	if (n < r->n_ops)
@@ -425,7 +428,8 @@ prepare(runner_t *r, const workload_t *w, const char *count_log)
 		error = ask(r, &request);
 		if (error)
 			return error;
-		limit_ops(r, w->kind == BENCH_CROSS ? N_CROSS_LEAST : 0);
+		limit_ops(r, count_log ? MAX_COUNTED_NS : MAX_ROUND_NS,
+			  w->kind == BENCH_CROSS ? N_CROSS_LEAST : 0);
 		if (request.n_ops >= r->n_ops)
 			return 0;
 	}
@@ -662,7 +666,8 @@ run_workload(const workload_t *w)
 				continue;
 			keep_round(r);
 			if (w->kind != BENCH_PUSH && w->kind != BENCH_SHIFT)
-				limit_ops(r, w->kind == BENCH_CROSS ? N_CROSS_LEAST : 0);
+				limit_ops(r, MAX_ROUND_NS,
+					  w->kind == BENCH_CROSS ? N_CROSS_LEAST : 0);
 		}
 	for (uint32_t i = 0; i < n_runners; i++) {
 		if (takes_part[i] && counts(w)) {
