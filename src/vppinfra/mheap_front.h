@@ -11,9 +11,9 @@
  * an object that a user holds.  There are MHEAP_N_FRONT_CLASSES sizes: 16, 32 ... 128 bytes, then
  * eight an octave up to 32 KiB, so at most an eighth of an object is waste.
  *
- *   - get pops; an empty stack first takes in its mail, then fills by half its depth under the
- *     lock.  The depth starts at MHEAP_FRONT_FIRST_DEPTH and doubles while a stack runs dry or
- *     over, up to 128 objects or 128 KiB;
+ *   - get pops; an empty stack first takes in as much of its mail as it needs, then fills by half
+ *     its depth under the lock.  The depth starts at MHEAP_FRONT_FIRST_DEPTH and doubles while a
+ * stack runs dry or over, up to 128 objects or 128 KiB;
  *   - put checks the header (tag, owner, size; up to 256 bytes also the right neighbour's copy of
  *     the size, beyond when the object goes to the bins) and pushes; a stack that is full gives its
  *     older half to the bins under the lock;
@@ -84,7 +84,7 @@ typedef struct {
 /** Objects on their way to the front that owns them. */
 #define MHEAP_N_BLOCK_OBJECTS 62
 typedef struct mheap_block {
-	/** Next in a mailbox. */
+	/** Next in a mailbox or an inbox. */
 	struct mheap_block *next;
 	/** Whose, as mheap_elt_t.front has it; 0: the block is free. */
 	u16 owner;
@@ -92,7 +92,7 @@ typedef struct mheap_block {
 	u32 n_bytes;
 	uword objects[MHEAP_N_BLOCK_OBJECTS];
 } mheap_block_t;
-#define MHEAP_N_BLOCKS 16
+#define MHEAP_N_BLOCKS 32
 
 typedef struct {
 	/* The owner writes and others read; but floors and ceilings. */
@@ -118,6 +118,8 @@ typedef struct {
 	/** Blocks that are being filled, by hash of the owner. */
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline_outbox);
 	mheap_block_t *outbox[4];
+	/** Puts of others' objects that will not look for a free block: lately there was none. */
+	u32 n_sends_to_skip;
 	/** Addresses that were put and not looked at yet: whatever was said to be an object, or 0.
 	 * A batch begins where the address is a multiple of its size.  What is left of the batch
 	 * that next_later is in has been looked at. */
@@ -135,6 +137,8 @@ typedef struct {
 	u8 is_held;
 	/** Of each stack: its depth; entries taken from the bottom while it is held. */
 	u8 depth[MHEAP_N_FRONT_CLASSES], n_claimed[MHEAP_N_FRONT_CLASSES];
+	/** Blocks that were taken out of the mail and not emptied yet. */
+	mheap_block_t *inbox;
 
 	/* Written by others. */
 	CLIB_CACHE_LINE_ALIGN_MARK(cacheline2);
@@ -335,12 +339,12 @@ _mheap_front_tag_and_size(uword p)
 }
 
 /* Words of the object at p, whose header can be read, if it is the front's of that id and its user
- * holds it; else 0. */
+ * holds it; else 0.  By its own header alone. */
 always_inline uword
-_mheap_front_own_words(u16 id, uword vector, u64 cookie, uword p)
+_mheap_front_near_words(u16 id, uword vector, u64 cookie, uword p)
 {
 	u64 tag_and_size;
-	uword n_words, next;
+	uword n_words;
 
 	if (PREDICT_FALSE(_mheap_front_read(_mheap_front_word(p)) != id))
 		return 0;
@@ -348,6 +352,19 @@ _mheap_front_own_words(u16 id, uword vector, u64 cookie, uword p)
 	n_words = tag_and_size >> 16;
 	if (PREDICT_FALSE((u16)tag_and_size != (((p - vector) ^ cookie) * MHEAP_TAG_FACTOR) >> 48 ||
 			  n_words - 2 >= MHEAP_FRONT_MAX_BYTES / MHEAP_USER_DATA_WORD_BYTES + 64))
+		return 0;
+	if (n_words == 0)
+		__builtin_unreachable();
+	return n_words;
+}
+
+/* The same with a look at the right neighbour. */
+always_inline uword
+_mheap_front_own_words(u16 id, uword vector, u64 cookie, uword p)
+{
+	uword n_words = _mheap_front_near_words(id, vector, cookie, p), next;
+
+	if (PREDICT_FALSE(!n_words))
 		return 0;
 	/* Of a larger object the neighbour's line would be one more to wait for: there the own word
 	 * is compared with itself, without a branch, and the neighbour's when it goes to the bins.

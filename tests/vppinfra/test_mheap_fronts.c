@@ -610,6 +610,106 @@ waiting_objects_are_not_lost(void)
 	mheap_free(v);
 }
 
+static struct {
+	void *v, **objects;
+	u32 n;
+	/* Puts that took the lock. */
+	u64 n_locked_puts;
+	mheap_front_usage_t usage;
+} sent;
+
+static void *
+put_anothers(void *CLIB_UNUSED(arg))
+{
+	u64 n_puts;
+
+	/* It has a front. */
+	mheap_put(sent.v, get(sent.v, 16));
+	n_puts = mheap_header(sent.v)->stats.n_puts;
+	for (u32 i = 0; i < sent.n; i++)
+		mheap_put_later(sent.v, sent.objects[i]);
+	mheap_put_flush(sent.v);
+	sent.n_locked_puts = mheap_header(sent.v)->stats.n_puts - n_puts;
+	sent.usage = usage_of(sent.v);
+	return NULL;
+}
+
+static void
+put_by_another(void *v, void **objects, u32 n)
+{
+	pthread_t thread;
+
+	sent.v = v;
+	sent.objects = objects;
+	sent.n = n;
+	pthread_create(&thread, NULL, put_anothers, NULL);
+	pthread_join(thread, NULL);
+}
+
+/* What comes by mail stays there until it is needed: it does not go to the bins for want of room,
+ * so as many gets take nothing from there. */
+static void
+mail_is_taken_as_it_is_needed(void)
+{
+	static void *objects[10 * MHEAP_N_BLOCK_OBJECTS];
+	void *v = fronted_heap(MiB(16));
+	const mheap_stats_t *stats = &mheap_header(v)->stats;
+	u64 n_filled, n_mailed = stats->n_front_mailed, n_drained;
+	u32 n_cached = 0;
+
+	for (u32 i = 0; i < ARRAY_LEN(objects); i++)
+		objects[i] = mheap_get_inline(v, 256);
+	n_cached = (u32)usage_of(v).n_cached;
+	put_by_another(v, objects, ARRAY_LEN(objects));
+	CU_ASSERT_EQUAL(sent.usage.n_remote_puts, ARRAY_LEN(objects));
+	CU_ASSERT_EQUAL(usage_of(v).n_cached, n_cached + ARRAY_LEN(objects));
+	n_filled = stats->n_front_filled;
+	n_drained = stats->n_front_drained;
+	for (u32 i = 0; i < ARRAY_LEN(objects) + n_cached; i++) {
+		void *p = mheap_get_inline(v, 256);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+		if (i < ARRAY_LEN(objects))
+			objects[i] = p;
+		CU_ASSERT(i % 50 || is_whole(v));
+	}
+	CU_ASSERT_EQUAL(stats->n_front_mailed - n_mailed, ARRAY_LEN(objects));
+	CU_ASSERT_EQUAL(stats->n_front_filled, n_filled);
+	CU_ASSERT_EQUAL(stats->n_front_drained, n_drained);
+	CU_ASSERT_EQUAL(usage_of(v).n_cached, 0);
+
+	/* What was not needed yet goes with the front. */
+	put_by_another(v, objects, ARRAY_LEN(objects));
+	CU_ASSERT_PTR_NOT_NULL(mheap_get_inline(v, 256));
+	CU_ASSERT(usage_of(v).n_cached > 8 * MHEAP_N_BLOCK_OBJECTS);
+	mheap_front_drain(v);
+	CU_ASSERT_EQUAL(usage_of(v).n_cached, 0);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+}
+
+/* When all blocks are on their way to a thread that does not come for them, the others' puts do not
+ * each take the lock. */
+static void
+what_an_idle_thread_has_no_room_for_is_the_putters(void)
+{
+	static void *objects[2 * MHEAP_N_BLOCKS * MHEAP_N_BLOCK_OBJECTS];
+	void *v = fronted_heap(MiB(16));
+
+	for (u32 i = 0; i < ARRAY_LEN(objects); i++)
+		objects[i] = mheap_get_inline(v, 64);
+	put_by_another(v, objects, ARRAY_LEN(objects));
+	CU_ASSERT_EQUAL(sent.usage.n_remote_puts, ARRAY_LEN(objects) / 2);
+	CU_ASSERT(sent.n_locked_puts < 10);
+	CU_ASSERT_EQUAL(usage_of(v).n_puts + mheap_header(v)->stats.n_puts, ARRAY_LEN(objects) + 1);
+	CU_ASSERT_EQUAL(mheap_elts(v), 0);
+	CU_ASSERT(is_whole(v));
+	mheap_trim(v);
+	CU_ASSERT_EQUAL(usage_of(v).n_cached, 0);
+	CU_ASSERT_EQUAL(mheap_bytes(v), MHEAP_HEADER_BYTES + MHEAP_ELT_OVERHEAD_BYTES);
+	mheap_free(v);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(each_size_has_its_class),
 	UNIT(a_put_object_comes_back),
@@ -629,6 +729,8 @@ static const unit_test_t tests[] = {
 	UNIT(a_flush_finds_those_that_wait),
 	UNIT(late_mistakes_are_told),
 	UNIT(waiting_objects_are_not_lost),
+	UNIT(mail_is_taken_as_it_is_needed),
+	UNIT(what_an_idle_thread_has_no_room_for_is_the_putters),
 };
 
 int

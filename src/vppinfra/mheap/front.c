@@ -207,11 +207,14 @@ mheap_fronts_update(mheap_t *h)
 	clib_atomic_store_relax_n(&h->front_mask, may_be_open(h) ? ~(uword)0 : 0);
 }
 
-static void
-set_depth(mheap_front_t *f, uword c, u32 depth)
+int
+mheap_front_set_depth(mheap_front_t *f, uword c, u32 depth)
 {
+	u32 was = f->depth[c];
+
 	f->depth[c] = (u8)clib_min(depth, max_depth(c));
 	clib_atomic_store_relax_n(&f->bins[c].ceiling, f->objects[c] + f->depth[c]);
+	return f->depth[c] > was;
 }
 
 /* @return 0; -ENOMEM: it stays closed */
@@ -231,7 +234,7 @@ open_front(mheap_t *h, mheap_front_t *f, u32 id)
 	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++) {
 		clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c]);
 		clib_atomic_store_relax_n(&f->bins[c].floor, f->objects[c]);
-		set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
+		mheap_front_set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
 	}
 	clib_atomic_store_relax_n(&f->is_held, 0);
 	clib_atomic_store_relax_n(&f->is_live, 1);
@@ -263,7 +266,8 @@ settle_front(mheap_front_t *f)
 		clib_atomic_store_relax_n(&f->n_claimed[c], 0);
 		clib_atomic_store_relax_n(&f->bins[c].floor, f->objects[c]);
 		/* Memory is short: it begins again with little. */
-		set_depth(f, c, clib_max(front_depth(f, c), (u32)MHEAP_FRONT_FIRST_DEPTH));
+		mheap_front_set_depth(f, c,
+				      clib_max(front_depth(f, c), (u32)MHEAP_FRONT_FIRST_DEPTH));
 	}
 	clib_atomic_store_relax_n(&f->is_held, 0);
 }
@@ -343,12 +347,11 @@ mheap_front_refill(mheap_t *h, void *v, uword n_bytes)
 	uword c = mheap_front_class(n_bytes), p, first, stride;
 	u32 n_wanted, n = 0, k;
 
-	if (clib_atomic_load_relax_n(&f->mail))
-		mheap_front_collect(h, v, f, 0);
+	mheap_front_collect(h, v, f, c);
 	p = mheap_front_pop(f, c);
 	if (p)
 		return p;
-	set_depth(f, c, 2u * f->depth[c]);
+	mheap_front_set_depth(f, c, 2u * f->depth[c]);
 	n_wanted = clib_max(f->depth[c] / 2u, 1u);
 	stride = mheap_front_class_bytes(c) + MHEAP_ELT_OVERHEAD_BYTES;
 	while (n < n_wanted) {
@@ -423,19 +426,23 @@ mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f)
 	return n_given;
 }
 
-/* Those of a batch that go another way.  Who is told of a mistake may put, too. */
+/* Those of a batch that go another way, mostly to the threads that got them.  Who is told of a
+ * mistake may put, too. */
 static never_inline void
-put_odd(void *v, const uword *place, u32 odd)
+put_odd(void *v, mheap_front_t *f, const uword *place, u32 odd)
 {
 	uword waiting[MHEAP_N_LATER_BATCH];
+	mheap_t *h = mheap_header(v);
 	int saved_errno = errno;
 	u32 i;
 
 	memcpy(waiting, place, sizeof(waiting));
 	foreach_set_bit_index(i, odd)
 	{
-		if (waiting[i])
-			mheap_put(v, waiting[i] - (uword)v);
+		uword offset = waiting[i] - (uword)v;
+
+		if (waiting[i] && !(f == mheap_front(h) && mheap_front_send(h, v, f, offset, 0)))
+			mheap_put(v, offset);
 	}
 	errno = saved_errno;
 }
@@ -461,7 +468,7 @@ mheap_front_put_batch(mheap_front_t *f)
 			odd |= 1u << i;
 	}
 	if (PREDICT_FALSE(odd))
-		put_odd((void *)v, place, odd);
+		put_odd((void *)v, f, place, odd);
 }
 
 void
@@ -494,11 +501,11 @@ mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f)
 			continue;
 		mheap_front_give(h, v, f, c, 0, n);
 		clib_atomic_store_relax_n(&f->bins[c].top, f->objects[c]);
-		set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
+		mheap_front_set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
 		n_given += n;
 	}
 	n_given += mheap_front_give_outbox(h, v, f);
-	n_given += mheap_front_collect(h, v, f, 1);
+	n_given += mheap_front_give_mail(h, v, f);
 	return n_given;
 }
 
@@ -514,13 +521,13 @@ make_room(mheap_t *h, void *v, mheap_front_t *f, uword c)
 	if (n < f->depth[c])
 		return;
 	if (f->depth[c] < max_depth(c) && !goes_for_good) {
-		set_depth(f, c, 2u * f->depth[c]);
+		mheap_front_set_depth(f, c, 2u * f->depth[c]);
 		return;
 	}
 	mheap_front_give(h, v, f, c, 0, n_given);
 	move_down(f, c, n_given);
 	if (goes_for_good)
-		set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
+		mheap_front_set_depth(f, c, MHEAP_FRONT_FIRST_DEPTH);
 }
 
 int

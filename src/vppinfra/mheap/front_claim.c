@@ -92,7 +92,7 @@ claim_front(mheap_t *h, void *v, mheap_front_t *f)
 
 	for (uword c = 0; c < MHEAP_N_FRONT_CLASSES; c++)
 		n += claim_bin(h, v, f, c);
-	return n + mheap_front_give_outbox(h, v, f) + mheap_front_collect(h, v, f, 1);
+	return n + mheap_front_give_outbox(h, v, f) + mheap_front_give_mail(h, v, f);
 }
 
 u64
@@ -144,7 +144,7 @@ is_worth_claiming(const mheap_front_t *f)
 	for (u32 i = 0; i < MHEAP_N_LATER && !clib_atomic_load_relax_n(&f->is_live); i++)
 		if (mheap_front_waiting(f, i))
 			return 1;
-	return clib_atomic_load_relax_n(&f->mail) != NULL;
+	return f->inbox || clib_atomic_load_relax_n(&f->mail);
 }
 
 /* A heap at its limit fails one get after the other, perhaps for good: each may look, but not make

@@ -5,7 +5,8 @@
  * owner's mailbox, a list that many push to and whose whole is taken at once, so no push can meet a
  * link that came back (no ABA).  The owner empties blocks in one go when it runs dry; addresses lie
  * side by side, so it waits for no chain of cache misses.  owner == 0 gives a block back to its
- * sender. */
+ * sender.  While all blocks are on their way, to owners that are idle, the putting thread makes
+ * what it puts its own. */
 #include <vppinfra/thread.h>
 #include "mheap_impl.h"
 
@@ -24,7 +25,7 @@ post(mheap_front_t *to, mheap_block_t *b)
 	do {
 		b->next = head;
 		/* Release: the block and the objects as their users left them; pairs with the
-		 * acquire in mheap_front_collect(). */
+		 * acquire in empty_next(). */
 	} while (!__atomic_compare_exchange_n(&to->mail, &head, b, 1, __ATOMIC_RELEASE,
 					      __ATOMIC_RELAXED));
 }
@@ -32,10 +33,16 @@ post(mheap_front_t *to, mheap_block_t *b)
 static mheap_block_t *
 free_block(mheap_front_t *f)
 {
+	if (PREDICT_FALSE(f->n_sends_to_skip)) {
+		f->n_sends_to_skip--;
+		return NULL;
+	}
 	for (u32 i = 0; i < MHEAP_N_BLOCKS; i++)
 		/* Acquire: the reader is done with it; pairs with the release there. */
 		if (!clib_atomic_load_acq_n(&f->blocks[i].owner))
 			return &f->blocks[i];
+	/* Their owners are idle; not to look at all of them each time. */
+	f->n_sends_to_skip = MHEAP_N_BLOCK_OBJECTS;
 	return NULL;
 }
 
@@ -85,37 +92,45 @@ send_object(mheap_t *h, mheap_front_t *f, u16 owner, uword c, uword p)
 }
 
 int
-mheap_front_send(mheap_t *h, void *v, mheap_front_t *f, uword uo)
+mheap_front_send(mheap_t *h, void *v, mheap_front_t *f, uword uo, int looks_right)
 {
-	uword p = (uword)v + uo, c;
+	uword p = (uword)v + uo, n_words, c;
 	int is_sent = 0;
 	u16 owner;
 
-	if ((uo & 15) || uo < MHEAP_ELT_OVERHEAD_BYTES ||
-	    uo - MHEAP_ELT_OVERHEAD_BYTES >= clib_atomic_load_relax_n(&h->n_readable_bytes))
+	if (PREDICT_FALSE(!_mheap_front_may_look(h, uo)))
 		return 0;
 	owner = clib_atomic_load_relax_n(_mheap_front_word(p));
 	/* Cached already, or none: what it is the lock will tell. */
-	if (owner == 0 || owner > CLIB_MAX_THREADS || owner == f->id ||
-	    !mheap_front_owns(h, v, owner, uo, &c) ||
-	    !clib_atomic_load_relax_n(&front_at(h, owner)->is_live))
+	if (PREDICT_FALSE(owner == 0 || owner > CLIB_MAX_THREADS || owner == f->id))
 		return 0;
+	n_words = looks_right ? _mheap_front_own_words(owner, (uword)v, h->cookie, p)
+			      : _mheap_front_near_words(owner, (uword)v, h->cookie, p);
+	if (PREDICT_FALSE(!n_words || !clib_atomic_load_relax_n(&front_at(h, owner)->is_live)))
+		return 0;
+	c = mheap_front_class_of_elt(n_words * MHEAP_USER_DATA_WORD_BYTES);
 	clib_atomic_store_relax_n(&f->is_busy, 1);
 	atomic_signal_fence(memory_order_seq_cst);
-	if (PREDICT_TRUE(!clib_atomic_load_relax_n(&f->is_held)))
+	if (PREDICT_TRUE(!clib_atomic_load_relax_n(&f->is_held))) {
 		is_sent = send_object(h, f, owner, c, p);
+		/* Its owner empties no mail: the object is ours from here on. */
+		if (PREDICT_FALSE(!is_sent))
+			clib_atomic_store_relax_n(_mheap_front_word(p), f->id);
+	}
 	/* Release: pairs with the claimer's acquire. */
 	clib_atomic_store_rel_n(&f->is_busy, 0);
 	return is_sent;
 }
 
-/* Push without counting it as a put, which was counted where it was sent. */
+/* Push without counting it as a put, which was counted where it was sent.  A stack that runs over
+ * grows as one that runs dry. */
 static int
 take_in(mheap_t *h, mheap_front_t *f, uword c, uword p)
 {
 	u32 n = front_depth(f, c);
 
-	if (n >= f->depth[c])
+	if (PREDICT_FALSE(n >= f->depth[c]) &&
+	    (is_falling(h) || !mheap_front_set_depth(f, c, 2u * f->depth[c])))
 		return 0;
 	clib_atomic_store_relax_n(&f->objects[c][n], p);
 	clib_atomic_store_rel_n(&f->bins[c].top, f->objects[c] + n + 1);
@@ -141,20 +156,43 @@ empty_block(mheap_t *h, void *v, mheap_front_t *f, mheap_block_t *b, int all_to_
 	clib_atomic_store_rel_n(&b->owner, 0);
 }
 
-u64
-mheap_front_collect(mheap_t *h, void *v, mheap_front_t *f, int all_to_bins)
+/* One block of the mail.  @return objects, 0: there is none. */
+static u64
+empty_next(mheap_t *h, void *v, mheap_front_t *f, int all_to_bins)
 {
-	mheap_block_t *b, *next;
-	u64 n = 0;
+	mheap_block_t *b = f->inbox;
+	u64 n;
 
-	if (!clib_atomic_load_relax_n(&f->mail))
-		return 0;
-	for (b = __atomic_exchange_n(&f->mail, NULL, __ATOMIC_ACQUIRE); b; b = next) {
-		next = b->next;
-		n += clib_atomic_load_relax_n(&b->n);
-		empty_block(h, v, f, b, all_to_bins);
+	if (!b) {
+		if (!clib_atomic_load_relax_n(&f->mail))
+			return 0;
+		/* Acquire: pairs with the release in post(). */
+		b = __atomic_exchange_n(&f->mail, NULL, __ATOMIC_ACQUIRE);
 	}
+	f->inbox = b->next;
+	n = clib_atomic_load_relax_n(&b->n);
+	empty_block(h, v, f, b, all_to_bins);
 	return n;
+}
+
+u64
+mheap_front_collect(mheap_t *h, void *v, mheap_front_t *f, uword c)
+{
+	u64 n, n_all = 0;
+
+	while (!front_depth(f, c) && (n = empty_next(h, v, f, 0)))
+		n_all += n;
+	return n_all;
+}
+
+u64
+mheap_front_give_mail(mheap_t *h, void *v, mheap_front_t *f)
+{
+	u64 n, n_all = 0;
+
+	while ((n = empty_next(h, v, f, 1)))
+		n_all += n;
+	return n_all;
 }
 
 u64

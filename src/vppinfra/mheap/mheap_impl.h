@@ -456,20 +456,26 @@ void mheap_front_give(mheap_t *h, void *v, mheap_front_t *f, uword c, u32 first,
 /** Give all of the calling thread's front, or of one whose thread is about to end.
  *  @return objects. */
 u64 mheap_front_give_all(mheap_t *h, void *v, mheap_front_t *f);
+/** A stack holds as many from here on, up to what its class may.  @return whether it grew. */
+int mheap_front_set_depth(mheap_front_t *f, uword c, u32 depth);
 /** What waits in f->later[i]; 0: nothing.  Its thread is the caller or is no more. */
 uword mheap_front_waiting(const mheap_front_t *f, u32 i);
-
 /** What waits in f->later goes to the bins; its thread is the caller or is no more.
  *  @return objects. */
 u64 mheap_front_give_later(mheap_t *h, void *v, mheap_front_t *f);
 /** A cached object goes to the bins; one whose header is broken stays where it is, lost. */
 void mheap_front_free(mheap_t *h, void *v, uword p);
 
-/** Without the lock: put the object at uo, which another front owns, on its way there.
- *  @return 0: it is not such an object, or there is no way now. */
-int mheap_front_send(mheap_t *h, void *v, mheap_front_t *f, uword uo);
-/** Take in what other threads sent; to the bins what has no room, or all.  @return objects. */
-u64 mheap_front_collect(mheap_t *h, void *v, mheap_front_t *f, int all_to_bins);
+/** Without the lock: put the object at uo, which another front owns, on its way there.  With or
+ *  without a look at the right neighbour.
+ *  @return 0: it is not such an object, or there is no way now and it may have become this front's
+ *  own. */
+int mheap_front_send(mheap_t *h, void *v, mheap_front_t *f, uword uo, int looks_right);
+/** Take in what other threads sent, block by block until class c has an object; to the bins what
+ *  has no room.  @return objects. */
+u64 mheap_front_collect(mheap_t *h, void *v, mheap_front_t *f, uword c);
+/** All of it to the bins.  @return objects. */
+u64 mheap_front_give_mail(mheap_t *h, void *v, mheap_front_t *f);
 /** What this front has for others that is not on its way yet goes to the bins. */
 u64 mheap_front_give_outbox(mheap_t *h, void *v, mheap_front_t *f);
 

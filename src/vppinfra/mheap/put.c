@@ -318,7 +318,7 @@ send_or_put(void *v, uword offset, const void *caller, const void *frame)
 	mheap_t *h = mheap_header(v);
 
 	if (mheap_fronts_are_open(h) && mheap_front_is_open(mheap_front(h)) &&
-	    mheap_front_send(h, v, mheap_front(h), offset))
+	    mheap_front_send(h, v, mheap_front(h), offset, 1))
 		return 0;
 	return put_by_lock(h, v, offset, caller, frame);
 }
