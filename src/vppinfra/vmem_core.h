@@ -160,8 +160,10 @@ struct vmem {
 	u64 vm_n_segs, vm_n_free;
 	/** The same by power of two. */
 	vmem_order_t vm_order[VMEM_FREELISTS];
-	/** Indexes of free segments by address and by size (vmem/index.h); NULL for none. */
-	struct vmem_index *vm_index, *vm_index_dead;
+	/** Indexes of free segments (vmem/index.h), and the memory of such as were given up; NULL
+	 *  for none. */
+	struct vmem_index *vm_index;
+	struct vmem_index_stock *vm_index_dead;
 	/** Quantum caches made: vm_qcache[0] to [vm_n_qcaches - 1]. */
 	u32 vm_n_qcaches;
 	/** Node that its tags lie on, where the system has more than one; -1 for any. */

@@ -120,7 +120,6 @@ new_slot(u32 *id, vmem_t *storage)
 static void
 tear_down(vmem_t *vmp)
 {
-	void *chunk;
 	u32 index = vmp->vm_seg0 ? vmem_tag(vmp->vm_seg0)->vs_anext : 0;
 
 	while (index && index != vmp->vm_seg0) {
@@ -135,9 +134,8 @@ tear_down(vmem_t *vmp)
 	}
 	vmem_tags_give(vmp, 0);
 	vmem_hash_free_table(vmp);
-	vmem_index_free(vmem_index_detach(vmp));
-	while ((chunk = vmem_index_dead_chunk(vmp)) != NULL)
-		vmem_index_free_chunk(chunk);
+	vmem_index_detach(vmp, &vmp->vm_index_dead);
+	vmem_index_free(vmp->vm_index_dead);
 	if (vmem_vmem_arena && vmem_vmem_arena != vmp && !vmp->vm_is_in_place)
 		vmem_core_free(vmem_vmem_arena, pointer_to_uword(vmp), sizeof(*vmp), VMEM_REQUEST_X,
 			       NULL);

@@ -17,12 +17,12 @@ typedef vmem_index_path_t path_t;
 /* ---- nodes ---- */
 
 static node_t *
-node_get(vmem_index_t *index, u32 level)
+node_get(vmem_index_stock_t *stock, u32 level)
 {
-	node_t *node = index->free_nodes;
+	node_t *node = stock->free_nodes;
 
-	index->free_nodes = node->child[0];
-	index->n_free_nodes--;
+	stock->free_nodes = node->child[0];
+	stock->n_free_nodes--;
 	node->n = 0;
 	node->level = (u16)level;
 	return node;
@@ -80,16 +80,6 @@ move_entries(node_t *to, const node_t *from, u32 at, u32 n)
 	to->n += (u16)n;
 }
 
-static u64
-greatest_aux(const node_t *node)
-{
-	u64 greatest = 0;
-
-	for (u32 i = 0; i < node->n; i++)
-		greatest = clib_max(greatest, node->aux[i]);
-	return greatest;
-}
-
 /* Entries from `from` on that are less than (key, aux), or not greater when or_equal.  They are in
  * order: halved without a branch, four times at most. */
 always_inline u32
@@ -133,12 +123,6 @@ fetch_node(const node_t *node)
 
 /* ---- the way to a leaf ---- */
 
-always_inline bool
-is_less(u64 key, u64 aux, u64 key2, u64 aux2)
-{
-	return key < key2 || (key == key2 && aux < aux2);
-}
-
 /* Whether (key, aux) is one of a leaf's entries or would stand between two of them. */
 always_inline bool
 is_within(const node_t *leaf, vmem_index_order_t order, u64 key, u64 aux)
@@ -147,8 +131,8 @@ is_within(const node_t *leaf, vmem_index_order_t order, u64 key, u64 aux)
 
 	if (order == VMEM_INDEX_BY_ADDR)
 		return key >= leaf->key[0] && key <= leaf->key[last];
-	return !is_less(key, aux, leaf->key[0], leaf->aux[0]) &&
-	       !is_less(leaf->key[last], leaf->aux[last], key, aux);
+	return !vmem_index_is_less(key, aux, leaf->key[0], leaf->aux[0]) &&
+	       !vmem_index_is_less(leaf->key[last], leaf->aux[last], key, aux);
 }
 
 always_inline void
@@ -210,7 +194,7 @@ raise_aux(const tree_t *tree, u64 aux)
 static void
 split_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at, bool is_append)
 {
-	node_t *left = parent->child[at], *right = node_get(index, left->level);
+	node_t *left = parent->child[at], *right = node_get(&index->stock, left->level);
 	u32 n_left = is_append ? VMEM_INDEX_N - 1 : VMEM_INDEX_N / 2;
 
 	move_entries(right, left, n_left, left->n - n_left);
@@ -219,8 +203,8 @@ split_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at, bool is_a
 	parent->child[at + 1] = right;
 	parent->key[at + 1] = right->key[0];
 	if (tree->order == VMEM_INDEX_BY_ADDR) {
-		parent->aux[at] = greatest_aux(left);
-		parent->aux[at + 1] = greatest_aux(right);
+		parent->aux[at] = vmem_index_greatest(left);
+		parent->aux[at + 1] = vmem_index_greatest(right);
 	} else {
 		parent->aux[at + 1] = right->aux[0];
 	}
@@ -244,9 +228,9 @@ insert_and_split(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
 
 	tree->has_path = 0;
 	if (node == NULL)
-		node = tree->root = node_get(index, 0);
+		node = tree->root = node_get(&index->stock, 0);
 	if (node->n == VMEM_INDEX_N) {
-		node_t *root = node_get(index, node->level + 1u);
+		node_t *root = node_get(&index->stock, node->level + 1u);
 
 		root->n = 1;
 		root->key[0] = node->key[0];
@@ -312,9 +296,9 @@ join_children(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at)
 	}
 	move_entries(left, right, 0, right->n);
 	if (tree->order == VMEM_INDEX_BY_ADDR)
-		parent->aux[at] = greatest_aux(left);
+		parent->aux[at] = vmem_index_greatest(left);
 	close_gap(parent, at + 1);
-	vmem_index_node_put(index, right);
+	vmem_index_node_put(&index->stock, right);
 }
 
 /* After an entry went from the child at `at`.  Value: whether the parent lost an entry. */
@@ -324,7 +308,7 @@ mend_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at)
 	node_t *child = parent->child[at];
 
 	if (child->n == 0) {
-		vmem_index_node_put(index, child);
+		vmem_index_node_put(&index->stock, child);
 		close_gap(parent, at);
 		return true;
 	}
@@ -352,7 +336,7 @@ lower_aux(const path_t *path, u32 level, u32 n_levels, u64 was)
 
 		if (parent->aux[at] != was)
 			return;
-		greatest = greatest_aux(parent->child[at]);
+		greatest = vmem_index_greatest(parent->child[at]);
 		if (greatest == was)
 			return;
 		parent->aux[at] = greatest;
@@ -381,10 +365,10 @@ tree_delete_at(vmem_index_t *index, tree_t *tree, u64 aux)
 		node_t *root = tree->root;
 
 		tree->root = root->child[0];
-		vmem_index_node_put(index, root);
+		vmem_index_node_put(&index->stock, root);
 	}
 	if (tree->root->n == 0) {
-		vmem_index_node_put(index, tree->root);
+		vmem_index_node_put(&index->stock, tree->root);
 		tree->root = NULL;
 	}
 }
@@ -466,12 +450,13 @@ change_by_size(vmem_index_t *index, tree_t *tree, u64 size, u64 start, u64 new_s
 	leaf = tree->path.node[0];
 	at = (u32)tree->path.at[0];
 	ASSERT(at < leaf->n && leaf->key[at] == size && leaf->aux[at] == start);
-	if (is_less(new_size, new_start, size, start))
-		is_in_place = at > 0 &&
-			      is_less(leaf->key[at - 1], leaf->aux[at - 1], new_size, new_start);
+	if (vmem_index_is_less(new_size, new_start, size, start))
+		is_in_place = at > 0 && vmem_index_is_less(leaf->key[at - 1], leaf->aux[at - 1],
+							   new_size, new_start);
 	else
 		is_in_place = at + 1u < leaf->n &&
-			      is_less(new_size, new_start, leaf->key[at + 1], leaf->aux[at + 1]);
+			      vmem_index_is_less(new_size, new_start, leaf->key[at + 1],
+						 leaf->aux[at + 1]);
 	if (is_in_place) {
 		leaf->key[at] = new_size;
 		leaf->aux[at] = new_start;
@@ -629,10 +614,7 @@ has_start(const vmem_index_t *index, const tree_t *tree, u64 start)
 static void
 give_up(vmem_t *vmp)
 {
-	vmem_index_t *index = vmem_index_detach(vmp);
-
-	index->next_dead = vmp->vm_index_dead;
-	vmp->vm_index_dead = index;
+	vmem_index_detach(vmp, &vmp->vm_index_dead);
 	VMEM_COUNT(vmp->vm_kstat.vk_index_lost, 1);
 }
 
@@ -645,13 +627,13 @@ vmem_index_set_reserve(vmem_index_t *index)
 		if (index->tree[i].is_kept || index->tree[i].is_partial)
 			n += index->tree[i].root ? index->tree[i].root->level + 3u : 2;
 	}
-	index->n_insert = n;
+	index->stock.n_insert = n;
 }
 
 always_inline bool
 lacks_nodes(const vmem_index_t *index)
 {
-	return index->n_free_nodes < index->n_insert;
+	return index->stock.n_free_nodes < index->stock.n_insert;
 }
 
 void
@@ -758,132 +740,4 @@ vmem_index_merge(vmem_t *vmp, u64 start, u64 size, u64 new_size, u64 next_start,
 			change_in(index, tree, start, size, start, new_size, tag);
 		}
 	}
-}
-
-/* ---- check ---- */
-
-/* An inner entry against the child that it stands for. */
-static const char *
-check_child(const tree_t *tree, const node_t *parent, u32 at)
-{
-	const node_t *child = parent->child[at];
-
-	if (child->n == 0 || child->n > VMEM_INDEX_N || child->level + 1u != parent->level)
-		return "has a node of no or another level's entries";
-	if (tree->order == VMEM_INDEX_BY_ADDR && parent->aux[at] != greatest_aux(child))
-		return "has another greatest size below a node";
-	return NULL;
-}
-
-/* The bound nearest to the left of a leaf's first entry, against it and the entry before. */
-static const char *
-check_bound(const tree_t *tree, const vmem_index_cursor_t *c, u64 key_before, u64 aux_before)
-{
-	const node_t *node;
-	u64 key, aux;
-	u32 l = 1;
-
-	while (l <= c->level && c->path.at[l] == 0)
-		l++;
-	if (l > c->level || c->path.at[0] != 0)
-		return NULL;
-	node = c->path.node[l];
-	key = node->key[c->path.at[l]];
-	aux = tree->order == VMEM_INDEX_BY_ADDR ? 0 : node->aux[c->path.at[l]];
-	if (is_less(vmem_index_key(c), vmem_index_aux(c), key, aux))
-		return "has a bound above what it bounds";
-	if (tree->order == VMEM_INDEX_BY_ADDR ? key_before >= key
-					      : !is_less(key_before, aux_before, key, aux))
-		return "has a bound below what is left of it";
-	return NULL;
-}
-
-/* Free segments that a tree has which is being built. */
-static u64
-n_begun(vmem_t *vmp)
-{
-	const vmem_index_t *index = vmp->vm_index;
-	u64 n = 0;
-
-	for (u32 i = vmem_tag(vmp->vm_seg0)->vs_anext; i != vmp->vm_seg0;
-	     i = vmem_tag(i)->vs_anext) {
-		const vmem_seg_t *t = vmem_tag(i);
-
-		n += vmem_tag_type(t) == VMEM_TAG_FREE && index->has_begun &&
-		     t->vs_start <= index->built_last;
-	}
-	return n;
-}
-
-/* Where the tree was searched last is still there. */
-static const char *
-check_path(const tree_t *tree)
-{
-	const path_t *path = &tree->path;
-	u32 level;
-
-	if (!tree->has_path)
-		return NULL;
-	if (tree->root == NULL)
-		return "remembers a way in an empty tree";
-	level = tree->root->level;
-	if (path->node[level] != tree->root)
-		return "remembers a way from another root";
-	for (; level > 0; level--) {
-		if (path->at[level] >= path->node[level]->n ||
-		    path->node[level]->child[path->at[level]] != path->node[level - 1])
-			return "remembers a way that is none";
-	}
-	return NULL;
-}
-
-static const char *
-check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
-{
-	vmem_index_cursor_t c;
-	u64 n = 0, key = 0, aux = 0;
-	const char *what;
-
-	if (!tree->is_kept)
-		n_free = n_begun(vmp);
-	if (tree->n != n_free)
-		return "has another number of segments than the lists";
-	vmem_index_seek(tree, 0, 0, &c);
-	while (vmem_index_advance(&c, 0)) {
-		u64 new_key = vmem_index_key(&c), new_aux = vmem_index_aux(&c);
-		const vmem_seg_t *t = vmem_tag(vmem_index_tag(&c));
-		u64 start = tree->order == VMEM_INDEX_BY_ADDR ? new_key : new_aux;
-		u64 size = tree->order == VMEM_INDEX_BY_ADDR ? new_aux : new_key;
-
-		if (n++ && !is_less(key, aux, new_key, new_aux))
-			return "is out of order";
-		if (n > n_free || vmem_tag_type(t) != VMEM_TAG_FREE || t->vs_start != start ||
-		    vmem_seg_bytes(t) != size)
-			return "names what is no such free segment";
-		for (u32 l = 1; l <= c.level && c.path.at[l - 1] == 0; l++) {
-			what = check_child(tree, c.path.node[l], (u32)c.path.at[l]);
-			if (what)
-				return what;
-		}
-		what = check_bound(tree, &c, key, aux);
-		if (what)
-			return what;
-		key = new_key;
-		aux = new_aux;
-	}
-	return n == n_free ? check_path(tree) : "lacks a free segment";
-}
-
-const char *
-vmem_index_check(vmem_t *vmp, u64 n_free)
-{
-	const char *what = NULL;
-
-	for (u32 order = 0; order < 2 && !what; order++) {
-		const tree_t *tree = vmp->vm_index ? &vmp->vm_index->tree[order] : NULL;
-
-		if (tree && (tree->is_kept || tree->is_partial))
-			what = check_tree(vmp, tree, n_free);
-	}
-	return what;
 }

@@ -68,15 +68,20 @@ typedef struct {
 	vmem_index_path_t path;
 } vmem_index_tree_t;
 
-typedef struct vmem_index {
-	vmem_index_tree_t tree[2];
+/** Memory that trees are made of.  It lies in the first of its chunks, before the nodes. */
+typedef struct vmem_index_stock {
 	vmem_index_node_t *free_nodes; /* through child[0] */
 	u64 n_free_nodes, n_nodes;
+	void *chunks; /* the first word of a chunk links the next */
+	struct vmem_index_stock *next_dead;
 	/* Nodes that one insertion into each tree takes at most: one for a split at each level, and
 	 * two where the root is split. */
 	u32 n_insert;
-	void *chunks; /* the first word of a chunk links the next */
-	struct vmem_index *next_dead;
+} vmem_index_stock_t;
+
+typedef struct vmem_index {
+	vmem_index_stock_t stock; /* first: it is what is given back */
+	vmem_index_tree_t tree[2];
 	/* While a tree is being built: how far. */
 	vmem_walker_t place;
 	u64 built_last;
@@ -140,12 +145,30 @@ vmem_index_tag(const vmem_index_cursor_t *c)
 	return (u32)c->path.node[0]->tag[c->path.at[0]];
 }
 
-always_inline void
-vmem_index_node_put(vmem_index_t *index, vmem_index_node_t *node)
+/** The order of the tree by size; by address, whose starts are all different, too. */
+always_inline bool
+vmem_index_is_less(u64 key, u64 aux, u64 key2, u64 aux2)
 {
-	node->child[0] = index->free_nodes;
-	index->free_nodes = node;
-	index->n_free_nodes++;
+	return key < key2 || (key == key2 && aux < aux2);
+}
+
+/** The greatest aux of a node's entries, 0 for none. */
+always_inline u64
+vmem_index_greatest(const vmem_index_node_t *node)
+{
+	u64 greatest = 0;
+
+	for (u32 i = 0; i < node->n; i++)
+		greatest = clib_max(greatest, node->aux[i]);
+	return greatest;
+}
+
+always_inline void
+vmem_index_node_put(vmem_index_stock_t *stock, vmem_index_node_t *node)
+{
+	node->child[0] = stock->free_nodes;
+	stock->free_nodes = node;
+	stock->n_free_nodes++;
 }
 
 /** Enter a segment into a tree that has, or is to have, what begins there. */
@@ -188,7 +211,7 @@ void vmem_index_set_reserve(vmem_index_t *index);
 always_inline bool
 vmem_index_may_absorb(const vmem_index_t *index)
 {
-	return index->n_free_nodes >= 3 * index->n_insert;
+	return index->stock.n_free_nodes >= 3 * index->stock.n_insert;
 }
 
 /** Nodes are fewer than the next operation may take: restock once unlocked.  Who builds a tree
@@ -199,7 +222,7 @@ vmem_index_is_short(const vmem_t *vmp)
 	const vmem_index_t *index = vmp->vm_index;
 
 	return index &&
-	       (index->n_free_nodes < 2 * index->n_insert ||
+	       (index->stock.n_free_nodes < 2 * index->stock.n_insert ||
 		(index->is_building && !index->has_builder && !vmem_index_may_absorb(index)));
 }
 
@@ -213,16 +236,17 @@ vmem_index_is_building(const vmem_t *vmp)
 /** Fetch a chunk of nodes.  No lock held. */
 void vmem_index_restock(vmem_t *vmp);
 
-/** Give the memory of an index that was detached back.  No lock held. */
-void vmem_index_free(vmem_index_t *dead);
+/** Give the memory of what was detached back.  No lock held. */
+void vmem_index_free(vmem_index_stock_t *dead);
 /** Give chunks that were kept back to vmem_internal_arena.  @return bytes.  No lock held. */
 uword vmem_index_trim(void);
 /** One chunk of those that were given up, to be kept or freed once unlocked: all at once would be
  *  a pause.  NULL: there is none. */
 void *vmem_index_dead_chunk(vmem_t *vmp);
 void vmem_index_free_chunk(void *chunk);
-/** Detach both trees, for vmem_index_free(). */
-vmem_index_t *vmem_index_detach(vmem_t *vmp);
+/** Detach all trees, if there are any, and put their memory before what is in *dead, for
+ *  vmem_index_free(). */
+void vmem_index_detach(vmem_t *vmp, vmem_index_stock_t **dead);
 
 /** Compare with the free lists and within.  @return NULL or what is wrong. */
 const char *vmem_index_check(vmem_t *vmp, u64 n_free);

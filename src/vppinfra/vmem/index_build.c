@@ -22,15 +22,15 @@ typedef vmem_index_tree_t tree_t;
 
 /* Arena locked. */
 static void
-add_chunk(vmem_index_t *index, void *chunk)
+add_chunk(vmem_index_stock_t *stock, void *chunk)
 {
 	node_t *node = (node_t *)((u8 *)chunk + CLIB_CACHE_LINE_BYTES);
 
-	*(void **)chunk = index->chunks;
-	index->chunks = chunk;
-	index->n_nodes += N_NODES_PER_CHUNK;
+	*(void **)chunk = stock->chunks;
+	stock->chunks = chunk;
+	stock->n_nodes += N_NODES_PER_CHUNK;
 	for (u32 i = 0; i < N_NODES_PER_CHUNK; i++)
-		vmem_index_node_put(index, &node[i]);
+		vmem_index_node_put(stock, &node[i]);
 }
 
 /* No lock held. */
@@ -69,13 +69,13 @@ vmem_index_free_chunk(void *chunk)
 }
 
 void
-vmem_index_free(vmem_index_t *dead)
+vmem_index_free(vmem_index_stock_t *dead)
 {
 	while (dead) {
-		vmem_index_t *next = dead->next_dead;
+		vmem_index_stock_t *next = dead->next_dead;
 		void *chunk = dead->chunks;
 
-		/* The index itself lies in the chunk that was linked first. */
+		/* The stock itself lies in the chunk that was linked first. */
 		while (chunk) {
 			void *after = *(void **)chunk;
 
@@ -102,12 +102,12 @@ vmem_index_trim(void)
 void *
 vmem_index_dead_chunk(vmem_t *vmp)
 {
-	vmem_index_t *dead = vmp->vm_index_dead;
+	vmem_index_stock_t *dead = vmp->vm_index_dead;
 	void *chunk = dead ? dead->chunks : NULL;
 
 	if (dead == NULL)
 		return NULL;
-	/* The index itself lies in the last. */
+	/* The stock itself lies in the last. */
 	if (*(void **)chunk)
 		dead->chunks = *(void **)chunk;
 	else
@@ -124,7 +124,7 @@ vmem_index_restock(vmem_t *vmp)
 		return;
 	vmem_lock(&vmp->vm_lock);
 	if (vmem_index_is_short(vmp)) {
-		add_chunk(vmp->vm_index, chunk);
+		add_chunk(&vmp->vm_index->stock, chunk);
 		chunk = NULL;
 	}
 	vmem_unlock(&vmp->vm_lock);
@@ -149,15 +149,17 @@ end_building(vmem_t *vmp, vmem_index_t *index)
 		*link = index->place.next;
 }
 
-vmem_index_t *
-vmem_index_detach(vmem_t *vmp)
+void
+vmem_index_detach(vmem_t *vmp, vmem_index_stock_t **dead)
 {
 	vmem_index_t *index = vmp->vm_index;
 
-	if (index)
-		end_building(vmp, index);
+	if (index == NULL)
+		return;
+	end_building(vmp, index);
 	vmp->vm_index = NULL;
-	return index;
+	index->stock.next_dead = *dead;
+	*dead = &index->stock;
 }
 
 /* Arena locked.  The index lives where its first chunk's first nodes would be. */
@@ -170,11 +172,11 @@ start_index(vmem_t *vmp, void *chunk)
 	STATIC_ASSERT(sizeof(vmem_index_t) <= VMEM_INDEX_N_OWN * sizeof(node_t), "fits");
 	memset(index, 0, sizeof(*index));
 	index->tree[VMEM_INDEX_BY_SIZE].order = VMEM_INDEX_BY_SIZE;
-	index->chunks = chunk;
+	index->stock.chunks = chunk;
 	*(void **)chunk = NULL;
 	for (u32 i = VMEM_INDEX_N_OWN; i < N_NODES_PER_CHUNK; i++)
-		vmem_index_node_put(index, &node[i]);
-	index->n_nodes = N_NODES_PER_CHUNK - VMEM_INDEX_N_OWN;
+		vmem_index_node_put(&index->stock, &node[i]);
+	index->stock.n_nodes = N_NODES_PER_CHUNK - VMEM_INDEX_N_OWN;
 	vmp->vm_index = index;
 }
 
@@ -274,7 +276,7 @@ fetch_nodes(vmem_t *vmp)
 	vmem_has_fetched |= chunk != NULL;
 	vmem_lock(&vmp->vm_lock);
 	if (chunk && vmp->vm_index)
-		add_chunk(vmp->vm_index, chunk);
+		add_chunk(&vmp->vm_index->stock, chunk);
 	else if (chunk)
 		start_index(vmp, chunk);
 	return chunk != NULL;
@@ -314,7 +316,7 @@ vmem_prepare(vmem_t *vmp)
 	/* The first fetch after a long time costs the system many times those that follow, so it
 	 * is ours and not the next operation's. */
 	for (u32 i = 0; error == -EAGAIN && i < N_PREPARED_CHUNKS &&
-			vmp->vm_index->n_free_nodes < 2 * vmp->vm_n_free / N_FEWEST_APPENDED;
+			vmp->vm_index->stock.n_free_nodes < 2 * vmp->vm_n_free / N_FEWEST_APPENDED;
 	     i++) {
 		fetch_nodes(vmp);
 		error = vmem_index_begin(vmp, orders);

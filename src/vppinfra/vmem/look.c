@@ -123,7 +123,8 @@ vmem_index_state(vmem_t *vmp, u64 *n_bytes)
 	for (u32 order = 0; order < 2; order++)
 		state |= (u32)(vmem_index_tree(vmp, (vmem_index_order_t)order) != NULL) << order;
 	if (vmp->vm_index)
-		*n_bytes = (vmp->vm_index->n_nodes + VMEM_INDEX_N_OWN) * sizeof(vmem_index_node_t);
+		*n_bytes = (vmp->vm_index->stock.n_nodes + VMEM_INDEX_N_OWN) *
+			   sizeof(vmem_index_node_t);
 	vmem_unlock(&vmp->vm_lock);
 	return state;
 }
@@ -176,17 +177,15 @@ vmem_set_reclaim(vmem_t *vmp, vmem_reclaim_function_t *fn, void *arg)
 /* Value: bytes of quantum caches.  An index that nobody used since the last time is put before
  * those in *idle, to be given back when no lock is held. */
 static uword
-vacate(vmem_t *vmp, vmem_index_t **idle)
+vacate(vmem_t *vmp, vmem_index_stock_t **idle)
 {
 	uword n_bytes = vmem_qcache_reap(vmp);
 
 	vmem_lock(&vmp->vm_lock);
-	if (vmp->vm_index && !vmp->vm_index->is_used) {
-		vmp->vm_index->next_dead = *idle;
-		*idle = vmem_index_detach(vmp);
-	} else if (vmp->vm_index) {
+	if (vmp->vm_index && !vmp->vm_index->is_used)
+		vmem_index_detach(vmp, idle);
+	else if (vmp->vm_index)
 		vmp->vm_index->is_used = 0;
-	}
 	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
 	vmem_unlock(&vmp->vm_lock);
 	vmem_hash_free_unused(vmp);
@@ -196,7 +195,7 @@ vacate(vmem_t *vmp, vmem_index_t **idle)
 uword
 vmem_vacate(vmem_t *vmp)
 {
-	vmem_index_t *idle = NULL;
+	vmem_index_stock_t *idle = NULL;
 	uword n_bytes = vacate(vmp, &idle);
 
 	vmem_index_free(idle);
@@ -223,7 +222,7 @@ give_surplus(vmem_t *vmp, void *arg)
 void
 vmem_reap(void)
 {
-	vmem_index_t *idle = NULL;
+	vmem_index_stock_t *idle = NULL;
 
 	if (!vmem_is_ready())
 		return;
