@@ -411,6 +411,41 @@ a_new_span_is_in_a_coming_index(void)
 	}
 }
 
+/* Where the building of an index rests the segment grows, and is cut so that what is left begins
+ * behind that place: it is in the index all the same. */
+static void
+a_cut_at_the_place_is_in_a_coming_index(void)
+{
+	vmem_t *vmp = new_arena("cut");
+	const vmem_seg_t *t;
+	uword start, end;
+	u64 n_bytes;
+
+	/* Holes of two quanta. */
+	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE, 600 * 64), 0);
+	for (u32 i = 0; i < 200; i++)
+		CU_ASSERT_EQUAL(vmem_claim(vmp, BASE + (i * 3 + 2) * 64, 64), 0);
+	CU_ASSERT_EQUAL(vmem_prepare(vmp), 0);
+	CU_ASSERT_FATAL(vmp->vm_index->is_building);
+	t = vmem_tag(vmp->vm_index->place.hint);
+	CU_ASSERT_EQUAL(vmem_tag_type(t), VMEM_TAG_FREE);
+	start = t->vs_start;
+	end = start + vmem_seg_bytes(t);
+	CU_ASSERT_EQUAL(vmp->vm_index->built_last, end - 1);
+	/* As if a request built it: others enter nothing. */
+	vmp->vm_index->has_builder = 1;
+	CU_ASSERT_EQUAL(vmem_core_free(vmp, end, 64, VMEM_REQUEST_X, NULL), 0);
+	CU_ASSERT_EQUAL(vmp->vm_index->built_last, end - 1);
+	CU_ASSERT_EQUAL(vmem_claim(vmp, start, end + 64 - start), 0);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	vmp->vm_index->has_builder = 0;
+	for (u32 i = 0; i < 20; i++)
+		CU_ASSERT_EQUAL(vmem_prepare(vmp), 0);
+	CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 3);
+	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+	destroy(vmp);
+}
+
 /* Many spans that hold little and are mostly full come and go, so that what builds an index rests
  * between them; and again and again an index is given up and comes anew, a little an operation: it
  * is whole at every moment. */
@@ -526,11 +561,17 @@ check_finds_a_broken_index(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(choices_are_those_of_a_walk),     UNIT(ranges_are_not_walked),
-	UNIT(unsure_candidates_are_counted),   UNIT(instant_fit_builds_none),
-	UNIT(without_memory_requests_walk),    UNIT(an_index_comes_bit_by_bit),
-	UNIT(best_fit_has_its_index_in_time),  UNIT(the_first_policy_is_obeyed),
-	UNIT(a_new_span_is_in_a_coming_index), UNIT(spans_come_and_go_while_an_index_comes),
+	UNIT(choices_are_those_of_a_walk),
+	UNIT(ranges_are_not_walked),
+	UNIT(unsure_candidates_are_counted),
+	UNIT(instant_fit_builds_none),
+	UNIT(without_memory_requests_walk),
+	UNIT(an_index_comes_bit_by_bit),
+	UNIT(best_fit_has_its_index_in_time),
+	UNIT(the_first_policy_is_obeyed),
+	UNIT(a_cut_at_the_place_is_in_a_coming_index),
+	UNIT(a_new_span_is_in_a_coming_index),
+	UNIT(spans_come_and_go_while_an_index_comes),
 	UNIT(check_finds_a_broken_index),
 };
 

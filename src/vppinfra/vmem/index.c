@@ -695,6 +695,15 @@ change_in(vmem_index_t *index, tree_t *tree, u64 start, u64 size, u64 new_start,
 	}
 }
 
+/* What is cut where the building rests stays in the part that is there: its tag is at the place, so
+ * nobody would come by it again. */
+static void
+keep_at_place(vmem_index_t *index, u64 start, u64 new_start)
+{
+	if (index->is_building && index->has_begun && start <= index->built_last)
+		index->built_last = clib_max(index->built_last, new_start);
+}
+
 void
 vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size, u32 tag)
 {
@@ -705,6 +714,7 @@ vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size,
 		give_up(vmp);
 		return;
 	}
+	keep_at_place(index, start, new_start);
 	by_addr = &index->tree[VMEM_INDEX_BY_ADDR];
 	by_size = &index->tree[VMEM_INDEX_BY_SIZE];
 	if (by_addr->is_kept)
