@@ -112,6 +112,7 @@ show_fields(cli_output_t *out, vmem_t *vmp, const vmem_t *a)
 {
 	static const char *const indexes[] = { "none", "by address", "by size",
 					       "by address and by size" };
+	static const char all[] = "by address, by size and for ranges";
 	u64 n_bytes;
 	u32 state = vmem_index_state(vmp, &n_bytes);
 
@@ -137,7 +138,7 @@ show_fields(cli_output_t *out, vmem_t *vmp, const vmem_t *a)
 	cli_show_hex(out, "vm_freemap", a->vm_freemap);
 	cli_show_u64(out, "vm_seg0", a->vm_seg0);
 	cli_show_u64(out, "vm_rotor", a->vm_rotor);
-	cli_show_string(out, "vm_index", indexes[state & 3]);
+	cli_show_string(out, "vm_index", state == 7 ? all : indexes[state & 3]);
 	cli_show_u64(out, "vm_index_bytes", n_bytes);
 	cli_show_u64(out, "vm_n_waiters", a->vm_n_waiters);
 }
@@ -166,8 +167,10 @@ show_kstat(cli_output_t *out, const vmem_kstat_t *k)
 	cli_show_u64(out, "vk_import", k->vk_import);
 	cli_show_u64(out, "vk_export", k->vk_export);
 	cli_show_u64(out, "vk_fit_tried", k->vk_fit_tried);
+	cli_show_u64(out, "vk_range_steps", k->vk_range_steps);
 	cli_show_u64(out, "vk_index_builds", k->vk_index_builds);
 	cli_show_u64(out, "vk_index_lost", k->vk_index_lost);
+	cli_show_u64(out, "vk_index_slices", k->vk_index_slices);
 	cli_show_u64(out, "vk_served", k->vk_served);
 	cli_show_u64(out, "vk_timeout", k->vk_timeout);
 	cli_show_u64(out, "vk_reclaim", k->vk_reclaim);

@@ -93,7 +93,7 @@ choices_are_those_of_a_walk(void)
 	uword end = make_holes(vmp, N_HOLES, &random);
 
 	vmem_lock(&vmp->vm_lock);
-	CU_ASSERT_EQUAL(vmem_index_build(vmp, 3), 0);
+	CU_ASSERT_EQUAL(vmem_index_build(vmp, VMEM_INDEX_ALL), 0);
 	vmem_unlock(&vmp->vm_lock);
 	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
 	for (u64 op = 0; op < n_ops; op++) {

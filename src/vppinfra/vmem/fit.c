@@ -97,16 +97,6 @@ may_walk(const vmem_t *vmp, vmem_search_t *s, u32 orders)
 	return false;
 }
 
-/* The segment that was chosen, whose tag and place in the hash nobody has looked at yet: the ways
- * to memory are one beside the other. */
-always_inline u32
-take_from_index(const vmem_t *vmp, u32 tag, uword addr)
-{
-	__builtin_prefetch(vmem_tag(tag), 1);
-	__builtin_prefetch(vmem_hash_bucket(vmp, addr), 1);
-	return tag;
-}
-
 /* Lowest by address among those of at least `need`. */
 static u32
 lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
@@ -127,7 +117,7 @@ lowest(vmem_t *vmp, const vmem_search_t *s, uword need, uword *addr)
 			break;
 		if (vmem_place(s, start, start + vmem_index_aux(&c) - 1, addr)) {
 			vmem_index_remember(by_addr, &c);
-			return take_from_index(vmp, vmem_index_tag(&c), *addr);
+			return vmem_fit_taken(vmp, vmem_index_tag(&c), *addr);
 		}
 		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 	}
@@ -213,70 +203,11 @@ best_anywhere(vmem_t *vmp, const vmem_search_t *s, uword *addr)
 
 		if (vmem_place(s, start, start + vmem_index_key(&c) - 1, addr)) {
 			vmem_index_remember(by_size, &c);
-			return take_from_index(vmp, vmem_index_tag(&c), *addr);
+			return vmem_fit_taken(vmp, vmem_index_tag(&c), *addr);
 		}
 		VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
 	}
 	return 0;
-}
-
-/* Smallest in a range.  One of the very size, if there is, is the first by size that begins at min
- * or after it.  Else from two sides at once, so that the shorter way bounds the work: by address
- * through the range, keeping the best so far; and by size, passing over those of one size below and
- * above the range with a descent each.  Whichever ends first has the answer. */
-static u32
-best_in_range(vmem_t *vmp, const vmem_search_t *s, uword *addr)
-{
-	vmem_index_tree_t *by_size = vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE);
-	vmem_index_tree_t *by_addr = vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR);
-	vmem_index_cursor_t sizes, starts;
-	uword size, start, best_size = ~(uword)0, x;
-	u32 best = 0;
-	bool has_more;
-
-	vmp->vm_index->is_used = 1;
-	vmem_index_seek(by_size, s->size, s->min, &sizes);
-	has_more = vmem_index_advance(&sizes, 0);
-	if (has_more && vmem_index_key(&sizes) == s->size &&
-	    vmem_place(s, vmem_index_aux(&sizes), vmem_index_aux(&sizes) + s->size - 1, addr)) {
-		vmem_index_remember(by_size, &sizes);
-		return take_from_index(vmp, vmem_index_tag(&sizes), *addr);
-	}
-	/* The one astride min, if any, is the first by address. */
-	vmem_index_seek_before(by_addr, s->min, 0, &starts);
-	for (;;) {
-		if (!vmem_index_advance(&starts, s->size) || vmem_index_key(&starts) > s->max)
-			return best;
-		start = vmem_index_key(&starts);
-		if (vmem_index_aux(&starts) < best_size &&
-		    vmem_place(s, start, start + vmem_index_aux(&starts) - 1, &x)) {
-			best = vmem_index_tag(&starts);
-			best_size = vmem_index_aux(&starts);
-			*addr = x;
-			if (best_size == s->size)
-				return best;
-		}
-
-		if (!has_more)
-			return best;
-		size = vmem_index_key(&sizes);
-		start = vmem_index_aux(&sizes);
-		if (best && size >= best_size)
-			return best;
-		if (start < s->min) {
-			vmem_index_seek(by_size, size, s->min, &sizes);
-		} else if (start > s->max) {
-			if (size == ~(uword)0)
-				return best;
-			vmem_index_seek(by_size, size + 1, s->min, &sizes);
-		} else if (vmem_place(s, start, start + size - 1, addr)) {
-			vmem_index_remember(by_size, &sizes);
-			return take_from_index(vmp, vmem_index_tag(&sizes), *addr);
-		} else {
-			VMEM_COUNT(vmp->vm_kstat.vk_fit_tried, 1);
-		}
-		has_more = vmem_index_advance(&sizes, 0);
-	}
 }
 
 static u32
@@ -286,7 +217,8 @@ fit_best(vmem_t *vmp, vmem_search_t *s, uword *addr)
 
 	if (vmem_index_tree(vmp, VMEM_INDEX_BY_SIZE) &&
 	    (!s->has_bounds || vmem_index_tree(vmp, VMEM_INDEX_BY_ADDR)))
-		return s->has_bounds ? best_in_range(vmp, s, addr) : best_anywhere(vmp, s, addr);
+		return s->has_bounds ? vmem_fit_best_in_range(vmp, s, addr)
+				     : best_anywhere(vmp, s, addr);
 	return may_walk(vmp, s, orders) ? vmem_walk_best(vmp, s, addr) : VMEM_FIT_WANTS_INDEX;
 }
 

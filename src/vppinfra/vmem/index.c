@@ -16,18 +16,6 @@ typedef vmem_index_path_t path_t;
 
 /* ---- nodes ---- */
 
-static node_t *
-node_get(vmem_index_stock_t *stock, u32 level)
-{
-	node_t *node = stock->free_nodes;
-
-	stock->free_nodes = node->child[0];
-	stock->n_free_nodes--;
-	node->n = 0;
-	node->level = (u16)level;
-	return node;
-}
-
 /* Two words at a time: a gap is a few entries wide, less than calls of memmove() cost. */
 typedef u64 two_t __attribute__((vector_size(16), aligned(8), may_alias));
 
@@ -112,15 +100,6 @@ child_of(const node_t *node, vmem_index_order_t order, u64 key, u64 aux)
 	return n_below(node, order, 1, key, aux, true);
 }
 
-/* A node is six lines, and which of them a search needs it learns from the first: all are on their
- * way while that is looked at. */
-always_inline void
-fetch_node(const node_t *node)
-{
-	for (u32 i = 0; i < sizeof(*node); i += CLIB_CACHE_LINE_BYTES)
-		__builtin_prefetch((const u8 *)node + i);
-}
-
 /* ---- the way to a leaf ---- */
 
 /* Whether (key, aux) is one of a leaf's entries or would stand between two of them. */
@@ -153,7 +132,7 @@ go_to(tree_t *tree, vmem_index_order_t order, u64 key, u64 aux)
 			path->node[l] = node;
 			path->at[l] = (i32)at;
 			node = node->child[at];
-			fetch_node(node);
+			vmem_index_node_fetch(node);
 		}
 		path->node[0] = node;
 		tree->has_path = 1;
@@ -194,7 +173,7 @@ raise_aux(const tree_t *tree, u64 aux)
 static void
 split_child(vmem_index_t *index, tree_t *tree, node_t *parent, u32 at, bool is_append)
 {
-	node_t *left = parent->child[at], *right = node_get(&index->stock, left->level);
+	node_t *left = parent->child[at], *right = vmem_index_node_get(&index->stock, left->level);
 	u32 n_left = is_append ? VMEM_INDEX_N - 1 : VMEM_INDEX_N / 2;
 
 	move_entries(right, left, n_left, left->n - n_left);
@@ -228,9 +207,9 @@ insert_and_split(vmem_index_t *index, tree_t *tree, u64 key, u64 aux, u32 tag)
 
 	tree->has_path = 0;
 	if (node == NULL)
-		node = tree->root = node_get(&index->stock, 0);
+		node = tree->root = vmem_index_node_get(&index->stock, 0);
 	if (node->n == VMEM_INDEX_N) {
-		node_t *root = node_get(&index->stock, node->level + 1u);
+		node_t *root = vmem_index_node_get(&index->stock, node->level + 1u);
 
 		root->n = 1;
 		root->key[0] = node->key[0];
@@ -482,7 +461,7 @@ seek(const tree_t *tree, u64 key, u64 aux, vmem_index_cursor_t *c)
 		c->path.node[l] = node;
 		c->path.at[l] = (i32)child_of(node, tree->order, key, aux);
 		node = node->child[c->path.at[l]];
-		fetch_node(node);
+		vmem_index_node_fetch(node);
 	}
 	c->path.node[0] = node;
 	c->path.at[0] = (i32)n_below(node, tree->order, 0, key, aux, false) - 1;
@@ -539,7 +518,7 @@ vmem_index_advance(vmem_index_cursor_t *c, u64 need)
 			return true;
 		} else {
 			c->path.node[l - 1] = node->child[at];
-			fetch_node(node->child[at]);
+			vmem_index_node_fetch(node->child[at]);
 			c->path.at[--l] = -1;
 		}
 	}
@@ -603,12 +582,10 @@ vmem_index_smallest(tree_t *tree, u64 size)
 
 /* ---- what happens to free segments ---- */
 
-/* Whether a tree has, or is to have, the segment that begins at start. */
 always_inline bool
 has_start(const vmem_index_t *index, const tree_t *tree, u64 start)
 {
-	return tree->is_kept ||
-	       (tree->is_partial && index->has_begun && start <= index->built_last);
+	return vmem_index_has(index, tree->is_kept, tree->is_partial, start);
 }
 
 static void
@@ -658,6 +635,88 @@ delete_from(vmem_index_t *index, tree_t *tree, u64 start, u64 size)
 		tree_delete(index, tree, size, start);
 }
 
+/* ---- and in the range trees ---- */
+
+static void
+give_up_ranges(vmem_t *vmp)
+{
+	vmem_index_detach_ranges(vmp, &vmp->vm_index_dead);
+	VMEM_COUNT(vmp->vm_kstat.vk_index_lost, 1);
+}
+
+always_inline bool
+has_in_range(const vmem_index_t *index, const vmem_range_tree_t *tree, u64 start)
+{
+	return vmem_index_has(index, tree->is_kept, tree->is_partial, start);
+}
+
+/* A building that has been asked for and not begun takes no nodes yet. */
+static bool
+lacks_range_nodes(const vmem_index_t *index)
+{
+	const vmem_index_stock_t *stock = &index->ranges->stock;
+
+	return stock->n_free_nodes < stock->n_insert &&
+	       (index->has_begun ||
+		stock->n_free_nodes < vmem_range_n_insert(index->ranges, false));
+}
+
+static never_inline void
+insert_into_ranges(vmem_t *vmp, u64 start, u64 size)
+{
+	vmem_index_t *index = vmp->vm_index;
+	vmem_ranges_t *ranges = index->ranges;
+
+	/* A new span may lie where it takes another scale to tell it from the others. */
+	if (vmem_range_widen(ranges, start, start + size - 1))
+		vmem_index_start_building(vmp, 1u << VMEM_INDEX_RANGES);
+	if (PREDICT_FALSE(lacks_range_nodes(index))) {
+		give_up_ranges(vmp);
+		return;
+	}
+	for (u32 i = 0; i < ranges->n_scales; i++) {
+		if (has_in_range(index, &ranges->tree[i], start))
+			vmem_range_insert(ranges, &ranges->tree[i], start, size);
+	}
+}
+
+static never_inline void
+delete_from_ranges(vmem_index_t *index, u64 start, u64 size)
+{
+	vmem_ranges_t *ranges = index->ranges;
+
+	for (u32 i = 0; i < ranges->n_scales; i++) {
+		if (has_in_range(index, &ranges->tree[i], start))
+			vmem_range_delete(ranges, &ranges->tree[i], start, size);
+	}
+}
+
+static never_inline void
+change_in_ranges(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size)
+{
+	vmem_index_t *index = vmp->vm_index;
+	vmem_ranges_t *ranges = index->ranges;
+
+	if (PREDICT_FALSE(lacks_range_nodes(index))) {
+		give_up_ranges(vmp);
+		return;
+	}
+	for (u32 i = 0; i < ranges->n_scales; i++) {
+		vmem_range_tree_t *tree = &ranges->tree[i];
+		bool had = has_in_range(index, tree, start);
+		bool has = has_in_range(index, tree, new_start);
+
+		if (had && has)
+			vmem_range_change(ranges, tree, start, size, new_start, new_size);
+		else if (had)
+			vmem_range_delete(ranges, tree, start, size);
+		else if (has)
+			vmem_range_insert(ranges, tree, new_start, new_size);
+	}
+}
+
+/* ---- in all of them ---- */
+
 void
 vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag)
 {
@@ -669,6 +728,8 @@ vmem_index_insert(vmem_t *vmp, u64 start, u64 size, u32 tag)
 	}
 	vmem_index_enter(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size, tag);
 	vmem_index_enter(index, &index->tree[VMEM_INDEX_BY_SIZE], start, size, tag);
+	if (PREDICT_FALSE(index->ranges != NULL))
+		insert_into_ranges(vmp, start, size);
 }
 
 void
@@ -678,6 +739,8 @@ vmem_index_delete(vmem_t *vmp, u64 start, u64 size)
 
 	delete_from(index, &index->tree[VMEM_INDEX_BY_ADDR], start, size);
 	delete_from(index, &index->tree[VMEM_INDEX_BY_SIZE], start, size);
+	if (PREDICT_FALSE(index->ranges != NULL))
+		delete_from_ranges(index, start, size);
 }
 
 /* In a tree that is being built it may come into or out of the part that is there. */
@@ -725,6 +788,8 @@ vmem_index_change(vmem_t *vmp, u64 start, u64 size, u64 new_start, u64 new_size,
 		change_by_size(index, by_size, size, start, new_size, new_start, tag);
 	else if (by_size->is_partial)
 		change_in(index, by_size, start, size, new_start, new_size, tag);
+	if (PREDICT_FALSE(index->ranges != NULL))
+		change_in_ranges(vmp, start, size, new_start, new_size);
 }
 
 void
@@ -749,5 +814,9 @@ vmem_index_merge(vmem_t *vmp, u64 start, u64 size, u64 new_size, u64 next_start,
 			delete_from(index, tree, next_start, next_size);
 			change_in(index, tree, start, size, start, new_size, tag);
 		}
+	}
+	if (PREDICT_FALSE(index->ranges != NULL)) {
+		delete_from_ranges(index, next_start, next_size);
+		change_in_ranges(vmp, start, size, start, new_size);
 	}
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmem's indexes of free segments: two B+-trees beside the power-of-two lists.
+/* vmem's indexes of free segments: B+-trees beside the power-of-two lists.
  *
  *   by_addr  (start, size)   ordered by start; an inner entry carries the greatest size below it,
  *                            so the first segment at or after an address that is large enough is
  *                            found in one descent and at most one more
  *   by_size  (size, start)   ordered by size and then by start: best fit is a lower bound
+ *   ranges                   both at once, for best fit in a range: index_range.h
  *
  * A tree is begun when a request first needs it in an arena with more free segments than a short
  * walk covers: each operation enters a few segments, in address order, so that none waits for a
@@ -20,22 +21,7 @@
 #ifndef included_vppinfra_vmem_index_h
 #define included_vppinfra_vmem_index_h
 
-#include <vppinfra/vmem.h>
-
-#define VMEM_INDEX_N 15         /* entries a node: 8 + 15 * 24 bytes are six lines at most */
-#define VMEM_INDEX_MAX_LEVEL 16 /* five entries a node at least: 5^16 is far above 2^28 tags */
-
-typedef struct vmem_index_node {
-	u16 n, level; /* level 0: leaf */
-	u32 unused;
-	u64 key[VMEM_INDEX_N], aux[VMEM_INDEX_N];
-	union {
-		u64 tag[VMEM_INDEX_N];
-		struct vmem_index_node *child[VMEM_INDEX_N];
-	};
-} __attribute__((aligned(CLIB_CACHE_LINE_BYTES))) vmem_index_node_t;
-
-STATIC_ASSERT_SIZEOF(vmem_index_node_t, 384);
+#include <vppinfra/vmem/index_range.h>
 
 /** A place in the ring that stays while segments come and go: the next segment begins at cursor or
  *  after it and comes after hint.  Linked into vm_walkers. */
@@ -48,7 +34,11 @@ typedef struct vmem_walker {
 typedef enum {
 	VMEM_INDEX_BY_ADDR = 0, /* key start, aux size */
 	VMEM_INDEX_BY_SIZE = 1, /* key size, aux start */
+	VMEM_INDEX_RANGES = 2,  /* no tree of this kind: vmem_ranges_t */
 } vmem_index_order_t;
+
+#define VMEM_INDEX_BOTH (1u << VMEM_INDEX_BY_ADDR | 1u << VMEM_INDEX_BY_SIZE)
+#define VMEM_INDEX_ALL (VMEM_INDEX_BOTH | 1u << VMEM_INDEX_RANGES)
 
 /** The way from the root to a leaf and an entry of it. */
 typedef struct {
@@ -68,20 +58,10 @@ typedef struct {
 	vmem_index_path_t path;
 } vmem_index_tree_t;
 
-/** Memory that trees are made of.  It lies in the first of its chunks, before the nodes. */
-typedef struct vmem_index_stock {
-	vmem_index_node_t *free_nodes; /* through child[0] */
-	u64 n_free_nodes, n_nodes;
-	void *chunks; /* the first word of a chunk links the next */
-	struct vmem_index_stock *next_dead;
-	/* Nodes that one insertion into each tree takes at most: one for a split at each level, and
-	 * two where the root is split. */
-	u32 n_insert;
-} vmem_index_stock_t;
-
 typedef struct vmem_index {
 	vmem_index_stock_t stock; /* first: it is what is given back */
 	vmem_index_tree_t tree[2];
+	vmem_ranges_t *ranges; /* NULL: none */
 	/* While a tree is being built: how far. */
 	vmem_walker_t place;
 	u64 built_last;
@@ -91,7 +71,7 @@ typedef struct vmem_index {
 	u8 is_used;     /* since vmem_vacate() looked */
 } vmem_index_t;
 
-/* Nodes that it takes the place of in its first chunk. */
+/* Nodes that it takes the place of in its first chunk, and so do the range trees in theirs. */
 #define VMEM_INDEX_N_OWN 2
 
 /** A place in a tree. */
@@ -163,12 +143,11 @@ vmem_index_greatest(const vmem_index_node_t *node)
 	return greatest;
 }
 
-always_inline void
-vmem_index_node_put(vmem_index_stock_t *stock, vmem_index_node_t *node)
+/** Whether a tree has, or is to have, the segment that begins at start. */
+always_inline bool
+vmem_index_has(const vmem_index_t *index, bool is_kept, bool is_partial, u64 start)
 {
-	node->child[0] = stock->free_nodes;
-	stock->free_nodes = node;
-	stock->n_free_nodes++;
+	return is_kept || (is_partial && index->has_begun && start <= index->built_last);
 }
 
 /** Enter a segment into a tree that has, or is to have, what begins there. */
@@ -190,7 +169,17 @@ vmem_index_tree(const vmem_t *vmp, vmem_index_order_t order)
 								   : NULL;
 }
 
-/* Segments that an operation enters into a tree that is being built, and tags it looks at. */
+/** The range trees, where all that are needed are there. */
+always_inline vmem_ranges_t *
+vmem_index_ranges(const vmem_t *vmp)
+{
+	vmem_ranges_t *ranges = vmp->vm_index ? vmp->vm_index->ranges : NULL;
+
+	return ranges && ranges->is_kept ? ranges : NULL;
+}
+
+/* Segments that an operation enters into two trees that are being built, fewer where they are more;
+ * and tags it looks at. */
 #define VMEM_INDEX_N_ABSORB 16
 #define VMEM_INDEX_N_ABSORB_STEPS 64
 
@@ -198,6 +187,8 @@ vmem_index_tree(const vmem_t *vmp, vmem_index_order_t order)
  *  segments.  The lock is dropped and taken again.
  *  @return 0 they are there; -EAGAIN they are coming; -ENOMEM */
 int vmem_index_begin(vmem_t *vmp, u32 orders);
+/** Have them come bit by bit, as far as there is something that they can be made of. */
+void vmem_index_start_building(vmem_t *vmp, u32 orders);
 /** Enter up to n segments, as far as there are nodes. */
 void vmem_index_absorb(vmem_t *vmp, u32 n, u32 n_steps);
 /** The same to the end, in slices between which others have the arena.  @return 0 or -ENOMEM */
@@ -209,9 +200,22 @@ void vmem_index_set_reserve(vmem_index_t *index);
 /** Nodes for two insertions, which an operation may be, and for a third that enters a segment into
  *  a tree that is being built. */
 always_inline bool
+vmem_index_stock_may_absorb(const vmem_index_stock_t *stock)
+{
+	return stock->n_free_nodes >= 3 * stock->n_insert;
+}
+
+always_inline bool
+vmem_index_stock_is_short(const vmem_index_stock_t *stock)
+{
+	return stock->n_free_nodes < 2 * stock->n_insert;
+}
+
+always_inline bool
 vmem_index_may_absorb(const vmem_index_t *index)
 {
-	return index->stock.n_free_nodes >= 3 * index->stock.n_insert;
+	return vmem_index_stock_may_absorb(&index->stock) &&
+	       (index->ranges == NULL || vmem_index_stock_may_absorb(&index->ranges->stock));
 }
 
 /** Nodes are fewer than the next operation may take: restock once unlocked.  Who builds a tree
@@ -221,9 +225,11 @@ vmem_index_is_short(const vmem_t *vmp)
 {
 	const vmem_index_t *index = vmp->vm_index;
 
-	return index &&
-	       (index->stock.n_free_nodes < 2 * index->stock.n_insert ||
-		(index->is_building && !index->has_builder && !vmem_index_may_absorb(index)));
+	if (index == NULL)
+		return false;
+	return vmem_index_stock_is_short(&index->stock) ||
+	       (index->ranges && vmem_index_stock_is_short(&index->ranges->stock)) ||
+	       (index->is_building && !index->has_builder && !vmem_index_may_absorb(index));
 }
 
 /** Whether a tree is being built and nobody does it but whoever comes by. */
@@ -244,6 +250,8 @@ uword vmem_index_trim(void);
  *  a pause.  NULL: there is none. */
 void *vmem_index_dead_chunk(vmem_t *vmp);
 void vmem_index_free_chunk(void *chunk);
+/** Detach the range trees, if there are any, and put their memory before what is in *dead. */
+void vmem_index_detach_ranges(vmem_t *vmp, vmem_index_stock_t **dead);
 /** Detach all trees, if there are any, and put their memory before what is in *dead, for
  *  vmem_index_free(). */
 void vmem_index_detach(vmem_t *vmp, vmem_index_stock_t **dead);

@@ -120,6 +120,144 @@ check_tree(vmem_t *vmp, const tree_t *tree, u64 n_free)
 	return n == n_free ? check_path(tree) : "lacks a free segment";
 }
 
+/* ---- the range trees ---- */
+
+typedef vmem_range_node_t range_node_t;
+typedef vmem_range_tree_t range_tree_t;
+
+static bool
+is_before(const range_tree_t *tree, vmem_range_key_t a, vmem_range_key_t b)
+{
+	u64 region_a = vmem_range_region(tree, a.start),
+	    region_b = vmem_range_region(tree, b.start);
+
+	return region_a < region_b ||
+	       (region_a == region_b && vmem_index_is_less(a.size, a.start, b.size, b.start));
+}
+
+static u64
+parts_of(const range_tree_t *tree, const range_node_t *node)
+{
+	u64 parts = 0;
+
+	for (u32 i = 0; i < node->n; i++)
+		parts |= node->level ? node->inner[i].parts
+				     : 1ULL << vmem_range_part(tree, node->leaf[i].start);
+	return parts;
+}
+
+static const char *
+check_range_child(const range_tree_t *tree, const range_node_t *parent, u32 at)
+{
+	const range_node_t *child = parent->inner[at].child;
+
+	if (child->n == 0 || child->n > (child->level ? VMEM_RANGE_N_INNER : VMEM_RANGE_N_LEAF) ||
+	    child->level + 1u != parent->level)
+		return "of ranges has a node of no or another level's entries";
+	if (parent->inner[at].parts != parts_of(tree, child))
+		return "of ranges has other parts below a node";
+	return NULL;
+}
+
+/* A leaf's entries, between two bounds and after those before, against the tree by address. */
+static const char *
+check_range_leaf(vmem_t *vmp, const range_tree_t *tree, const range_node_t *leaf,
+		 vmem_range_key_t *last, u64 n_before)
+{
+	const vmem_index_tree_t *by_addr = &vmp->vm_index->tree[VMEM_INDEX_BY_ADDR];
+	vmem_index_cursor_t c;
+
+	for (u32 i = 0; i < leaf->n; i++) {
+		if ((n_before || i) && !is_before(tree, *last, leaf->leaf[i]))
+			return "of ranges is out of order";
+		*last = leaf->leaf[i];
+		vmem_index_seek(by_addr, last->start, 0, &c);
+		if (!vmem_index_advance(&c, 0) || vmem_index_key(&c) != last->start ||
+		    vmem_index_aux(&c) != last->size)
+			return "of ranges names what is no such free segment";
+	}
+	return NULL;
+}
+
+static const char *
+check_range_tree(vmem_t *vmp, const range_tree_t *tree, u64 n_expected)
+{
+	const range_node_t *node[VMEM_INDEX_MAX_LEVEL], *root = tree->root;
+	u32 at[VMEM_INDEX_MAX_LEVEL], l;
+	vmem_range_key_t last = { 0, 0 };
+	const char *what = NULL;
+	u64 n = 0;
+
+	if (tree->n != n_expected)
+		return "of ranges has another number of segments than the lists";
+	if (root == NULL)
+		return n_expected ? "of ranges lacks a free segment" : NULL;
+	l = root->level;
+	node[l] = root;
+	at[l] = 0;
+	for (;;) {
+		/* Down to the leaf, over what has not been looked at. */
+		while (l) {
+			what = check_range_child(tree, node[l], at[l]);
+			if (what)
+				return what;
+			node[l - 1] = node[l]->inner[at[l]].child;
+			at[--l] = 0;
+		}
+		/* The bound nearest to the left is above all before and at most what follows. */
+		while (l < root->level && at[l] == 0)
+			l++;
+		if (at[l] && (is_before(tree, node[0]->leaf[0], node[l]->inner[at[l]].key) ||
+			      !is_before(tree, last, node[l]->inner[at[l]].key)))
+			return "of ranges has a bound that parts other than what it is between";
+		what = check_range_leaf(vmp, tree, node[0], &last, n);
+		n += node[0]->n;
+		if (what || n > n_expected)
+			return what ? what : "of ranges has too many segments";
+		for (l = 1; l <= root->level && at[l] + 1 == node[l]->n; l++)
+			;
+		if (l > root->level)
+			return n == n_expected ? NULL : "of ranges lacks a free segment";
+		at[l]++;
+	}
+}
+
+static const char *
+check_ranges(vmem_t *vmp, u64 n_free)
+{
+	const vmem_ranges_t *ranges = vmp->vm_index->ranges;
+	const char *what = NULL;
+	bool is_kept = true;
+
+	for (u32 i = 0; i < ranges->n_scales && !what; i++) {
+		const range_tree_t *tree = &ranges->tree[i];
+
+		if (tree->is_kept || tree->is_partial)
+			what = check_range_tree(vmp, tree, tree->is_kept ? n_free : n_begun(vmp));
+		is_kept &= tree->is_kept | !tree->is_needed;
+	}
+	if (what == NULL && is_kept != ranges->is_kept)
+		what = "of ranges is not as whole as it says";
+	return what;
+}
+
+/* Every start is told apart by the trees that are said to be needed. */
+static const char *
+check_varying(vmem_t *vmp)
+{
+	const vmem_ranges_t *ranges = vmp->vm_index->ranges;
+
+	for (u32 i = vmem_tag(vmp->vm_seg0)->vs_anext; i != vmp->vm_seg0;
+	     i = vmem_tag(i)->vs_anext) {
+		const vmem_seg_t *t = vmem_tag(i);
+
+		if ((vmem_tag_type(t) == VMEM_TAG_FREE || vmem_tag_type(t) == VMEM_TAG_ALLOC) &&
+		    ((t->vs_start ^ ranges->first) & ~ranges->varying))
+			return "of ranges does not know how far its segments lie apart";
+	}
+	return NULL;
+}
+
 const char *
 vmem_index_check(vmem_t *vmp, u64 n_free)
 {
@@ -131,5 +269,9 @@ vmem_index_check(vmem_t *vmp, u64 n_free)
 		if (tree && (tree->is_kept || tree->is_partial))
 			what = check_tree(vmp, tree, n_free);
 	}
+	if (what == NULL && vmp->vm_index && vmp->vm_index->ranges)
+		what = check_ranges(vmp, n_free);
+	if (what == NULL && vmp->vm_index && vmp->vm_index->ranges)
+		what = check_varying(vmp);
 	return what;
 }

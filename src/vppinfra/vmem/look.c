@@ -113,6 +113,12 @@ vmem_freelist_counts(vmem_t *vmp, u64 n_segs[VMEM_FREELISTS], u64 n_bytes[VMEM_F
 	}
 }
 
+static u64
+stock_bytes(const vmem_index_stock_t *stock)
+{
+	return (stock->n_nodes + VMEM_INDEX_N_OWN) * sizeof(vmem_index_node_t);
+}
+
 u32
 vmem_index_state(vmem_t *vmp, u64 *n_bytes)
 {
@@ -122,9 +128,11 @@ vmem_index_state(vmem_t *vmp, u64 *n_bytes)
 	vmem_lock(&vmp->vm_lock);
 	for (u32 order = 0; order < 2; order++)
 		state |= (u32)(vmem_index_tree(vmp, (vmem_index_order_t)order) != NULL) << order;
+	state |= (u32)(vmem_index_ranges(vmp) != NULL) << VMEM_INDEX_RANGES;
 	if (vmp->vm_index)
-		*n_bytes = (vmp->vm_index->stock.n_nodes + VMEM_INDEX_N_OWN) *
-			   sizeof(vmem_index_node_t);
+		*n_bytes = stock_bytes(&vmp->vm_index->stock);
+	if (vmp->vm_index && vmp->vm_index->ranges)
+		*n_bytes += stock_bytes(&vmp->vm_index->ranges->stock);
 	vmem_unlock(&vmp->vm_lock);
 	return state;
 }
@@ -184,8 +192,12 @@ vacate(vmem_t *vmp, vmem_index_stock_t **idle)
 	vmem_lock(&vmp->vm_lock);
 	if (vmp->vm_index && !vmp->vm_index->is_used)
 		vmem_index_detach(vmp, idle);
-	else if (vmp->vm_index)
+	else if (vmp->vm_index && vmp->vm_index->ranges && !vmp->vm_index->ranges->is_used)
+		vmem_index_detach_ranges(vmp, idle);
+	if (vmp->vm_index)
 		vmp->vm_index->is_used = 0;
+	if (vmp->vm_index && vmp->vm_index->ranges)
+		vmp->vm_index->ranges->is_used = 0;
 	vmem_tags_give(vmp, VMEM_TAGS_PER_OP);
 	vmem_unlock(&vmp->vm_lock);
 	vmem_hash_free_unused(vmp);

@@ -583,6 +583,22 @@ bool vmem_place(const vmem_search_t *s, uword start, uword last, uword *addr);
  *          only an index named in s->wants or a long walk could tell. */
 u32 vmem_fit(vmem_t *vmp, vmem_search_t *s, uword *addr);
 
+/** Best fit in a range by the two indexes, and where these do not decide it soon by the range trees
+ *  (fit_range.c).  The two are there. */
+u32 vmem_fit_best_in_range(vmem_t *vmp, vmem_search_t *s, uword *addr);
+/** The same by the range trees, which are there.  n_steps are added to. */
+u32 vmem_fit_by_pieces(vmem_t *vmp, const vmem_search_t *s, uword *addr, u64 *n_steps);
+
+/** The segment that was chosen, whose tag and place in the hash nobody has looked at yet: the ways
+ * to memory are one beside the other. */
+always_inline u32
+vmem_fit_taken(const vmem_t *vmp, u32 tag, uword addr)
+{
+	__builtin_prefetch(vmem_tag(tag), 1);
+	__builtin_prefetch(vmem_hash_bucket(vmp, addr), 1);
+	return tag;
+}
+
 /** vmem_fit() for a size alone.  @return 0 as well where an index would have to be made */
 u32 vmem_fit_plain(vmem_t *vmp, uword size, vmem_policy_t policy, uword *addr);
 
