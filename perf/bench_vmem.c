@@ -11,7 +11,9 @@
  *     and takes another size, by each policy.  The choices are made beforehand, the same for all;
  *   - align: 2 MiB at a phase of 64 KiB, among so many live ones, taken and freed;
  *   - range: 100 000 holes of 64 to 1024 bytes; a request with minaddr and maxaddr that name a
- *     twentieth of them, which has room for it (hit) or not (miss), by each policy;
+ *     twentieth of them, which has room for it (hit) or not (miss), by each policy; and the worst
+ *     of best fit: 20 000 holes that are all larger than what is asked for, half of them in the
+ *     range, and outside 20 000 that are all of different sizes and nearer to it;
  *   - pause: fill to a million and free of all, and the first request that names a policy in an
  *     arena of a million segments and those that follow it, each call timed by itself, beside as
  *     many stores, and as many calls to the system for two pages and three.  What the engine causes
@@ -21,7 +23,8 @@
  *   - others: how long a second thread's calls of instant fit take while the first request with a
  *     policy builds the index, beside as long without that request; on another CPU where there is
  *     one.  The machine's own pauses are in both, so calls above so many us are counted;
- *   - metadata: bytes for each live segment: tags, hash and indexes, as counted.
+ *   - metadata: bytes for each live segment: tags, hash and indexes, as counted; and of the indexes
+ *     for each free segment, without and with the range trees.
  * Unit: nanoseconds (cycles, instructions) per alloc + free; fill and free: per call. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,6 +37,7 @@
 #define N_REPLACE (1 << 17)
 #define N_HOLES 100000
 #define N_RANGES (1 << 12)
+#define N_WORST 20000
 #define N_PAUSE_ROUNDS 7
 #define N_PAGE_CALLS 2000
 #define N_ROUNDS 15
@@ -412,7 +416,8 @@ run_aligned(u32 n_live)
 typedef struct {
 	vmem_t *arena;
 	int vmflag;
-	uword size, end;
+	uword size, begin, end,
+		part; /* addresses from begin to end; ranges are one of so many parts */
 	u64 n_hits;
 } range_t;
 
@@ -439,12 +444,12 @@ static void
 vmem_ranges(void *arg, u64 n_ops)
 {
 	range_t *r = arg;
-	uword all = r->end - HOLES_BASE;
+	uword all = r->end - r->begin, part = all / r->part;
 
 	for (u64 i = 0; i < n_ops; i++) {
-		uword low = HOLES_BASE + (((uword)choices[i].random * (all - all / 20)) >> 32);
-		void *p = vmem_xalloc(r->arena, r->size, 0, 0, 0, (void *)low,
-				      (void *)(low + all / 20), r->vmflag);
+		uword low = r->begin + (((uword)choices[i].random * (all - part)) >> 32);
+		void *p = vmem_xalloc(r->arena, r->size, 0, 0, 0, (void *)low, (void *)(low + part),
+				      r->vmflag);
 
 		if (p) {
 			vmem_xfree(r->arena, p, r->size);
@@ -453,35 +458,82 @@ vmem_ranges(void *arg, u64 n_ops)
 	}
 }
 
+/* The same with holes of 1, 2, ... quanta and behind them as many that are all larger. */
+static void
+make_worst_holes(range_t *r)
+{
+	uword addr = HOLES_BASE;
+
+	for (uword i = 1; i <= N_WORST; i++) {
+		addr += i * QUANTUM;
+		vmem_claim(r->arena, addr, QUANTUM);
+		addr += QUANTUM;
+	}
+	r->begin = addr;
+	for (uword i = 0; i < N_WORST; i++) {
+		addr += (N_WORST + 1 + i * 7919 % N_WORST) * QUANTUM;
+		vmem_claim(r->arena, addr, QUANTUM);
+		addr += QUANTUM;
+	}
+	vmem_claim(r->arena, addr, HOLES_BASE + GiB(64) - addr);
+	r->end = addr;
+}
+
+/* Bytes of the indexes for each free segment. */
+static void
+print_index(const range_t *r, const char *params)
+{
+	vmem_stats_t stats;
+	u64 n_bytes;
+	u32 state = vmem_index_state(r->arena, &n_bytes);
+
+	vmem_get_stats(r->arena, &stats);
+	printf("vmem_metadata %s ranges=%u free=%llu index_per_free=%.1f\n", params, state >> 2,
+	       (unsigned long long)stats.n_free, (double)n_bytes / stats.n_free);
+}
+
+/* The ordinary, hit and miss by each policy; and the worst by best fit. */
 static int
 run_ranges(void)
 {
-	static range_t ranges[8];
-	static bench_case_t cases[8];
-	static char params[8][64];
+	static range_t ranges[10];
+	static bench_case_t cases[10];
+	static char params[10][64];
 
-	for (u32 i = 0; i < 8; i++) {
+	for (u32 i = 0; i < 10; i++) {
 		range_t *r = &ranges[i];
+		bool is_worst = i >= 8, is_miss = i % 2;
+		u32 policy = is_worst ? 1 : i / 2;
 
-		r->arena = new_arena();
-		r->vmflag = VM_NOSLEEP | replacers[i / 2].vmflag;
-		r->size = i % 2 ? 1088 : 512;
+		*r = (range_t){ .arena = new_arena(),
+				.vmflag = VM_NOSLEEP | replacers[policy].vmflag,
+				.size = is_miss ? 1088 : 512,
+				.begin = HOLES_BASE,
+				.part = is_worst ? 2 : 20 };
 		if (!r->arena)
 			return 1;
-		r->end = make_holes(r->arena);
-		snprintf(params[i], sizeof(params[i]), "holes=%u policy=%s %s", N_HOLES,
-			 replacers[i / 2].policy, i % 2 ? "miss" : "hit");
+		if (is_worst)
+			make_worst_holes(r);
+		else
+			r->end = make_holes(r->arena);
+		if (is_worst)
+			r->size = is_miss ? (2 * N_WORST + 1) * QUANTUM : QUANTUM;
+		snprintf(params[i], sizeof(params[i]), "holes=%u%s policy=%s %s",
+			 is_worst ? 2 * N_WORST : N_HOLES, is_worst ? " worst" : "",
+			 replacers[policy].policy, is_miss ? "miss" : "hit");
 		cases[i] = (bench_case_t){ .name = "vmem_range",
 					   .params = params[i],
 					   .fn = vmem_ranges,
 					   .arg = r,
-					   .n_ops = N_RANGES };
+					   .n_ops = is_worst ? N_RANGES / 8 : N_RANGES };
 	}
-	bench_run(cases, 8, N_ROUNDS);
-	for (u32 i = 0; i < 8; i++) {
+	bench_run(cases, 10, N_ROUNDS);
+	for (u32 i = 0; i < 10; i++) {
 		if ((ranges[i].n_hits != 0) != (i % 2 == 0))
 			printf("# %s: %llu hits\n", params[i],
 			       (unsigned long long)ranges[i].n_hits);
+		if (i == 2 || i == 8)
+			print_index(&ranges[i], params[i]);
 		vmem_set_error_handler(say_nothing);
 		vmem_destroy(ranges[i].arena);
 		vmem_set_error_handler(NULL);
