@@ -20,9 +20,12 @@
  *
  * Pages.  Growth commits before anything is written.  A put that leaves a free element with 1 MiB
  * or more of whole pages gives them back, all but the one with the links (is_reclaimed); a get from
- * it commits what it hands out.  The same happens above the vector's end.  When a quarter of what
- * was in use (and 8 MiB) has gone, each put looks at two more free elements, until all have given
- * their pages back; and again as it falls on: so memory goes when objects do.
+ * it commits what it hands out.  The same happens above the vector's end.  Where the heap then
+ * grows again, it was too soon: the next time twice as much is kept, up to 16 MiB, so a program
+ * that does a thing over and over pays for its pages once.  When a quarter of what was in use (and
+ * as much as is kept, or 8 MiB) has gone, each put looks at two more free elements, until all have
+ * given their pages back, those above the end last; and again as it falls on: so memory goes when
+ * objects do.
  *
  * Mistakes.  A put is refused unless the header's tag, its state and the right neighbour's copy of
  * the size agree; links are followed only where they point both ways.  Either failing, the
@@ -210,8 +213,9 @@ typedef struct {
 	/** Where the original region starts, and its size: base = header - offset. */
 	uword vm_alloc_offset_from_header, vm_alloc_size;
 
-	/** Free memory in one place from which on put gives pages back. */
-	uword give_back_bytes;
+	/** Free memory in one place from which on put gives pages back: now, at first, at most; and
+	 * what went that way last, 0 where nothing has since more was last taken. */
+	uword give_back_bytes, give_back_least_bytes, give_back_most_bytes, n_given_back_bytes;
 	/** Most that was in use since puts last looked through the free elements for pages to give
 	 * back; in use below which they do so again; the bin where they go on.  What was in use
 	 * when they were through, and the objects that may go from there on before nothing is
@@ -389,9 +393,10 @@ CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 CLIB_EXPORT int mheap_move(void *v, uword *offset, uword n_user_data_bytes, uword n_keep_bytes);
 
 /** A put gives pages back where a free element, or the room above the end, has at least so much
- * that is not given back yet; 1 MiB at first.  ~0: never.  Beside that, whatever this is but ~0,
- * puts give all free pages back when much of what was in use has gone (at the top of this file).
- * Threads: as put. */
+ * that is not given back yet; from here on it is this much, where a heap that was not told begins
+ * with 1 MiB and keeps more as it finds that it wants it again.  ~0: never.  Beside that, whatever
+ * this is but ~0, puts give all free pages back when much of what was in use has gone (at the top
+ * of this file).  Threads: as put. */
 CLIB_EXPORT void mheap_set_give_back_bytes(void *v, uword n_bytes);
 
 /** Make the next n bytes of growth (or up to max_size) resident now, and keep from here on what is

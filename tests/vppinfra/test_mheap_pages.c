@@ -615,6 +615,96 @@ what_comes_back_keeps_its_pages(void)
 	mheap_free(v);
 }
 
+/* ---- objects that come again ---- */
+
+/* An object of n bytes comes and goes, inside the vector or at its end; how often its pages went.
+ */
+static u64
+n_give_backs(void *v, uword n, u32 n_rounds, int is_inside)
+{
+	u64 before = mheap_header(v)->stats.n_reclaims;
+
+	for (u32 i = 0; i < n_rounds; i++) {
+		uword offset = get(v, n), pin = is_inside ? get(v, 16) : NOTHING;
+
+		touch(v, offset);
+		mheap_put(v, offset);
+		if (is_inside)
+			mheap_put(v, pin);
+		CU_ASSERT(strict_accounts_agree(&region, v));
+	}
+	return mheap_header(v)->stats.n_reclaims - before;
+}
+
+/* A program that does the same thing again has its pages given back once; how much is kept has an
+ * end, and is what the heap was told where it was told. */
+static void
+what_is_wanted_again_is_kept(void)
+{
+	void *v = strict_heap_of(MiB(64), 4096);
+	uword pin;
+
+	CU_ASSERT_EQUAL(n_give_backs(v, MiB(7), 20, 0), 1);
+	CU_ASSERT(n_held(v) > MiB(7));
+	CU_ASSERT(mheap_trim(v) > MiB(6));
+	/* Gone by request is no reason to keep more: as much is kept as before. */
+	CU_ASSERT_EQUAL(n_give_backs(v, MiB(7), 20, 0), 0);
+	mheap_free(v);
+
+	/* Inside. */
+	v = strict_heap_of(MiB(64), 4096);
+	CU_ASSERT(n_give_backs(v, MiB(7), 20, 1) <= 2);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
+
+	/* More than is kept at most goes each time. */
+	v = strict_heap_of(MiB(64), 4096);
+	CU_ASSERT_EQUAL(n_give_backs(v, MiB(20), 20, 0), 20);
+	pin = get(v, 16);
+	CU_ASSERT(n_held(v) < KiB(128));
+	mheap_put(v, pin);
+	mheap_free(v);
+
+	v = strict_heap_of(MiB(64), 4096);
+	mheap_set_give_back_bytes(v, MiB(1));
+	CU_ASSERT_EQUAL(n_give_backs(v, MiB(7), 20, 0), 20);
+	CU_ASSERT(n_held(v) < MiB(1) + KiB(128));
+	mheap_free(v);
+}
+
+/* What is kept for the next time does not outlive a fall: then all goes, above the end too, and
+ * little is kept again. */
+static void
+a_fall_ends_what_is_kept(void)
+{
+	enum { N = 1000 };
+	static uword offsets[N];
+	void *v = strict_heap_of(MiB(128), 4096);
+	uword n_full, stays;
+
+	for (u32 round = 0; round < 3; round++) {
+		/* Comes and goes until more is kept. */
+		stays = get(v, KiB(64));
+		n_give_backs(v, MiB(5), 5, 0);
+		CU_ASSERT(mheap_header(v)->give_back_bytes >= MiB(5));
+		for (u32 i = 0; i < N; i++) {
+			offsets[i] = get(v, KiB(64));
+			touch(v, offsets[i]);
+		}
+		n_full = n_held(v);
+		/* From the end down, so that the vector shrinks. */
+		for (u32 i = N; i > 0; i--)
+			mheap_put(v, offsets[i - 1]);
+		CU_ASSERT(n_full > N * KiB(64));
+		CU_ASSERT(n_held(v) < MiB(2));
+		CU_ASSERT_EQUAL(mheap_header(v)->give_back_bytes, MiB(1));
+		CU_ASSERT(strict_accounts_agree(&region, v));
+		CU_ASSERT(is_whole(v));
+		mheap_put(v, stays);
+	}
+	mheap_free(v);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(growth_commits_first),
 	UNIT(a_failed_commit_changes_nothing),
@@ -628,6 +718,8 @@ static const unit_test_t tests[] = {
 	UNIT(wrong_puts_into_holes_are_refused),
 	UNIT(memory_goes_when_objects_do),
 	UNIT(what_comes_back_keeps_its_pages),
+	UNIT(what_is_wanted_again_is_kept),
+	UNIT(a_fall_ends_what_is_kept),
 	UNIT(trim_gives_back_everything),
 	UNIT(a_refused_give_back_is_harmless),
 	UNIT(pages_larger_than_the_systems),

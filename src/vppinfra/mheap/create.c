@@ -85,7 +85,8 @@ mheap_create(const mheap_params_t *params, void **v_return)
 	else
 		h->flags &= ~(u32)MHEAP_FLAG_FRONTS_WHEN_SHARED;
 	h->owner_cpu = ~(u32)0;
-	h->give_back_bytes = GIVE_BACK_BYTES;
+	h->give_back_bytes = h->give_back_least_bytes = GIVE_BACK_BYTES;
+	h->give_back_most_bytes = GIVE_BACK_MOST_BYTES;
 	h->max_size = clib_min(layout.size, (uword)MAX_VECTOR_BYTES);
 	h->page_bytes = region->page_bytes ? region->page_bytes : system_page_bytes;
 	h->numa_node = params->numa_node;

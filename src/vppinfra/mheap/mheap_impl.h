@@ -37,6 +37,9 @@
 /* A free element gives its pages back once this much of it is not given back yet: less would
  * trade a page fault per page for too little. */
 #define GIVE_BACK_BYTES MiB(1)
+/* At most so much is kept by a heap that wants again what it gave back.  In a heap that falls from
+ * more than 32 MiB it goes all the same, by the sweep below. */
+#define GIVE_BACK_MOST_BYTES MiB(16)
 /* Puts look for pages to give back when less is in use than the most that was, by a quarter and so
  * much: what goes and comes meanwhile is not worth page faults.  As that goes on, by a 16th and so
  * much.  It is over when an eighth and so much has come back. */

@@ -32,7 +32,7 @@ mheap_prefault(void *v, uword n_bytes)
 	if (to > h->n_committed_bytes)
 		error = mheap_commit_to(h, v, to);
 	if (!error)
-		h->give_back_bytes = ~(uword)0;
+		h->give_back_bytes = h->give_back_least_bytes = h->give_back_most_bytes = ~(uword)0;
 	mheap_maybe_unlock(h);
 	if (error)
 		return error;

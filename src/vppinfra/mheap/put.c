@@ -205,6 +205,8 @@ put_object(mheap_t *h, void *v, uword uo)
 	next_word1 = hdr_load(&next_words[1]);
 	if ((next_word1 & HDR_N_MASK) == MHEAP_N_USER_DATA_INVALID) {
 		shrink(h, v, uo);
+		if (PREDICT_FALSE(is_to_be_swept(h)))
+			mheap_sweep(h, v);
 		return;
 	}
 

@@ -85,6 +85,19 @@ give_back(mheap_t *h, void *v, const mheap_region_t *region, uword lo, uword hi)
 	return -EBUSY;
 }
 
+/* Pages are wanted, and since the last time some were given back: twice as much is kept from here
+ * on, and in one round what was given back at once. */
+static void
+note_regret(mheap_t *h)
+{
+	uword n = clib_max(h->give_back_bytes, h->n_given_back_bytes);
+
+	if (PREDICT_TRUE(!h->n_given_back_bytes))
+		return;
+	h->n_given_back_bytes = 0;
+	h->give_back_bytes = n < h->give_back_most_bytes / 2 ? 2 * n : h->give_back_most_bytes;
+}
+
 int
 mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword to,
 		     mheap_pages_t *left, mheap_pages_t *right)
@@ -109,6 +122,7 @@ mheap_take_reclaimed(mheap_t *h, void *v, mheap_pages_t pages, uword from, uword
 		}
 		h->n_reclaimed_bytes -= hi - lo;
 		set_readable(h, v);
+		note_regret(h);
 	}
 	*left = (mheap_pages_t){ pages.lo, lo };
 	*right = (mheap_pages_t){ hi, pages.hi };
@@ -142,9 +156,10 @@ mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a,
 			pages.lo = all.lo;
 			error = give_back(h, v, region, pages.hi, all.hi);
 		}
-		if (!error)
+		if (!error) {
 			pages.hi = all.hi;
-		else /* locked memory, say: it would be refused every time */
+			h->n_given_back_bytes = n_more;
+		} else /* locked memory, say: it would be refused every time */
 			heap_change_flags(h, MHEAP_FLAG_DISABLE_VM, 0);
 	}
 	return elt_set_reclaimed(v, uo, pages);
@@ -173,11 +188,16 @@ mheap_note_peak(mheap_t *h)
 	set_peak(h, h->n_used_bytes);
 }
 
-/* All free elements were met: until more goes. */
+/* All free elements were met: what is above the end goes too.  Until more goes. */
 static void
-end_sweep(mheap_t *h)
+end_sweep(mheap_t *h, void *v)
 {
+	mheap_pages_t none = { 0, 0 };
+
+	mheap_reclaim_end(h, v, none, h->page_bytes);
 	h->sweep_bin = 0;
+	h->give_back_bytes = h->give_back_least_bytes;
+	h->n_given_back_bytes = 0;
 	h->fall_floor_bytes = clib_max(h->n_used_bytes, 1UL);
 	h->fall_ends_at =
 		h->stats.n_puts + h->stats.n_front_drained + h->n_elts / 4 + N_FALL_OBJECTS;
@@ -201,7 +221,7 @@ mheap_sweep(mheap_t *h, void *v)
 
 		h->sweep_bin = bin;
 		if (bin == MHEAP_N_BINS) {
-			end_sweep(h);
+			end_sweep(h, v);
 			return;
 		}
 		uo = h->first_free_elt_uoffset_by_bin[bin];
@@ -246,6 +266,7 @@ mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes)
 			return n_released;
 		}
 		n_released += n;
+		h->n_given_back_bytes = h->n_committed_bytes - lo;
 		h->n_committed_bytes = lo;
 	}
 	return n_released;
@@ -274,5 +295,6 @@ mheap_commit_to(mheap_t *h, void *v, uword n_bytes)
 		h->stats.n_commits++;
 	}
 	h->n_committed_bytes = to;
+	note_regret(h);
 	return 0;
 }

@@ -31,7 +31,7 @@ mheap_set_give_back_bytes(void *v, uword n_bytes)
 	mheap_t *h = mheap_header(v);
 
 	mheap_maybe_lock(h);
-	h->give_back_bytes = n_bytes;
+	h->give_back_bytes = h->give_back_least_bytes = h->give_back_most_bytes = n_bytes;
 	mheap_maybe_unlock(h);
 }
 
@@ -57,6 +57,8 @@ mheap_trim(void *v)
 		n_released += trim_bin(h, v, bin);
 		bin = bin_first_non_empty(h, bin + 1);
 	}
+	/* That it went is no put's doing. */
+	h->n_given_back_bytes = 0;
 	mheap_unlock_and_report(h, v, n_corruptions);
 	return n_released;
 }
