@@ -139,11 +139,13 @@ mallopt(int parameter, int value)
 	case M_MMAP_THRESHOLD:
 		if (value < 0)
 			return 0;
-		__atomic_store_n(&malloc_main.mmap_threshold, (uword)value, __ATOMIC_RELAXED);
+		malloc_main.thresholds_are_set = 1;
+		malloc_main.mmap_threshold = (uword)value;
 		return 1;
 	case M_TRIM_THRESHOLD:
 		if (!malloc_main.v && !malloc_start())
 			return 0;
+		malloc_main.thresholds_are_set = 1;
 		/* -1: never. */
 		mheap_set_give_back_bytes(malloc_main.v, value < 0 ? ~(uword)0 : (uword)value);
 		return 1;

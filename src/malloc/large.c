@@ -6,6 +6,8 @@
 #include <unistd.h>
 #include "malloc_impl.h"
 
+/* Larger ones have a mapping always. */
+#define MAX_ADAPTED_BYTES MiB(32)
 /* Objects are megabytes, mostly; the table is there from the first one on. */
 #define LOG2_FIRST_SLOTS 10
 
@@ -170,6 +172,18 @@ large_alloc(uword n_bytes, uword align)
 	return NULL;
 }
 
+/* An object of so many bytes is about to be freed.  The lock is held. */
+static void
+adapt(uword n_bytes)
+{
+	if (n_bytes < malloc_main.mmap_threshold || n_bytes > MAX_ADAPTED_BYTES ||
+	    malloc_main.thresholds_are_set || !malloc_main.v)
+		return;
+	malloc_main.mmap_threshold = n_bytes + 1;
+	mheap_set_give_back_bytes(malloc_main.v,
+				  clib_max(2 * n_bytes, (uword)MALLOC_GIVE_BACK_BYTES));
+}
+
 int
 large_free(void *p)
 {
@@ -180,6 +194,7 @@ large_free(void *p)
 	if (s) {
 		taken = take(s);
 		large.usage.n_frees++;
+		adapt(taken.n_mapped);
 	}
 	large_unlock();
 	if (!taken.p)

@@ -20,6 +20,7 @@
  *   VMHEAP_MALLOC_ABORT=1      abort() on misuse
  *   VMHEAP_MALLOC_CHECK=1      MHEAP_FLAG_CHECKED: redzones, poison, delayed reuse
  *   MALLOC_MMAP_THRESHOLD_=n   as mallopt(M_MMAP_THRESHOLD, n)
+ *   MALLOC_TRIM_THRESHOLD_=n   as mallopt(M_TRIM_THRESHOLD, n)
  *
  * fork: the child has the forking thread's fronts and the heap; what other threads' fronts held is
  * taken when memory is short. */
@@ -37,7 +38,9 @@ typedef struct {
 	/** The heap; NULL before the first call, and when there is no address space at all. */
 	void *v;
 	/** Requests from here on have mappings of their own. */
-	uword mmap_threshold;
+	CLIB_ATOMIC(uword) mmap_threshold;
+	/** It, or what is kept of free memory, is the program's choice: neither adapts. */
+	CLIB_ATOMIC(u8) thresholds_are_set;
 	/** Abort on misuse. */
 	u8 aborts;
 	/** Threads may keep their front in malloc_front. */
@@ -45,6 +48,10 @@ typedef struct {
 	u64 n_misuses;
 } malloc_main_t;
 extern malloc_main_t malloc_main;
+
+/** Free memory in one place keeps its pages up to this: a program that frees megabytes wants them
+ *  again. */
+#define MALLOC_GIVE_BACK_BYTES MiB(16)
 
 /** The calling thread's front, the closed one until it has one and after its end.  So malloc and
  * free need not look whether there is a heap.  With VMHEAP_MALLOC_ABORT it stays closed: a free
@@ -59,7 +66,11 @@ void *malloc_start(void);
 /** The caller's mistake with p. */
 void malloc_misuse(const char *what, const void *p);
 
-/* ---- mappings of their own (large.c) ---- */
+/* ---- mappings of their own (large.c) ----
+ *
+ * A program that frees an object with a mapping will want another: from then on those of that size
+ * are the heap's, up to 32 MiB, and the heap keeps twice as much when it is free.  So what comes
+ * and goes pays for its pages once.  (What glibc does, and says in mallopt(3).) */
 
 /** n bytes, all zero; align is a power of two.  @return NULL: no memory. */
 void *large_alloc(uword n_bytes, uword align);

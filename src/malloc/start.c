@@ -15,8 +15,6 @@
 #define MIN_HEAP_BYTES MiB(16)
 /* From here on a mapping, and moving its pages, is cheaper than copying. */
 #define DEFAULT_MMAP_THRESHOLD MiB(4)
-/* Free elements keep their pages up to this: a program that frees megabytes wants them again. */
-#define GIVE_BACK_BYTES MiB(16)
 
 /* Which nobody writes. */
 #define CLOSED_FRONT ((mheap_front_t *)(uword)mheap_closed_front)
@@ -36,17 +34,30 @@ is_set(const char *name)
 	return s && s[0] && strcmp(s, "0") != 0;
 }
 
+/* Decimal bytes; 0: there are none. */
+static uword
+bytes_from_environment(const char *name)
+{
+	const char *s = getenv(name);
+	uword n = 0;
+
+	for (; s && *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (uword)(*s - '0');
+	return n;
+}
+
 static void
 read_environment(void)
 {
-	const char *s = getenv("MALLOC_MMAP_THRESHOLD_");
-	uword n = 0;
+	uword n = bytes_from_environment("MALLOC_MMAP_THRESHOLD_");
 
 	malloc_main.aborts = (u8)is_set("VMHEAP_MALLOC_ABORT");
-	for (; s && *s >= '0' && *s <= '9'; s++)
-		n = n * 10 + (uword)(*s - '0');
-	if (n)
+	if (n) {
 		malloc_main.mmap_threshold = n;
+		malloc_main.thresholds_are_set = 1;
+	}
+	if (bytes_from_environment("MALLOC_TRIM_THRESHOLD_"))
+		malloc_main.thresholds_are_set = 1;
 }
 
 static void *
@@ -57,12 +68,14 @@ make_heap(void)
 						   ? MHEAP_FLAG_CHECKED | MHEAP_FLAG_THREAD_SAFE
 						   : MHEAP_FLAG_FRONTS };
 	void *v;
+	uword n;
 
 	for (uword size = MAX_HEAP_BYTES; size >= MIN_HEAP_BYTES; size /= 2) {
 		if (mheap_region_reserve(size, &params.region))
 			continue;
 		if (mheap_create(&params, &v) == 0) {
-			mheap_set_give_back_bytes(v, GIVE_BACK_BYTES);
+			n = bytes_from_environment("MALLOC_TRIM_THRESHOLD_");
+			mheap_set_give_back_bytes(v, n ? n : MALLOC_GIVE_BACK_BYTES);
 			return v;
 		}
 		params.region.release(NULL, params.region.base, params.region.size);

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "unit.h"
@@ -395,7 +396,86 @@ locked_memory_is_what_the_heap_has(void)
 		CU_ASSERT_EQUAL(status, 0);
 }
 
+/* ---- objects of megabytes that come again ---- */
+
+static int
+in_child(int (*fn)(void))
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		_exit(fn());
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+/* Mappings that an object of n bytes has. */
+static size_t
+n_mappings(size_t n)
+{
+	void *p = malloc(n);
+	size_t n_now = mallinfo2().hblks;
+
+	memset(p, 1, n);
+	free(p);
+	return n_now;
+}
+
+/* @return a line where it is not so; 0 */
+static int
+large_objects_come_again(void)
+{
+	struct rusage before, after;
+
+	if (n_mappings(MiB(8)) != 1 || n_mappings(MiB(8)) != 0)
+		return __LINE__ % 256;
+	/* Larger ones begin anew, up to 32 MiB. */
+	if (n_mappings(MiB(24)) != 1 || n_mappings(MiB(24)) != 0 || n_mappings(MiB(8)) != 0)
+		return __LINE__ % 256;
+	if (n_mappings(MiB(33)) != 1 || n_mappings(MiB(33)) != 1)
+		return __LINE__ % 256;
+	getrusage(RUSAGE_SELF, &before);
+	for (u32 i = 0; i < 10; i++)
+		n_mappings(MiB(24));
+	getrusage(RUSAGE_SELF, &after);
+	/* Of 61440 that were touched. */
+	if (after.ru_minflt - before.ru_minflt > 100)
+		return __LINE__ % 256;
+	return 0;
+}
+
+/* A knob that was turned stays. */
+static int
+large_objects_keep_to_the_knob(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	return n_mappings(MiB(8)) != 1 || n_mappings(MiB(8)) != 1;
+}
+
+static int
+large_objects_keep_to_the_other_knob(void)
+{
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	return n_mappings(MiB(8)) != 1 || n_mappings(MiB(8)) != 1;
+}
+
+/* A large object has a mapping, its successor of the same size is the heap's and finds its pages
+ * there; not where the program chose itself.  First of all tests, as it is a matter of the past. */
+static void
+what_comes_again_has_its_pages(void)
+{
+	CU_ASSERT_EQUAL(in_child(large_objects_come_again), 0);
+	CU_ASSERT_EQUAL(in_child(large_objects_keep_to_the_knob), 0);
+	CU_ASSERT_EQUAL(in_child(large_objects_keep_to_the_other_knob), 0);
+}
+
 static const unit_test_t tests[] = {
+	UNIT(what_comes_again_has_its_pages),
 	UNIT(it_is_ours),
 	UNIT(objects_hold_what_was_asked_for),
 	UNIT(the_ends_of_the_range),
