@@ -172,16 +172,32 @@ large_alloc(uword n_bytes, uword align)
 	return NULL;
 }
 
-/* An object of so many bytes is about to be freed.  The lock is held. */
-static void
-adapt(uword n_bytes)
+/* Whether at least half of its pages were used. */
+static int
+was_used(const slot_t *s)
 {
-	if (n_bytes < malloc_main.mmap_threshold || n_bytes > MAX_ADAPTED_BYTES ||
-	    malloc_main.thresholds_are_set || !malloc_main.v)
+	static u8 is_resident[MAX_ADAPTED_BYTES / 4096];
+	uword n_pages = s->n_mapped / page_bytes(), n = 0;
+
+	if (n_pages > sizeof(is_resident) || mincore(s->base, s->n_mapped, is_resident))
+		return 0;
+	for (uword i = 0; i < n_pages; i++)
+		n += is_resident[i] & 1;
+	return n >= n_pages / 2;
+}
+
+/* An object is about to be freed.  One of which little was used, say a table that is hardly
+ * filled, is better off with a mapping: the heap's huge pages would be cleared for it, and calloc
+ * would write all of it.  The lock is held. */
+static void
+adapt(const slot_t *s)
+{
+	if (s->n_mapped < malloc_main.mmap_threshold || s->n_mapped > MAX_ADAPTED_BYTES ||
+	    malloc_main.thresholds_are_set || !malloc_main.v || !was_used(s))
 		return;
-	malloc_main.mmap_threshold = n_bytes + 1;
+	malloc_main.mmap_threshold = s->n_mapped + 1;
 	mheap_set_give_back_bytes(malloc_main.v,
-				  clib_max(2 * n_bytes, (uword)MALLOC_GIVE_BACK_BYTES));
+				  clib_max(2 * s->n_mapped, (uword)MALLOC_GIVE_BACK_BYTES));
 }
 
 int
@@ -194,7 +210,7 @@ large_free(void *p)
 	if (s) {
 		taken = take(s);
 		large.usage.n_frees++;
-		adapt(taken.n_mapped);
+		adapt(&taken);
 	}
 	large_unlock();
 	if (!taken.p)

@@ -69,8 +69,9 @@ void malloc_misuse(const char *what, const void *p);
 /* ---- mappings of their own (large.c) ----
  *
  * A program that frees an object with a mapping will want another: from then on those of that size
- * are the heap's, up to 32 MiB, and the heap keeps twice as much when it is free.  So what comes
- * and goes pays for its pages once.  (What glibc does, and says in mallopt(3).) */
+ * are the heap's, if most of it was used and up to 32 MiB, and the heap keeps twice as much when it
+ * is free.  So what comes and goes pays for its pages once.  (What glibc does, and says in
+ * mallopt(3).) */
 
 /** n bytes, all zero; align is a power of two.  @return NULL: no memory. */
 void *large_alloc(uword n_bytes, uword align);
