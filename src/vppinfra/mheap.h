@@ -214,7 +214,7 @@ typedef struct {
 	uword vm_alloc_offset_from_header, vm_alloc_size;
 
 	/** Free memory in one place from which on put gives pages back: now, at first, at most; and
-	 * what went that way last, 0 where nothing has since more was last taken. */
+	 * the most that went at once since pages were last taken again; 0: none did. */
 	uword give_back_bytes, give_back_least_bytes, give_back_most_bytes, n_given_back_bytes;
 	/** Most that was in use since puts last looked through the free elements for pages to give
 	 * back; in use below which they do so again; the bin where they go on.  What was in use

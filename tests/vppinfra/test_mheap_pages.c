@@ -651,6 +651,11 @@ what_is_wanted_again_is_kept(void)
 	CU_ASSERT_EQUAL(n_give_backs(v, MiB(7), 20, 0), 0);
 	mheap_free(v);
 
+	/* Also where the put that frees it is a fall. */
+	v = strict_heap_of(MiB(64), 4096);
+	CU_ASSERT(n_give_backs(v, MiB(13), 20, 0) <= 2);
+	mheap_free(v);
+
 	/* Inside. */
 	v = strict_heap_of(MiB(64), 4096);
 	CU_ASSERT(n_give_backs(v, MiB(7), 20, 1) <= 2);

@@ -158,7 +158,7 @@ mheap_reclaim_elt(mheap_t *h, void *v, uword uo, uword n_bytes, mheap_pages_t a,
 		}
 		if (!error) {
 			pages.hi = all.hi;
-			h->n_given_back_bytes = n_more;
+			h->n_given_back_bytes = clib_max(h->n_given_back_bytes, n_more);
 		} else /* locked memory, say: it would be refused every time */
 			heap_change_flags(h, MHEAP_FLAG_DISABLE_VM, 0);
 	}
@@ -197,7 +197,6 @@ end_sweep(mheap_t *h, void *v)
 	mheap_reclaim_end(h, v, none, h->page_bytes);
 	h->sweep_bin = 0;
 	h->give_back_bytes = h->give_back_least_bytes;
-	h->n_given_back_bytes = 0;
 	h->fall_floor_bytes = clib_max(h->n_used_bytes, 1UL);
 	h->fall_ends_at =
 		h->stats.n_puts + h->stats.n_front_drained + h->n_elts / 4 + N_FALL_OBJECTS;
@@ -266,7 +265,7 @@ mheap_reclaim_end(mheap_t *h, void *v, mheap_pages_t pages, uword n_min_bytes)
 			return n_released;
 		}
 		n_released += n;
-		h->n_given_back_bytes = h->n_committed_bytes - lo;
+		h->n_given_back_bytes = clib_max(h->n_given_back_bytes, h->n_committed_bytes - lo);
 		h->n_committed_bytes = lo;
 	}
 	return n_released;
