@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One function makes and grows: it computes the bytes that are needed, asks for 3/2 of what was
  * there (rounded up to what the heap really gives), and settles for the bare need when that is
- * all the heap has. */
+ * all the heap has.
+ *
+ *   object   | header | elements ... len | zero, usable | whatever was there |
+ *                                               max_bytes ^
+ *
+ * Room that a vector has is zero.  What a large one has far ahead is left alone until it comes
+ * near: zeroing then warms the cache for who pushes, and touches no page that nobody uses. */
 #include <vppinfra/vec.h>
 
 #include <stdatomic.h>
@@ -11,6 +17,9 @@
 /* u16 hdr_size counts units of 8 bytes. */
 #define MAX_HEADER_BYTES ((uword)UINT16_MAX * 8)
 #define MAX_LOG2_ALIGN 40
+/* Room ahead that is made usable at once: half a first-level cache, or an 8th of what there is. */
+#define MIN_AHEAD_BYTES KiB(16)
+#define MAX_AHEAD_BYTES KiB(256)
 
 static _Atomic u64 n_bad_pointers;
 
@@ -39,10 +48,31 @@ vec_note_room(vec_header_t *h, uword max_bytes, uword elt_bytes, u64 n_needed)
 	h->grow_elts = (u8)clib_min(n_spare, (uword)255);
 }
 
-/* A vector of length 0 with room for max_bytes.  Header and room are zero, but for the first
- * n_dirty bytes of elements, which the caller fills. */
+/* Bytes that an object of this heap has: read in its header, which has been checked or was just
+ * written, but where the heap keeps a redzone behind them. */
+static uword
+object_bytes(void *heap, const void *start)
+{
+	u32 flags = __atomic_load_n(&mheap_header(heap)->flags, __ATOMIC_RELAXED);
+
+	return PREDICT_FALSE(flags & MHEAP_FLAG_CHECKED)
+		       ? clib_mem_heap_size(heap, start)
+		       : mheap_data_bytes(heap, (uword)start - (uword)heap);
+}
+
+/* How much of the room in an object is made usable for n_needed bytes of elements. */
+static uword
+vec_usable_bytes(uword n_needed, uword n_room)
+{
+	uword n_ahead = clib_clamp(n_needed / 8, (uword)MIN_AHEAD_BYTES, (uword)MAX_AHEAD_BYTES);
+
+	return n_room - n_needed > n_ahead ? n_needed + n_ahead : n_room;
+}
+
+/* A vector of length 0 with an object for max_bytes, n_needed of which are usable, and some more.
+ * Header and room are zero, but for the first n_dirty bytes of elements, which the caller fills. */
 static void *
-vec_make(uword max_bytes, uword n_dirty, uword hdr_bytes, uword align, void *heap,
+vec_make(uword max_bytes, uword n_needed, uword n_dirty, uword hdr_bytes, uword align, void *heap,
 	 int is_default_heap)
 {
 	uword to_v = _vec_start_to_v(hdr_bytes, align), n_bytes;
@@ -55,13 +85,14 @@ vec_make(uword max_bytes, uword n_dirty, uword hdr_bytes, uword align, void *hea
 	if (!start)
 		return NULL;
 	/* The heap may have given more than asked: that is room, too. */
-	n_bytes = clib_max(n_bytes, clib_mem_heap_size(heap, start));
+	n_bytes = clib_max(n_bytes, object_bytes(heap, start));
+	max_bytes = vec_usable_bytes(n_needed, n_bytes - to_v);
 	memset(start, 0, to_v);
-	memset(start + to_v + n_dirty, 0, n_bytes - to_v - n_dirty);
+	memset(start + to_v + n_dirty, 0, max_bytes - n_dirty);
 
 	h = _vec_find(start + to_v);
 	h->heap = heap;
-	h->max_bytes = n_bytes - to_v;
+	h->max_bytes = max_bytes;
 	h->hdr_size = (u16)(round_pow2(hdr_bytes, 8) / 8);
 	h->log2_align = (u8)min_log2(align);
 	h->default_heap = (u8)(is_default_heap & 1);
@@ -84,14 +115,44 @@ vec_make_first(uword n, uword elt_bytes, uword hdr_bytes, uword align, void *hea
 		return NULL;
 	if (is_default_heap)
 		heap = clib_mem_get_heap();
-	v = heap ? vec_make(n_bytes, 0, hdr_bytes, align, heap, is_default_heap) : NULL;
+	v = heap ? vec_make(n_bytes, n_bytes, 0, hdr_bytes, align, heap, is_default_heap) : NULL;
 	if (v)
 		vec_note_room(_vec_find(v), _vec_find(v)->max_bytes, elt_bytes, n);
 	return v;
 }
 
+/* More of the object becomes usable. */
+static void
+vec_use_room(void *v, uword n_needed, uword n_room)
+{
+	vec_header_t *h = _vec_find(v);
+	uword max_bytes = vec_usable_bytes(n_needed, n_room);
+
+	memset((u8 *)v + h->max_bytes, 0, max_bytes - h->max_bytes);
+	h->max_bytes = max_bytes;
+}
+
+/* Bytes for elements in its object, which has been checked. */
+static uword
+vec_room(const void *v)
+{
+	uword to_v = vec_get_header_size(v);
+
+	return object_bytes(_vec_find(v)->heap, (const u8 *)v - to_v) - to_v;
+}
+
+/* The same before that is known; what is usable at least, whatever the heap says. */
+static uword
+vec_checked_room(const void *v)
+{
+	uword to_v = vec_get_header_size(v);
+	uword n_bytes = clib_mem_heap_size(_vec_find(v)->heap, (const u8 *)v - to_v);
+
+	return clib_max(_vec_find(v)->max_bytes, n_bytes > to_v ? n_bytes - to_v : 0);
+}
+
 static int
-vec_extend_in_place(void *v, uword max_bytes)
+vec_extend_in_place(void *v, uword max_bytes, uword n_needed)
 {
 	vec_header_t *h = _vec_find(v);
 	uword to_v = vec_get_header_size(v), n_bytes;
@@ -101,21 +162,19 @@ vec_extend_in_place(void *v, uword max_bytes)
 		return -ENOMEM;
 	if (clib_mem_heap_extend(h->heap, start, n_bytes))
 		return -ENOMEM;
-	max_bytes = clib_max(n_bytes, clib_mem_heap_size(h->heap, start)) - to_v;
-	memset((u8 *)v + h->max_bytes, 0, max_bytes - h->max_bytes);
-	h->max_bytes = max_bytes;
+	vec_use_room(v, n_needed, clib_max(max_bytes, vec_room(v)));
 	return 0;
 }
 
 /* Another place: the user header, wherever its owner has it between start and vector header, and
  * the elements move; what is past them is zero. */
 static void *
-vec_move(void *v, uword max_bytes, uword elt_bytes)
+vec_move(void *v, uword max_bytes, uword n_needed, uword elt_bytes)
 {
 	vec_header_t *h = _vec_find(v);
 	uword hdr_bytes = (uword)h->hdr_size * 8, n_bytes = h->len * elt_bytes;
-	void *w =
-		vec_make(max_bytes, n_bytes, hdr_bytes, vec_get_align(v), h->heap, h->default_heap);
+	void *w = vec_make(max_bytes, n_needed, n_bytes, hdr_bytes, vec_get_align(v), h->heap,
+			   h->default_heap);
 
 	if (!w)
 		return NULL;
@@ -129,7 +188,7 @@ vec_move(void *v, uword max_bytes, uword elt_bytes)
 
 /* The same for a large vector by way of the page tables.  NULL: it does not go here. */
 static void *
-vec_move_pages(void *v, uword max_bytes, uword elt_bytes)
+vec_move_pages(void *v, uword max_bytes, uword n_needed, uword elt_bytes)
 {
 	uword to_v = vec_get_header_size(v), n_bytes = _vec_find(v)->len * elt_bytes;
 	void *start = (u8 *)v - to_v;
@@ -141,25 +200,24 @@ vec_move_pages(void *v, uword max_bytes, uword elt_bytes)
 	    clib_mem_heap_move(_vec_find(v)->heap, &start, n_all, to_v + n_bytes))
 		return NULL;
 	v = (u8 *)start + to_v;
-	max_bytes = clib_max(n_all, clib_mem_heap_size(_vec_find(v)->heap, start)) - to_v;
-	memset((u8 *)v + n_bytes, 0, max_bytes - n_bytes);
-	_vec_find(v)->max_bytes = max_bytes;
+	_vec_find(v)->max_bytes = n_bytes;
+	vec_use_room(v, n_needed, clib_max(max_bytes, vec_room(v)));
 	return v;
 }
 
 /* Elsewhere, in one way or the other. */
 static void *
-vec_go(void *v, uword max_bytes, uword elt_bytes)
+vec_go(void *v, uword max_bytes, uword n_needed, uword elt_bytes)
 {
-	void *w = vec_move_pages(v, max_bytes, elt_bytes);
+	void *w = vec_move_pages(v, max_bytes, n_needed, elt_bytes);
 
-	return w ? w : vec_move(v, max_bytes, elt_bytes);
+	return w ? w : vec_move(v, max_bytes, n_needed, elt_bytes);
 }
 
 void *
 _vec_grow(void *v, uword n_more, uword elt_bytes, uword hdr_bytes, uword align, void *heap)
 {
-	uword n, needed, wanted;
+	uword n, needed, wanted, room;
 	vec_header_t *h;
 	void *w;
 
@@ -176,14 +234,19 @@ _vec_grow(void *v, uword n_more, uword elt_bytes, uword hdr_bytes, uword align, 
 		return v;
 	if (!h->heap)
 		return NULL;
-	wanted = clib_max(needed, h->max_bytes + h->max_bytes / 2);
+	/* All of it is usable where that is little. */
+	room = h->max_bytes < MIN_AHEAD_BYTES ? h->max_bytes : vec_checked_room(v);
+	wanted = clib_max(needed, room + room / 2);
 
-	if (!vec_extend_in_place(v, wanted))
-		w = v;
-	else if (!(w = vec_go(v, wanted, elt_bytes))) {
+	w = v;
+	if (needed <= room)
+		vec_use_room(v, needed, room);
+	else if (vec_extend_in_place(v, wanted, needed) &&
+		 !(w = vec_go(v, wanted, needed, elt_bytes))) {
 		if (wanted == needed)
 			return NULL;
-		w = vec_extend_in_place(v, needed) ? vec_go(v, needed, elt_bytes) : v;
+		w = vec_extend_in_place(v, needed, needed) ? vec_go(v, needed, needed, elt_bytes)
+							   : v;
 	}
 	if (w)
 		vec_note_room(_vec_find(w), _vec_find(w)->max_bytes, elt_bytes, n);

@@ -8,8 +8,10 @@
  *
  * Memory comes from the current heap of the calling thread (mem.h) when a vector is first made,
  * and from that same heap ever after: the header remembers it.  Growth asks for 3/2 of what was
- * there, first in place, then somewhere else.  Fresh memory is zero; after vec_reset_length() and
- * the like old contents show again, but what vec_validate() and vec_insert() add is zero always.
+ * there, first in place, then somewhere else; of what a large vector has then (vec_max_len()) an
+ * 8th of its length ahead becomes usable at a time, at most 256 KiB, or all that is asked for.
+ * Fresh memory is zero; after vec_reset_length() and the like old contents show again, but what
+ * vec_validate() and vec_insert() add is zero always.
  *
  * Each maker and grower comes in five spellings: plain; _aligned (, A) with element 0 on a
  * multiple of A; _ha (, H, A) with H bytes of user header too; _heap (, P) out of heap P; _hap

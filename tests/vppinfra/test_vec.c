@@ -383,25 +383,75 @@ every_suffix_makes_what_it_says(void)
 	mheap_free(other);
 }
 
-/* Growth is geometric: a million appends move the vector a few dozen times at most. */
+static uword
+n_object_bytes(const void *v)
+{
+	return clib_mem_size((u8 *)v - vec_get_header_size(v));
+}
+
+/* Growth is geometric: a million appends move the vector a few dozen times at most, each time to
+ * half as much again; and of a large object more becomes usable in steps that are not small. */
 static void
 growth_is_geometric(void)
 {
-	u32 *v = 0, n_grown = 0;
-	uword capacity = 0;
+	u32 *v = 0, n_grown = 0, n_raised = 0;
+	uword capacity = 0, n_bytes = 0;
 
 	heap_begin(MiB(64));
 	for (u32 i = 0; i < 1000000; i++) {
 		vec_add1(v, i);
-		if (vec_max_len(v) != capacity) {
-			CU_ASSERT_TRUE(vec_max_len(v) >= capacity + capacity / 2);
-			capacity = vec_max_len(v);
+		if (n_object_bytes(v) != n_bytes) {
+			CU_ASSERT_TRUE(n_object_bytes(v) + 32 >= n_bytes + n_bytes / 2);
+			n_bytes = n_object_bytes(v);
 			n_grown++;
+		}
+		if (vec_max_len(v) != capacity) {
+			CU_ASSERT_TRUE(vec_max_bytes(v) >= KiB(16) + capacity * sizeof(v[0]) ||
+				       vec_max_bytes(v) + vec_get_header_size(v) == n_bytes);
+			capacity = vec_max_len(v);
+			n_raised++;
 		}
 	}
 	CU_ASSERT_TRUE(n_grown < 50);
+	CU_ASSERT_TRUE(n_raised < 100);
 	CU_ASSERT_TRUE(vec_resize_will_expand(v, capacity - 1000000 + 1));
 	CU_ASSERT_FALSE(vec_resize_will_expand(v, capacity - 1000000));
+	vec_free(v);
+	heap_end();
+}
+
+/* Room is zero when it becomes usable, whatever was in that memory, and what was reserved is usable
+ * at once. */
+static void
+room_is_zero_as_it_comes(void)
+{
+	u8 *v = 0, *dirty;
+	uword n_usable = 0, n_wrong = 0;
+
+	heap_begin(MiB(16));
+	dirty = clib_mem_alloc(MiB(8));
+	memset(dirty, 0x5a, MiB(8));
+	clib_mem_free(dirty);
+	while (vec_len(v) < MiB(2)) {
+		if (vec_max_len(v) != n_usable) {
+			for (uword i = vec_len(v); i < vec_max_len(v); i++)
+				n_wrong += v[i] != 0;
+			n_usable = vec_max_len(v);
+		}
+		vec_add1(v, 0xa5);
+	}
+	for (uword i = 0; i < vec_len(v); i++)
+		n_wrong += v[i] != 0xa5;
+	CU_ASSERT_EQUAL(n_wrong, 0);
+	/* Not all of it was touched. */
+	CU_ASSERT_TRUE(vec_max_bytes(v) < n_object_bytes(v) - vec_get_header_size(v));
+	vec_free(v);
+	vec_alloc(v, MiB(1));
+	CU_ASSERT_TRUE(vec_max_len(v) >= MiB(1));
+	CU_ASSERT_EQUAL(vec_len(v), 0);
+	for (uword i = 0; i < vec_max_len(v); i++)
+		n_wrong += v[i] != 0;
+	CU_ASSERT_EQUAL(n_wrong, 0);
 	vec_free(v);
 	heap_end();
 }
@@ -805,6 +855,7 @@ static const unit_test_t tests[] = {
 	UNIT(a_vector_stays_in_its_heap),
 	UNIT(every_suffix_makes_what_it_says),
 	UNIT(growth_is_geometric),
+	UNIT(room_is_zero_as_it_comes),
 	UNIT(dup_clone_and_copy),
 	UNIT(search_and_sort),
 	UNIT(c_strings_end_with_nul),
