@@ -373,22 +373,24 @@ CLIB_EXPORT int mheap_put_checked(void *v, uword offset);
  *  the end.  @return 0; -ENOMEM with the object as it was; -EINVAL. */
 CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
 
-/** From so many bytes on mheap_move() moves pages; alignments up to this are kept. */
+/** From so many bytes on mheap_move() moves objects; alignments up to this are kept. */
 #define MHEAP_MOVE_MIN_BYTES MiB(1)
 #define MHEAP_MOVE_KEPT_ALIGN 4096
 
 /**
- * Make the object at *offset one of n bytes elsewhere without copying it: its whole pages are taken
- * to the new place (mremap), only what lies beside them is copied.  For large objects that
- * mheap_extend() cannot grow where they lie.
+ * Make the object at *offset one of n bytes elsewhere: a large one that mheap_extend() could not
+ * grow where it lies, and that will grow again.  So the place is one with half as much again free
+ * behind it, or the vector's end, where there is such; otherwise that of a get.  Where the region
+ * can move pages (mheap_region_t.move) whole ones are taken along in the page tables and only what
+ * lies beside them is copied; elsewhere all of it is.
  *
- * @param[in,out] offset  equal modulo the system's page before and after
+ * @param[in,out] offset  equal modulo 4096 before and after
  * @param n_keep_bytes  how many bytes of it are wanted; undefined beyond
- * @return 0; -ENOTSUP copy it: fewer than MHEAP_MOVE_MIN_BYTES, or pages do not move in this region
- *         (mheap_region_t.move), or the heap is checked; -ENOMEM; -EINVAL no such object.  On error
- *         the object is as it was.
+ * @return 0; -ENOTSUP get, copy and put it: fewer than MHEAP_MOVE_MIN_BYTES, or the heap is checked
+ *         or another process's; -ENOMEM; -EINVAL no such object.  On error the object is as it was.
  *
- * Threads: as put.  Cost: a get, a put and a system call that works on page tables, 8 bytes a page.
+ * Threads: as put.  Cost: a get, a put and a system call that works on page tables, 8 bytes a page;
+ * or the copy.
  */
 CLIB_EXPORT int mheap_move(void *v, uword *offset, uword n_user_data_bytes, uword n_keep_bytes);
 

@@ -501,6 +501,44 @@ mheap_get_aligned(void *v, uword n_user_data_bytes, uword align, uword align_off
 			__builtin_frame_address(0));
 }
 
+/* In the largest free element, as far as the bins know it, or at the vector's end. */
+static int
+take_with_room(mheap_t *h, void *v, const request_t *r, uword *offset)
+{
+	uword bin = bin_last_non_empty(h), uo, d, n_bytes, n_elt_bytes;
+
+	if (bin < MHEAP_N_BINS) {
+		uo = h->first_free_elt_uoffset_by_bin[bin];
+		n_elt_bytes = uoffset_is_inside(v, uo) ? hdr_bytes(elt_words(v, uo)[1]) : 0;
+		if (n_elt_bytes / 3 * 2 >= r->n_bytes + r->slack && fits(v, uo, r, &d, &n_bytes) &&
+		    !take(h, v, bin, uo, d, n_bytes)) {
+			*offset = d;
+			return 0;
+		}
+	}
+	*offset = extend_vector(h, v, r);
+	return *offset == ~(uword)0 ? -ENOMEM : 0;
+}
+
+uword
+mheap_get_with_room(void *v, uword n_bytes, uword align, uword align_offset)
+{
+	mheap_t *h = mheap_header(v);
+	uword offset = ~(uword)0;
+	request_t r;
+
+	mheap_maybe_lock(h);
+	/* A failure that was asked for is mheap_get_aligned()'s. */
+	if (!(heap_flags(h) & FLAGS_WATCHED) && n_bytes <= h->max_size &&
+	    !atomic_load_explicit(&mheap_fail_countdown, memory_order_relaxed) &&
+	    !make_request(n_bytes, align, align_offset, &r) && !take_with_room(h, v, &r, &offset)) {
+		h->stats.n_gets++;
+		h->n_elts++;
+	}
+	mheap_maybe_unlock(h);
+	return offset;
+}
+
 /* One element of at least k * (n_bytes + header) - header bytes becomes k objects. */
 static void
 split_run(mheap_t *h, void *v, uword uo, uword n_bytes, u32 k)

@@ -208,6 +208,17 @@ bin_first_non_empty(const mheap_t *h, uword bin)
 	return i * 64 + (uword)__builtin_ctzll(bits);
 }
 
+/* The last non-empty bin; MHEAP_N_BINS: none. */
+always_inline uword
+bin_last_non_empty(const mheap_t *h)
+{
+	for (uword i = MHEAP_N_BIN_WORDS; i > 0; i--)
+		if (h->non_empty_free_elt_heads[i - 1])
+			return i * 64 - 1 -
+			       (uword)__builtin_clzll(h->non_empty_free_elt_heads[i - 1]);
+	return MHEAP_N_BINS;
+}
+
 /* Whether an offset may be read as an element of the vector. */
 always_inline int
 uoffset_is_inside(const void *v, u64 uo)
@@ -426,6 +437,11 @@ void mheap_trace_find_samples(const void *v);
 /** Up to n_max used elements of n_bytes (a class' size), neighbours, the first at *first; they
  *  count as got.  The last may be larger.  @return how many; 0: none are to be had. */
 u32 mheap_take_run(mheap_t *h, void *v, uword n_bytes, u32 n_max, uword *first);
+
+/** An object that is expected to grow: where half as much again is free behind it, or at the
+ *  vector's end.  Takes the lock.  @return its offset; ~0: no such place, or the heap is watched,
+ *  so ask mheap_get_aligned(). */
+uword mheap_get_with_room(void *v, uword n_bytes, uword align, uword align_offset);
 
 /** The object at uo, which has been checked and belongs to no front, goes to the bins. */
 void mheap_put_object(mheap_t *h, void *v, uword uo);
