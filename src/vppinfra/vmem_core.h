@@ -93,62 +93,83 @@ typedef struct {
 typedef void(vmem_reclaim_function_t)(vmem_t *vmp, int flags, void *arg);
 
 /** Seed 000's structure: the fields keep their names; links are tag numbers.  All of it is under
- *  vm_lock but for what vmem_create() sets, which is constant after. */
+ *  vm_lock but for what vmem_create() sets, which is constant after.  What an allocation and a free
+ *  look at lies together, in the order in which they do. */
 struct vmem {
-	char vm_name[VMEM_NAMELEN];
-	vmem_condition_t vm_cv;
-	vmem_lock_t vm_lock;
-	/** Counts from 1 in order of creation. */
-	u32 vm_id;
+	/* Read by everybody, also where a quantum cache does without the lock; seldom written. */
 	/** Every vm_mtbf-th NOSLEEP request fails, counted, so reproducible; 0: see vmem_mtbf. */
 	u32 vm_mtbf;
-	int vm_cflags;
+	/** Quantum caches made: vm_qcache[0] to [vm_n_qcaches - 1]. */
+	u32 vm_n_qcaches;
 	int vm_qshift;
+	/** Node that its tags lie on, where the system has more than one; -1 for any. */
+	int vm_node;
 	size_t vm_quantum;
+	/** Fails the request that brings it from 1 to 0; 0: see vmem_fail_at(). */
+	u64 vm_fail_at;
+	/** Sleepers, the one that came first in front. */
+	struct vmem_waiter *vm_waiters;
+	vmem_free_t *vm_source_free;
+	/** Indexes of free segments (vmem/index.h), and the memory of such as were given up; NULL
+	 *  for none. */
+	struct vmem_index *vm_index;
+	struct vmem_index_stock *vm_index_dead;
+
+	/* A line, written by each allocation and free. */
+	vmem_lock_t vm_lock;
+	/** Tags in stock: free never needs one, an allocation at most five. */
+	vmem_tag_index_t vm_segfree;
+	ssize_t vm_nsegfree;
+	/** Bit n is set if and only if vm_freelist[n] has a segment: sizes [2^n, 2^(n + 1)). */
+	u64 vm_freemap;
+	/** Allocated segments. */
+	u64 vm_n_segs;
+	/** Hash of allocated segments by address: vm_hash_n_buckets buckets, which is vm_hash_mask
+	 * + 1 + vm_hash_split, in parts of which each is as large as all before it; the first is
+	 * vm_hash0, one of 2048 or more is a directory of blocks, or of directories.  At most one
+	 * entry more than buckets, but while memory for the next block is short. */
+	size_t vm_hash_mask;
+	size_t vm_hash_n_buckets;
+	vmem_seg_t *vm_rotor_seg;
+	/** Reentrant walks under way. */
+	struct vmem_walker *vm_walkers;
+
+	vmem_kstat_t vm_kstat;
+	/** Buckets below this have been split in two already. */
+	size_t vm_hash_split;
+	size_t vm_hash_shift;
+	vmem_tag_index_t vm_hash0[VMEM_HASH_INITIAL];
+	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
+	vmem_freelist_t vm_freelist[VMEM_FREELISTS + 1];
+	/** Allocated and free segments by power of two. */
+	vmem_order_t vm_order[VMEM_FREELISTS];
+	/** Free segments. */
+	u64 vm_n_free;
+	char vm_name[VMEM_NAMELEN];
+	vmem_condition_t vm_cv;
+	/** Counts from 1 in order of creation. */
+	u32 vm_id;
+	int vm_cflags;
 	size_t vm_qcache_max;
 	/** Least size of an import; the creator may set it before the first allocation. */
 	size_t vm_min_import;
 	vmem_alloc_t *vm_source_alloc;
-	vmem_free_t *vm_source_free;
 	vmem_t *vm_source;
 	vmem_t *vm_next;
-	/** Tags in stock: free never needs one, an allocation at most five. */
-	ssize_t vm_nsegfree;
-	vmem_tag_index_t vm_segfree;
-	/** Hash of allocated segments by address: vm_hash_mask + 1 + vm_hash_split buckets, in
-	 * parts of which each is as large as all before it; the first is vm_hash0, one of 2048 or
-	 * more is a directory of blocks, or of directories.  At most one entry more than buckets,
-	 * but while memory for the next block is short. */
-	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
-	size_t vm_hash_mask;
-	size_t vm_hash_shift;
-	/** Buckets below this have been split in two already. */
-	size_t vm_hash_split;
-	vmem_tag_index_t vm_hash0[VMEM_HASH_INITIAL];
 	/** Not before this many operations is another table asked for, after a failure. */
 	u64 vm_hash_retry;
 	/** Of all parts but the first, directories included. */
 	size_t vm_hash_bytes;
-	/** Bit n is set if and only if vm_freelist[n] has a segment: sizes [2^n, 2^(n + 1)). */
-	u64 vm_freemap;
 	/** The anchor of the ring of tags. */
 	vmem_tag_index_t vm_seg0;
 	/** Its start is the address where next fit goes on. */
 	vmem_tag_index_t vm_rotor;
-	vmem_seg_t *vm_rotor_seg;
-	/** Reentrant walks under way. */
-	struct vmem_walker *vm_walkers;
-	void *vm_qcache[VMEM_NQCACHE_MAX];
-	vmem_freelist_t vm_freelist[VMEM_FREELISTS + 1];
-	vmem_kstat_t vm_kstat;
 	/** How the source is called: VMEM_FACE_*, see vmem/vmem_impl.h. */
 	u32 vm_source_face;
-	/** Sleepers, the one that came first in front. */
+	void *vm_qcache[VMEM_NQCACHE_MAX];
+	struct vmem_waiter *vm_waiters_tail;
 	u32 vm_n_waiters;
-	struct vmem_waiter *vm_waiters, *vm_waiters_tail;
 	u64 vm_mtbf_count;
-	/** Fails the request that brings it from 1 to 0; 0: see vmem_fail_at(). */
-	u64 vm_fail_at;
 	/** What the spans may come to by imports, 0 for no limit. */
 	size_t vm_limit;
 	/** Imports are multiples of this, where it is not 0. */
@@ -157,18 +178,6 @@ struct vmem {
 	void *vm_source_arg;
 	vmem_reclaim_function_t *vm_reclaim;
 	void *vm_reclaim_arg;
-	/** Allocated and free segments. */
-	u64 vm_n_segs, vm_n_free;
-	/** The same by power of two. */
-	vmem_order_t vm_order[VMEM_FREELISTS];
-	/** Indexes of free segments (vmem/index.h), and the memory of such as were given up; NULL
-	 *  for none. */
-	struct vmem_index *vm_index;
-	struct vmem_index_stock *vm_index_dead;
-	/** Quantum caches made: vm_qcache[0] to [vm_n_qcaches - 1]. */
-	u32 vm_n_qcaches;
-	/** Node that its tags lie on, where the system has more than one; -1 for any. */
-	int vm_node;
 	/** Imports are sixteen times what is needed, if the source has that. */
 	u8 vm_is_large_import;
 	/** Storage is the creator's: vmem_destroy() leaves it alone. */

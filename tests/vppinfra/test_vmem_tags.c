@@ -353,6 +353,7 @@ check_finds_what_is_broken(void)
 	BROKEN(vmp->vm_kstat.vk_mem_inuse, 3, "sums");
 	BROKEN(vmp->vm_kstat.vk_mem_import, 3, "sums");
 	BROKEN(vmp->vm_hash_split, 99, "split");
+	BROKEN(vmp->vm_hash_n_buckets, VMEM_HASH_INITIAL - 1, "split");
 	BROKEN(vmem_tag(vmp->vm_rotor)->vs_anext, free_tag, "behind its address");
 	bucket = vmem_hash_bucket(vmp, 1);
 	saved = *bucket;

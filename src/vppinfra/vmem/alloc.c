@@ -372,7 +372,8 @@ vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, 
 	t = vmem_tag(tag);
 	*addr = start;
 	if (PREDICT_TRUE(start == t->vs_start))
-		tag = seg_take_low(vmp, t, tag, rounded, size, flags & VMEM_REQUEST_X);
+		tag = seg_take_low(vmp, low_end_of(t, tag), rounded, vmem_freelist_of(rounded),
+				   size, flags & VMEM_REQUEST_X);
 	else
 		tag = vmem_seg_take(vmp, tag, start, rounded, size, flags & VMEM_REQUEST_X);
 	if (policy == VMEM_POLICY_NEXT)
@@ -386,10 +387,11 @@ vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, 
 static void
 free_found(vmem_t *vmp, const found_t *found, vmem_after_t *after)
 {
-	u32 tag;
+	u32 tag, log2 = vmem_freelist_of(found->size);
 
-	seg_forget(vmp, found->t, found->size, found->before, found->bucket);
-	tag = seg_free(vmp, found->t, found->tag, found->size, found->next);
+	seg_forget(vmp, found->t, found->size, log2, found->before, found->bucket);
+	tag = seg_free(vmp, found->t, found->tag, found->t->vs_start, found->size, log2,
+		       found->next);
 	if (PREDICT_FALSE(vmp->vm_waiters != NULL))
 		vmem_serve_waiters(vmp, tag);
 	if (vmp->vm_source_free)

@@ -165,10 +165,11 @@ check_freelists(vmem_t *vmp, check_t *c)
 static int
 check_hash_size(vmem_t *vmp, check_t *c)
 {
-	uword n_buckets = vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
+	uword n_buckets = vmp->vm_hash_n_buckets;
 
 	if (vmp->vm_hash_mask + 1 != 1ULL << vmp->vm_hash_shift ||
-	    vmp->vm_hash_split > vmp->vm_hash_mask)
+	    vmp->vm_hash_split > vmp->vm_hash_mask ||
+	    n_buckets != vmp->vm_hash_mask + 1 + vmp->vm_hash_split)
 		return fault(c, "hash mask, shift and split disagree");
 	for (uword b = 0; b < n_buckets;
 	     b = b < VMEM_HASH_BLOCK_BUCKETS ? 2 * b + !b : b + VMEM_HASH_BLOCK_BUCKETS) {
@@ -185,7 +186,7 @@ check_hash(vmem_t *vmp, check_t *c)
 {
 	u64 n = 0;
 
-	for (uword b = 0; b <= vmp->vm_hash_mask + vmp->vm_hash_split; b++) {
+	for (uword b = 0; b < vmp->vm_hash_n_buckets; b++) {
 		for (u32 i = *vmem_hash_bucket_at(vmp, b); i && n <= c->n_alloc;
 		     i = vmem_tag_knext(vmem_tag(i)))
 			n++;

@@ -51,22 +51,25 @@ always_inline bool
 vmem_alloc_fast(vmem_t *vmp, uword size, bool is_x, uword *addr)
 {
 	uword rounded = (size + vmp->vm_quantum - 1) & -vmp->vm_quantum;
-	vmem_seg_t *t;
+	low_end_t f = { .before = 0 };
 	u64 lists;
-	u32 tag;
+	u32 log2;
 
-	if (PREDICT_FALSE(rounded == 0 || vmem_has_rare(vmp)))
+	/* 0, or more than half of all addresses, which no list is certain to have. */
+	if (PREDICT_FALSE((word)(rounded - 1) < 0 || vmem_has_rare(vmp)))
 		return false;
 	vmem_lock(&vmp->vm_lock);
-	lists = vmem_lists_certain(vmp, rounded);
+	log2 = vmem_freelist_of(rounded);
+	lists = vmp->vm_freemap & (~0ULL << (log2 + !is_pow2(rounded)));
 	if (PREDICT_FALSE(lists == 0 || vmp->vm_nsegfree < VMEM_TAGS_PER_OP || vmp->vm_fail_at)) {
 		vmem_unlock(&vmp->vm_lock);
 		return false;
 	}
-	tag = vmp->vm_freelist[count_trailing_zeros(lists)].vs_knext;
-	t = vmem_tag(tag);
-	*addr = t->vs_start;
-	seg_take_low(vmp, t, tag, rounded, size, is_x);
+	f.n = (u32)count_trailing_zeros(lists);
+	f.tag = vmp->vm_freelist[f.n].vs_knext;
+	f.t = vmem_tag(f.tag);
+	*addr = f.t->vs_start;
+	seg_take_low(vmp, f, rounded, log2, size, is_x);
 	vmem_settle_alloc(vmp);
 	return true;
 }
@@ -120,17 +123,19 @@ always_inline bool
 vmem_free_fast(vmem_t *vmp, uword addr, uword size, bool is_x)
 {
 	found_t found;
+	u32 log2;
 
 	if (PREDICT_FALSE(vmp->vm_n_qcaches != 0 && !is_x))
 		return false;
 	vmem_lock(&vmp->vm_lock);
-	if (PREDICT_FALSE(vmp->vm_waiters || vmp->vm_source_free ||
+	if (PREDICT_FALSE(((uword)vmp->vm_waiters | (uword)vmp->vm_source_free) != 0 ||
 			  find_owned(vmp, addr, size, is_x, &found))) {
 		vmem_unlock(&vmp->vm_lock);
 		return false;
 	}
-	seg_forget(vmp, found.t, found.size, found.before, found.bucket);
-	seg_free(vmp, found.t, found.tag, found.size, found.next);
+	log2 = vmem_freelist_of(found.size);
+	seg_forget(vmp, found.t, found.size, log2, found.before, found.bucket);
+	seg_free(vmp, found.t, found.tag, addr, found.size, log2, found.next);
 	if (PREDICT_TRUE(!vmem_hash_is_too_large(vmp) && vmp->vm_nsegfree <= VMEM_TAGS_MAX &&
 			 vmem_is_settled(vmp)))
 		vmem_unlock(&vmp->vm_lock);

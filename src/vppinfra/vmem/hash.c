@@ -18,6 +18,7 @@ vmem_hash_init(vmem_t *vmp)
 {
 	vmp->vm_hash_table[0] = vmp->vm_hash0;
 	vmp->vm_hash_mask = VMEM_HASH_INITIAL - 1;
+	vmp->vm_hash_n_buckets = VMEM_HASH_INITIAL;
 	vmp->vm_hash_shift = min_log2(VMEM_HASH_INITIAL);
 }
 
@@ -107,7 +108,7 @@ vmem_hash_has_bucket(vmem_t *vmp, uword bucket)
 static uword
 next_bucket(const vmem_t *vmp)
 {
-	return vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
+	return vmp->vm_hash_n_buckets;
 }
 
 /* Bucket S is divided between S and L + S. */
@@ -117,8 +118,9 @@ split_bucket(vmem_t *vmp)
 	u32 *from = vmem_hash_bucket_at(vmp, vmp->vm_hash_split), index = *from;
 
 	*from = 0;
-	*vmem_hash_bucket_at(vmp, vmp->vm_hash_mask + 1 + vmp->vm_hash_split) = 0;
+	*vmem_hash_bucket_at(vmp, vmp->vm_hash_n_buckets) = 0;
 	vmp->vm_hash_split++;
+	vmp->vm_hash_n_buckets++;
 	while (index) {
 		vmem_seg_t *t = vmem_tag(index);
 		u32 next = vmem_tag_knext(t), *bucket = vmem_hash_bucket(vmp, t->vs_start);
@@ -147,8 +149,9 @@ join_buckets(vmem_t *vmp)
 		vmp->vm_hash_split = vmp->vm_hash_mask + 1;
 	}
 	vmp->vm_hash_split--;
+	vmp->vm_hash_n_buckets--;
 	lower = vmem_hash_bucket_at(vmp, vmp->vm_hash_split);
-	index = *vmem_hash_bucket_at(vmp, vmp->vm_hash_mask + 1 + vmp->vm_hash_split);
+	index = *vmem_hash_bucket_at(vmp, vmp->vm_hash_n_buckets);
 	while (index) {
 		vmem_seg_t *t = vmem_tag(index);
 		u32 next = vmem_tag_knext(t);

@@ -2,7 +2,10 @@
 /* Arenas in words, through a function like printf: what the BSD faces' debugging calls show. */
 #include "vmem_impl.h"
 
-static const char *const type_names[] = { "unused", "allocated", "free", "span", "end", "rotor" };
+static const char *const type_names[] = {
+	[VMEM_TAG_UNUSED] = "unused", [VMEM_TAG_ALLOC] = "allocated", [VMEM_TAG_SPAN] = "span",
+	[VMEM_TAG_END] = "end",       [VMEM_TAG_FREE] = "free",       [VMEM_TAG_ROTOR] = "rotor",
+};
 
 /* A tag in words. */
 static void

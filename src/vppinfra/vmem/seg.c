@@ -4,49 +4,7 @@
  * arena locked and needs no memory: the tags are there. */
 #include "seg.h"
 
-/* ---- free lists ---- */
-
-static void
-freelist_insert(vmem_t *vmp, vmem_seg_t *t, u32 index, u32 n)
-{
-	vmem_freelist_t *list = &vmp->vm_freelist[n];
-	u32 head = list->vs_knext;
-
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_FREE) | head;
-	t->vs_kprev = 0;
-	list->vs_knext = index;
-	if (head) {
-		vmem_tag(head)->vs_kprev = index;
-	} else {
-		list->vs_kprev = index;
-		vmp->vm_freemap |= 1ULL << n;
-	}
-}
-
-static void
-freelist_delete(vmem_t *vmp, const vmem_seg_t *t, u32 n)
-{
-	vmem_freelist_t *list = &vmp->vm_freelist[n];
-	u32 next = vmem_tag_knext(t), prev = t->vs_kprev;
-
-	if (next)
-		vmem_tag(next)->vs_kprev = prev;
-	else
-		list->vs_kprev = prev;
-	if (prev)
-		vmem_tag_set_knext(vmem_tag(prev), next);
-	else
-		list->vs_knext = next;
-	if (next == 0 && prev == 0)
-		vmp->vm_freemap &= ~(1ULL << n);
-}
-
-static void
-count_free(vmem_t *vmp, u32 n, uword size, uword times)
-{
-	VMEM_COUNT(vmp->vm_order[n].n_free, times);
-	VMEM_COUNT(vmp->vm_order[n].free_bytes, size * times);
-}
+/* ---- free segments ---- */
 
 void
 vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size)
@@ -54,73 +12,51 @@ vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size)
 	u32 n = vmem_freelist_of(size);
 
 	VMEM_COUNT(vmp->vm_n_free, 1);
-	freelist_insert(vmp, vmem_tag(index), index, n);
+	freelist_push(vmp, vmem_tag(index), index, n);
 	count_free(vmp, n, size, 1);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
+	if (vmp->vm_index != NULL)
 		vmem_index_insert(vmp, start, size, index);
-}
-
-/* Out of its list. */
-always_inline void
-unlist(vmem_t *vmp, u32 index, uword size)
-{
-	u32 n = vmem_freelist_of(size);
-
-	VMEM_COUNT(vmp->vm_n_free, -1);
-	freelist_delete(vmp, vmem_tag(index), n);
-	count_free(vmp, n, size, -(uword)1);
-}
-
-/* From the list of one size into that of another. */
-always_inline void
-relist(vmem_t *vmp, u32 index, uword size, uword new_size)
-{
-	u32 n = vmem_freelist_of(new_size);
-
-	if (size >> n == 1) {
-		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
-	} else {
-		u32 old_n = vmem_freelist_of(size);
-		vmem_freelist_t *from = &vmp->vm_freelist[old_n], *to = &vmp->vm_freelist[n];
-
-		/* Alone, and what it goes to is empty: what is left of a span most often is. */
-		if (to->vs_knext == 0 && from->vs_knext == from->vs_kprev) {
-			*to = *from;
-			*from = (vmem_freelist_t){ 0 };
-			vmp->vm_freemap ^= 1ULL << old_n | 1ULL << n;
-		} else {
-			freelist_delete(vmp, vmem_tag(index), old_n);
-			freelist_insert(vmp, vmem_tag(index), index, n);
-		}
-		count_free(vmp, old_n, size, -(uword)1);
-		count_free(vmp, n, new_size, 1);
-	}
 }
 
 void
 vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size)
 {
-	unlist(vmp, index, size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
+	const vmem_seg_t *t = vmem_tag(index);
+	u32 n = vmem_freelist_of(size);
+
+	VMEM_COUNT(vmp->vm_n_free, -1);
+	freelist_remove(vmp, t, t->vs_kprev, n);
+	count_free(vmp, n, size, -(uword)1);
+	if (vmp->vm_index != NULL)
 		vmem_index_delete(vmp, start, size);
 }
 
 void
-vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
+vmem_free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
 {
-	relist(vmp, index, size, new_size);
+	u32 n = vmem_freelist_of(size), new_n = vmem_freelist_of(new_size);
+	vmem_seg_t *t = vmem_tag(index);
+
+	if (n == new_n) {
+		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
+	} else {
+		freelist_remove(vmp, t, t->vs_kprev, n);
+		count_free(vmp, n, size, -(uword)1);
+		freelist_push(vmp, t, index, new_n);
+		count_free(vmp, new_n, new_size, 1);
+	}
 	if (vmp->vm_index != NULL)
 		vmem_index_change(vmp, start, size, new_start, new_size, index);
 }
 
 void
-vmem_free_merge(vmem_t *vmp, u32 index, uword start, uword size, uword new_size, u32 next,
+vmem_free_grown(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size,
 		uword next_start, uword next_size)
 {
-	unlist(vmp, next, next_size);
-	relist(vmp, index, size, new_size);
-	if (PREDICT_FALSE(vmp->vm_index != NULL))
+	if (next_size)
 		vmem_index_merge(vmp, start, size, new_size, next_start, next_size, index);
+	else
+		vmem_index_change(vmp, start, size, new_start, new_size, index);
 }
 
 /* ---- spans ---- */
@@ -186,13 +122,15 @@ vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword asked, bo
 	uword left = addr - start, right = bytes - left - size;
 	u32 index = seg_insert_after(vmp, free_tag, addr, VMEM_TAG_ALLOC);
 
-	free_change(vmp, free_tag, start, bytes, start, left);
+	vmem_free_change(vmp, free_tag, start, bytes, start, left);
 	if (right) {
 		u32 rest = seg_insert_after(vmp, index, addr + size, VMEM_TAG_FREE);
 
 		vmem_free_insert(vmp, rest, addr + size, right);
 	}
-	hash_insert(vmp, vmem_tag(index), index, addr, size, asked, is_x);
+	hash_insert(vmem_tag(index), index, vmem_hash_bucket(vmp, addr), size - asked, is_x);
+	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
+	count_segment(vmp, size, vmem_freelist_of(size), asked, 1);
 	return index;
 }
 
@@ -204,7 +142,8 @@ vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 	u32 index;
 
 	if (addr == t->vs_start)
-		index = seg_take_low(vmp, t, free_tag, s->size, s->asked, is_x);
+		index = seg_take_low(vmp, low_end_of(t, free_tag), s->size,
+				     vmem_freelist_of(s->size), s->asked, is_x);
 	else
 		index = vmem_seg_take(vmp, free_tag, addr, s->size, s->asked, is_x);
 	if (s->policy == VMEM_POLICY_NEXT)
@@ -220,8 +159,8 @@ vmem_seg_resize(vmem_t *vmp, u32 index, uword size, uword asked)
 	uword old_size = vmem_seg_bytes(t), end = t->vs_start + size;
 	bool is_next_free = vmem_tag_type(next) == VMEM_TAG_FREE;
 
-	count_segment(vmp, old_size, old_size - t->vs_slack, -(uword)1);
-	count_segment(vmp, size, asked, 1);
+	count_segment(vmp, old_size, vmem_freelist_of(old_size), old_size - t->vs_slack, -(uword)1);
+	count_segment(vmp, size, vmem_freelist_of(size), asked, 1);
 	t->vs_slack = (u32)(size - asked);
 	if (size == old_size)
 		return;
@@ -236,8 +175,8 @@ vmem_seg_resize(vmem_t *vmp, u32 index, uword size, uword asked)
 			next->vs_start = end;
 			if (vmp->vm_rotor_seg->vs_anext == next_index)
 				vmp->vm_rotor_seg->vs_anext = index;
-			free_change(vmp, next_index, start, free_size, end,
-				    free_size + old_size - size);
+			vmem_free_change(vmp, next_index, start, free_size, end,
+					 free_size + old_size - size);
 		}
 	} else {
 		u32 rest = seg_insert_after(vmp, index, end, VMEM_TAG_FREE);
@@ -254,7 +193,7 @@ split_free(vmem_t *vmp, u32 index, uword at)
 	uword start = t->vs_start, size = vmem_seg_bytes(t);
 	u32 right = seg_insert_after(vmp, index, at, VMEM_TAG_FREE);
 
-	free_change(vmp, index, start, size, start, at - start);
+	vmem_free_change(vmp, index, start, size, start, at - start);
 	vmem_free_insert(vmp, right, at, start + size - at);
 	return right;
 }

@@ -12,40 +12,80 @@
 /** A FREE tag came or went: into or out of its list and the indexes. */
 void vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size);
 void vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size);
-/** It begins or ends elsewhere between the same neighbours, and belongs into another list or
- *  stands in an index. */
-void vmem_free_move(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
-		    uword new_size);
+/** A FREE tag has grown, by what was next to it and, unless next_size is 0, by another that went:
+ *  into the indexes. */
+void vmem_free_grown(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
+		     uword new_size, uword next_start, uword next_size);
+/** It begins or ends elsewhere, between the same neighbours: into another list where its power of
+ *  two is another, and in the indexes. */
+void vmem_free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
+		      uword new_size);
 
-/** What is between two FREE tags is free, too: the first grows, the other one goes. */
-void vmem_free_merge(vmem_t *vmp, u32 index, uword start, uword size, uword new_size, u32 next,
-		     uword next_start, uword next_size);
-
-/* It begins or ends elsewhere, between the same neighbours: it moves only when its power of two
- * did. */
+/* The FREE tag t, of number index, is the first of list n. */
 always_inline void
-free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
+freelist_push(vmem_t *vmp, vmem_seg_t *t, u32 index, u32 n)
 {
-	u32 n = vmem_freelist_of(new_size);
+	vmem_freelist_t *list = &vmp->vm_freelist[n];
+	u32 head = list->vs_knext;
 
-	if (PREDICT_TRUE(size >> n == 1 && vmp->vm_index == NULL))
-		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
+	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_FREE) | head;
+	t->vs_kprev = 0;
+	list->vs_knext = index;
+	if (head) {
+		vmem_tag(head)->vs_kprev = index;
+	} else {
+		list->vs_kprev = index;
+		vmp->vm_freemap |= 1ULL << n;
+	}
+}
+
+/* prev: the one before it in list n, 0 where it is the first. */
+always_inline void
+freelist_remove(vmem_t *vmp, const vmem_seg_t *t, u32 prev, u32 n)
+{
+	vmem_freelist_t *list = &vmp->vm_freelist[n];
+	u32 next = vmem_tag_knext(t);
+
+	if (next)
+		vmem_tag(next)->vs_kprev = prev;
 	else
-		vmem_free_move(vmp, index, start, size, new_start, new_size);
+		list->vs_kprev = prev;
+	if (prev) {
+		vmem_tag_set_knext(vmem_tag(prev), next);
+	} else {
+		list->vs_knext = next;
+		if (next == 0)
+			vmp->vm_freemap ^= 1ULL << n;
+	}
+}
+
+/* times is 1, or -1 when it goes. */
+always_inline void
+count_free(vmem_t *vmp, u32 n, uword size, uword times)
+{
+	VMEM_COUNT(vmp->vm_order[n].n_free, times);
+	VMEM_COUNT(vmp->vm_order[n].free_bytes, size * times);
 }
 
 /* ---- the ring ---- */
 
+/* Between next and prev.  Stored one by one: as a pair they would be put together in a vector
+ * register, which whoever reads one of them soon would wait for. */
+always_inline void
+seg_link(vmem_seg_t *t, u32 next, u32 prev)
+{
+	__atomic_store_n(&t->vs_anext, next, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->vs_aprev, prev, __ATOMIC_RELAXED);
+}
+
 always_inline u32
 seg_insert_after(vmem_t *vmp, u32 after, uword start, vmem_tag_type_t type)
 {
-	u32 index = vmem_tag_get(vmp), next;
-	vmem_seg_t *t = vmem_tag(index), *prev = vmem_tag(after);
+	vmem_seg_t *t, *prev = vmem_tag(after);
+	u32 index = vmem_tag_take(vmp, &t), next = prev->vs_anext;
 
-	next = prev->vs_anext;
 	t->vs_start = start;
-	t->vs_anext = next;
-	t->vs_aprev = after;
+	seg_link(t, next, after);
 	t->vs_knext_type = VMEM_TAG_TYPE(type);
 	t->vs_kprev = 0;
 	prev->vs_anext = index;
@@ -53,40 +93,40 @@ seg_insert_after(vmem_t *vmp, u32 after, uword start, vmem_tag_type_t type)
 	return index;
 }
 
-/* The tag t, of number index, between the tags prev and next. */
+/* Places that were remembered by a tag that goes step back to the one before it. */
 always_inline void
-seg_unlink_between(vmem_t *vmp, vmem_seg_t *t, u32 index, vmem_seg_t *prev, vmem_seg_t *next)
+seg_step_back(vmem_t *vmp, u32 index, u32 prev)
 {
 	vmem_seg_t *rotor = vmp->vm_rotor_seg;
-	u32 prev_index = t->vs_aprev;
 
-	/* Places that were remembered by this tag step back to the one before it. */
-	if (rotor->vs_anext == index)
-		rotor->vs_anext = prev_index;
+	if (PREDICT_FALSE(rotor->vs_anext == index))
+		rotor->vs_anext = prev;
 	for (vmem_walker_t *w = vmp->vm_walkers; PREDICT_FALSE(w != NULL); w = w->next) {
 		if (w->hint == index)
-			w->hint = prev_index;
+			w->hint = prev;
 	}
-	prev->vs_anext = t->vs_anext;
-	next->vs_aprev = prev_index;
-	vmem_tag_put(vmp, t, index);
 }
 
 always_inline void
 seg_unlink(vmem_t *vmp, u32 index)
 {
 	vmem_seg_t *t = vmem_tag(index);
+	u32 prev = t->vs_aprev, next = t->vs_anext;
 
-	seg_unlink_between(vmp, t, index, vmem_tag(t->vs_aprev), vmem_tag(t->vs_anext));
+	seg_step_back(vmp, index, prev);
+	vmem_tag(prev)->vs_anext = next;
+	vmem_tag(next)->vs_aprev = prev;
+	vmem_tag_put(vmp, t, index);
 }
 
 /* ---- allocated segments ---- */
 
-/* What an allocated segment of rounded size counts for; n 1 when it comes, -1 when it goes. */
+/* What an allocated segment of rounded size counts for, log2 its logarithm; n 1 when it comes, -1
+ * when it goes. */
 always_inline void
-count_segment(vmem_t *vmp, uword size, uword asked, uword n)
+count_segment(vmem_t *vmp, uword size, u32 log2, uword asked, uword n)
 {
-	vmem_order_t *order = &vmp->vm_order[vmem_freelist_of(size)];
+	vmem_order_t *order = &vmp->vm_order[log2];
 
 	VMEM_COUNT(vmp->vm_n_segs, n);
 	VMEM_COUNT(vmp->vm_kstat.vk_mem_inuse, n * asked);
@@ -96,45 +136,72 @@ count_segment(vmem_t *vmp, uword size, uword asked, uword n)
 
 /* The tag t, of number index, in its bucket. */
 always_inline void
-hash_insert(vmem_t *vmp, vmem_seg_t *t, u32 index, uword addr, uword size, uword asked, bool is_x)
+hash_insert(vmem_seg_t *t, u32 index, u32 *bucket, uword slack, bool is_x)
 {
-	u32 *bucket = vmem_hash_bucket(vmp, addr), first = *bucket;
-
+	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_ALLOC) | *bucket | (is_x ? VMEM_TAG_FLAG : 0);
+	t->vs_slack = (u32)slack;
 	*bucket = index;
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_ALLOC) | first | (is_x ? VMEM_TAG_FLAG : 0);
-	t->vs_slack = (u32)(size - asked);
-	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
-	count_segment(vmp, size, asked, 1);
 }
 
-/* Allocate the first `size` of a FREE tag t.  The remainder keeps the tag, and most often the
- * list: only its start moves.  Value: the segment's tag. */
+/* A FREE tag that allocations take the low end of, where `before` is before it in list n. */
+typedef struct {
+	vmem_seg_t *t;
+	u32 tag, n, before;
+} low_end_t;
+
+/* Allocate the first `size`, whose logarithm is log2.  The remainder keeps the tag: only its start
+ * moves, and where its power of two is another, its list.  Value: the segment's tag. */
 always_inline u32
-seg_take_low(vmem_t *vmp, vmem_seg_t *t, u32 free_tag, uword size, uword asked, bool is_x)
+seg_take_low(vmem_t *vmp, low_end_t f, uword size, u32 log2, uword asked, bool is_x)
 {
-	uword start = t->vs_start, free_size = vmem_seg_bytes(t);
-	u32 index = free_tag;
+	uword start = f.t->vs_start, bytes = vmem_seg_bytes(f.t), rest = bytes - size;
+	u32 *bucket = vmem_hash_bucket(vmp, start), index = f.tag;
 
-	if (free_size == size) {
-		vmem_free_delete(vmp, free_tag, start, free_size);
-	} else {
-		vmem_seg_t *rest = t, *rotor = vmp->vm_rotor_seg;
-		u32 prev = rest->vs_aprev;
+	if (PREDICT_TRUE(rest != 0)) {
+		vmem_seg_t *taken, *rotor = vmp->vm_rotor_seg;
+		u32 prev = f.t->vs_aprev;
 
-		index = vmem_tag_get(vmp);
-		t = vmem_tag(index);
-		t->vs_start = start;
-		t->vs_anext = free_tag;
-		t->vs_aprev = prev;
+		index = vmem_tag_take(vmp, &taken);
+		taken->vs_start = start;
+		seg_link(taken, f.tag, prev);
+		hash_insert(taken, index, bucket, size - asked, is_x);
 		vmem_tag(prev)->vs_anext = index;
-		rest->vs_aprev = index;
-		rest->vs_start = start + size;
-		if (PREDICT_FALSE(rotor->vs_anext == free_tag))
+		f.t->vs_aprev = index;
+		f.t->vs_start = start + size;
+		if (PREDICT_FALSE(rotor->vs_anext == f.tag))
 			rotor->vs_anext = index;
-		free_change(vmp, free_tag, start, free_size, start + size, free_size - size);
+		if (rest >> f.n) {
+			VMEM_COUNT(vmp->vm_order[f.n].free_bytes, -size);
+		} else {
+			u32 n = vmem_freelist_of(rest);
+
+			freelist_remove(vmp, f.t, f.before, f.n);
+			freelist_push(vmp, f.t, f.tag, n);
+			count_free(vmp, f.n, bytes, -(uword)1);
+			count_free(vmp, n, rest, 1);
+		}
+	} else {
+		freelist_remove(vmp, f.t, f.before, f.n);
+		hash_insert(f.t, index, bucket, size - asked, is_x);
+		count_free(vmp, f.n, bytes, -(uword)1);
+		VMEM_COUNT(vmp->vm_n_free, -1);
 	}
-	hash_insert(vmp, t, index, start, size, asked, is_x);
+	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
+	count_segment(vmp, size, log2, asked, 1);
+	if (PREDICT_FALSE(vmp->vm_index != NULL)) {
+		if (rest)
+			vmem_index_change(vmp, start, bytes, start + size, rest, f.tag);
+		else
+			vmem_index_delete(vmp, start, bytes);
+	}
 	return index;
+}
+
+/* Anywhere in the lists. */
+always_inline low_end_t
+low_end_of(vmem_seg_t *t, u32 tag)
+{
+	return (low_end_t){ t, tag, vmem_freelist_of(vmem_seg_bytes(t)), t->vs_kprev };
 }
 
 /** The same from a place that is not the low end. */
@@ -154,53 +221,98 @@ vmem_rotor_set(vmem_t *vmp, u32 tag, uword end)
 /* The tag t, of rounded size, out of the hash, where `before` is its predecessor in the chain or 0,
  * in `bucket`. */
 always_inline void
-seg_forget(vmem_t *vmp, const vmem_seg_t *t, uword size, u32 before, u32 *bucket)
+seg_forget(vmem_t *vmp, const vmem_seg_t *t, uword size, u32 log2, u32 before, u32 *bucket)
 {
 	if (PREDICT_FALSE(before != 0))
 		vmem_tag_set_knext(vmem_tag(before), vmem_tag_knext(t));
 	else
 		*bucket = vmem_tag_knext(t);
 	VMEM_COUNT(vmp->vm_kstat.vk_free, 1);
-	count_segment(vmp, size, size - t->vs_slack, -(uword)1);
+	count_segment(vmp, size, log2, size - t->vs_slack, -(uword)1);
 }
 
-/* The tag t of rounded size, before the tag next, merged with its free neighbours; the FREE tag is
- * returned.  Both are looked at before either is decided upon, so that the two cache misses are one
- * after the other in name only. */
-always_inline u32
-seg_free(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size, vmem_seg_t *next)
+/* What becomes of a segment that is freed between two others: the indexes' part.  size 0: there was
+ * no free neighbour; next_size 0: no second. */
+void vmem_free_enter(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
+		     uword new_size, uword next_start, uword next_size);
+
+/* Both neighbours of the tag t are free: prev takes what was next's, too, whose tag goes.
+ * Value: next's size. */
+always_inline uword
+seg_absorb(vmem_t *vmp, vmem_seg_t *prev, u32 prev_index, vmem_seg_t *next, u32 next_index)
 {
-	u32 next_index = t->vs_anext, prev_index = t->vs_aprev;
+	u32 behind_index = next->vs_anext, n;
+	vmem_seg_t *behind = vmem_tag(behind_index);
+	uword size = behind->vs_start - next->vs_start;
+
+	n = vmem_freelist_of(size);
+	prev->vs_anext = behind_index;
+	behind->vs_aprev = prev_index;
+	freelist_remove(vmp, next, next->vs_kprev, n);
+	count_free(vmp, n, size, -(uword)1);
+	VMEM_COUNT(vmp->vm_n_free, -1);
+	seg_step_back(vmp, next_index, prev_index);
+	vmem_tag_put(vmp, next, next_index);
+	return size;
+}
+
+/* The tag t at start, of rounded size, whose logarithm is log2, before the tag next: merged with
+ * its free neighbours.  Value: the FREE tag, a neighbour's that was free or its own. */
+always_inline u32
+seg_free(vmem_t *vmp, vmem_seg_t *t, u32 index, uword start, uword size, u32 log2, vmem_seg_t *next)
+{
+	u32 next_index = t->vs_anext, prev_index = t->vs_aprev, n;
 	vmem_seg_t *prev = vmem_tag(prev_index);
-	bool is_next_free = vmem_tag_type(next) == VMEM_TAG_FREE;
-	uword start = t->vs_start, other;
+	/* Of the neighbour that grows, and of the one that goes besides. */
+	uword old_start, old_size, next_start = 0, next_size = 0, new_start = start, new_size;
 
-	if (vmem_tag_type(prev) == VMEM_TAG_FREE) {
-		other = start - prev->vs_start;
-		if (is_next_free) {
-			vmem_seg_t *behind = vmem_tag(next->vs_anext);
-			uword next_size = behind->vs_start - next->vs_start;
-
-			vmem_free_merge(vmp, prev_index, prev->vs_start, other,
-					other + size + next_size, next_index, next->vs_start,
-					next_size);
-			seg_unlink_between(vmp, next, next_index, t, behind);
-			seg_unlink_between(vmp, t, index, prev, behind);
-			return prev_index;
+	if (vmem_tag_is_free(prev)) {
+		old_start = new_start = prev->vs_start;
+		old_size = start - old_start;
+		if (vmem_tag_is_free(next)) {
+			next_start = next->vs_start;
+			next_size = seg_absorb(vmp, prev, prev_index, next, next_index);
+		} else {
+			prev->vs_anext = next_index;
+			next->vs_aprev = prev_index;
 		}
-		seg_unlink_between(vmp, t, index, prev, next);
-		free_change(vmp, prev_index, prev->vs_start, other, prev->vs_start, other + size);
-		return prev_index;
-	}
-	if (is_next_free) {
-		/* The free neighbour keeps its tag, and most often its list. */
-		other = vmem_seg_bytes(next);
+		seg_step_back(vmp, index, prev_index);
+		vmem_tag_put(vmp, t, index);
+		t = prev;
+		index = prev_index;
+	} else if (vmem_tag_is_free(next)) {
+		old_start = start + size;
+		old_size = vmem_seg_bytes(next);
 		next->vs_start = start;
-		seg_unlink_between(vmp, t, index, prev, next);
-		free_change(vmp, next_index, start + size, other, start, size + other);
-		return next_index;
+		prev->vs_anext = next_index;
+		next->vs_aprev = prev_index;
+		seg_step_back(vmp, index, prev_index);
+		vmem_tag_put(vmp, t, index);
+		t = next;
+		index = next_index;
+	} else {
+		VMEM_COUNT(vmp->vm_n_free, 1);
+		freelist_push(vmp, t, index, log2);
+		count_free(vmp, log2, size, 1);
+		if (PREDICT_FALSE(vmp->vm_index != NULL))
+			vmem_index_insert(vmp, start, size, index);
+		return index;
 	}
-	vmem_free_insert(vmp, index, start, size);
+	new_size = old_size + size + next_size;
+	n = vmem_freelist_of(old_size);
+	/* It most often stays in its list. */
+	if ((new_size >> 1) >> n == 0) {
+		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - old_size);
+	} else {
+		freelist_remove(vmp, t, t->vs_kprev, n);
+		count_free(vmp, n, old_size, -(uword)1);
+		n = vmem_freelist_of(new_size);
+		freelist_push(vmp, t, index, n);
+		count_free(vmp, n, new_size, 1);
+	}
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_free_grown(vmp, index, old_start, old_size, new_start, new_size, next_start,
+				next_size);
 	return index;
 }
 

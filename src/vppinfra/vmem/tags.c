@@ -11,6 +11,10 @@
  * they are used last and can be given back. */
 #include "vmem_impl.h"
 
+#ifdef __x86_64__
+#	include <cpuid.h>
+#endif
+
 #define NO_CHUNK (~0u)
 
 uword vmem_chunks[VMEM_N_CHUNKS];
@@ -162,6 +166,17 @@ stock_add_chunk(stock_id_t stock, u32 id, vmem_seg_t *memory)
 	tags.n_chunks++;
 	chunk_link(id, true);
 }
+
+#if defined(__x86_64__) && !defined(__LZCNT__)
+u8 vmem_has_lzcnt;
+
+static void __attribute__((constructor)) look_for_lzcnt(void)
+{
+	u32 eax, ebx, ecx, edx;
+
+	vmem_has_lzcnt = __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & bit_LZCNT;
+}
+#endif
 
 void
 vmem_tags_init(void)

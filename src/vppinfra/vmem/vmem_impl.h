@@ -77,9 +77,9 @@ STATIC_ASSERT_SIZEOF(struct vmem_seg, 24);
 typedef enum {
 	VMEM_TAG_UNUSED = 0,
 	VMEM_TAG_ALLOC = 1,
-	VMEM_TAG_FREE = 2,
-	VMEM_TAG_SPAN = 3,
-	VMEM_TAG_END = 4,
+	VMEM_TAG_SPAN = 2,
+	VMEM_TAG_END = 3,
+	VMEM_TAG_FREE = 4, /* in the ring one bit tells it from all others */
 	VMEM_TAG_ROTOR = 5,
 } vmem_tag_type_t;
 
@@ -119,6 +119,13 @@ vmem_tag_type(const vmem_seg_t *t)
 	return (t->vs_knext_type & VMEM_TAG_TYPE_MASK) >> VMEM_TAG_BITS;
 }
 
+/* Of a tag in the ring, which the rotor is not. */
+always_inline bool
+vmem_tag_is_free(const vmem_seg_t *t)
+{
+	return t->vs_knext_type & VMEM_TAG_TYPE(VMEM_TAG_FREE);
+}
+
 always_inline u32
 vmem_tag_knext(const vmem_seg_t *t)
 {
@@ -150,15 +157,25 @@ vmem_span_bytes(const vmem_seg_t *span)
 	return vmem_tag(span->vs_kprev)->vs_start - span->vs_start;
 }
 
+/* One out of the arena's stock.  Value: its number. */
 always_inline u32
-vmem_tag_get(vmem_t *vmp)
+vmem_tag_take(vmem_t *vmp, vmem_seg_t **t)
 {
 	u32 index = vmp->vm_segfree;
 
 	ASSERT(index != 0);
-	vmp->vm_segfree = vmem_tag(index)->vs_anext;
+	*t = vmem_tag(index);
+	vmp->vm_segfree = (*t)->vs_anext;
 	vmp->vm_nsegfree--;
 	return index;
+}
+
+always_inline u32
+vmem_tag_get(vmem_t *vmp)
+{
+	vmem_seg_t *t;
+
+	return vmem_tag_take(vmp, &t);
 }
 
 /* The tag t, of number index. */
@@ -484,7 +501,7 @@ vmem_hash_bucket(const vmem_t *vmp, uword addr)
 		  (quanta & pow2_mask(VMEM_HASH_LOG2_BLOCK));
 	uword bucket = h & (2 * vmp->vm_hash_mask + 1);
 
-	if (bucket > vmp->vm_hash_mask + vmp->vm_hash_split)
+	if (bucket >= vmp->vm_hash_n_buckets)
 		bucket &= vmp->vm_hash_mask;
 	return vmem_hash_bucket_at(vmp, bucket);
 }
@@ -494,7 +511,7 @@ void vmem_hash_init(vmem_t *vmp);
 always_inline uword
 vmem_hash_n_buckets(const vmem_t *vmp)
 {
-	return vmp->vm_hash_mask + 1 + vmp->vm_hash_split;
+	return vmp->vm_hash_n_buckets;
 }
 
 always_inline bool
@@ -502,7 +519,7 @@ vmem_hash_is_too_large(const vmem_t *vmp)
 {
 	uword n_buckets = vmem_hash_n_buckets(vmp);
 
-	return vmp->vm_n_segs < n_buckets / 2 && n_buckets > VMEM_HASH_INITIAL;
+	return PREDICT_FALSE(vmp->vm_n_segs < n_buckets / 2) && n_buckets > VMEM_HASH_INITIAL;
 }
 
 /* Sizes the table may keep: at most one entry a bucket, at least half of one. */
@@ -630,10 +647,25 @@ vmem_place_in_tag(const vmem_search_t *s, const vmem_seg_t *t, uword size, uword
 	return vmem_place(s, t->vs_start, t->vs_start + size - 1, addr);
 }
 
+#if defined(__x86_64__) && !defined(__LZCNT__)
+/** The processor has lzcnt. */
+extern u8 vmem_has_lzcnt __attribute__((visibility("hidden")));
+#endif
+
+/* The list of a size above 0: its logarithm.  An allocation and a free take some four, and bsr is
+ * eight operations on AMD's processors, so that asking for lzcnt, which is one, pays. */
 always_inline u32
 vmem_freelist_of(uword size)
 {
-	return (u32)min_log2(size);
+#if defined(__x86_64__) && !defined(__LZCNT__)
+	uword n;
+
+	if (PREDICT_TRUE(vmem_has_lzcnt)) {
+		asm("lzcntq %1, %0" : "=r"(n) : "r"(size) : "cc");
+		return (u32)n ^ 63;
+	}
+#endif
+	return (u32)__builtin_clzll(size) ^ 63;
 }
 
 /* ---- walks (walk.c) ---- */
