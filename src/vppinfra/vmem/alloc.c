@@ -371,11 +371,14 @@ vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, 
 	}
 	t = vmem_tag(tag);
 	*addr = start;
+	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
+	count_alloc(vmp, rounded, vmem_freelist_of(rounded), rounded - size);
 	if (PREDICT_TRUE(start == t->vs_start))
-		tag = seg_take_low(vmp, low_end_of(t, tag), rounded, vmem_freelist_of(rounded),
-				   size, flags & VMEM_REQUEST_X);
+		tag = seg_take_low(vmp, low_end_of(t, tag), start, rounded, rounded - size,
+				   flags & VMEM_REQUEST_X);
 	else
-		tag = vmem_seg_take(vmp, tag, start, rounded, size, flags & VMEM_REQUEST_X);
+		tag = vmem_seg_take(vmp, tag, start, rounded, rounded - size,
+				    flags & VMEM_REQUEST_X);
 	if (policy == VMEM_POLICY_NEXT)
 		vmem_rotor_set(vmp, tag, start + rounded);
 	vmem_settle_alloc(vmp);
@@ -387,7 +390,8 @@ vmem_core_alloc_plain(vmem_t *vmp, uword size, vmem_policy_t policy, u32 flags, 
 static void
 free_found(vmem_t *vmp, const found_t *found, vmem_after_t *after)
 {
-	u32 tag, log2 = vmem_freelist_of(found->size);
+	uword log2 = vmem_freelist_of(found->size);
+	u32 tag;
 
 	seg_forget(vmp, found->t, found->size, log2, found->before, found->bucket);
 	tag = seg_free(vmp, found->t, found->tag, found->t->vs_start, found->size, log2,

@@ -220,7 +220,7 @@ check_counters(vmem_t *vmp, check_t *c)
 	const vmem_kstat_t *k = &vmp->vm_kstat;
 	ssize_t n = 0;
 
-	for (u32 i = vmp->vm_segfree; i && n <= vmp->vm_nsegfree; i = vmem_tag(i)->vs_anext)
+	for (u32 i = vmp->vm_segfree; i && n <= vmp->vm_nsegfree; i = vmem_tag(i)->vs_kprev)
 		n++;
 	if (n != vmp->vm_nsegfree)
 		return fault(c, "vm_nsegfree is %lld, the list differs",

@@ -102,13 +102,15 @@ vmem_destroy(vmem_t *vmp)
 void *
 vmem_alloc(vmem_t *vmp, size_t size, int vmflag)
 {
-	uword addr;
+	uword addr, fast; /* in a register */
 	int error;
 
-	if (PREDICT_TRUE(!(vmflag & (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)) &&
-			 (vmem_alloc_fast(vmp, size, false, &addr) ||
-			  vmem_qcache_alloc_fast(vmp, size, vmflag, &addr))))
-		return uword_to_pointer(addr, void *);
+	if (PREDICT_TRUE(!(vmflag & (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)))) {
+		if (PREDICT_TRUE(vmem_alloc_fast(vmp, size, false, &fast)))
+			return uword_to_pointer(fast, void *);
+		if (vmem_qcache_alloc_fast(vmp, size, vmflag, &addr))
+			return uword_to_pointer(addr, void *);
+	}
 	error = vmem_core_alloc_plain(vmp, size, policy_of(vmflag), request_flags_of(vmflag),
 				      &addr);
 	if (PREDICT_FALSE(error != 0))

@@ -52,8 +52,8 @@ vmem_alloc_fast(vmem_t *vmp, uword size, bool is_x, uword *addr)
 {
 	uword rounded = (size + vmp->vm_quantum - 1) & -vmp->vm_quantum;
 	low_end_t f = { .before = 0 };
+	uword log2;
 	u64 lists;
-	u32 log2;
 
 	/* 0, or more than half of all addresses, which no list is certain to have. */
 	if (PREDICT_FALSE((word)(rounded - 1) < 0 || vmem_has_rare(vmp)))
@@ -65,11 +65,13 @@ vmem_alloc_fast(vmem_t *vmp, uword size, bool is_x, uword *addr)
 		vmem_unlock(&vmp->vm_lock);
 		return false;
 	}
-	f.n = (u32)count_trailing_zeros(lists);
+	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
+	count_alloc(vmp, rounded, log2, rounded - size);
+	f.n = count_trailing_zeros(lists);
 	f.tag = vmp->vm_freelist[f.n].vs_knext;
 	f.t = vmem_tag(f.tag);
 	*addr = f.t->vs_start;
-	seg_take_low(vmp, f, rounded, log2, size, is_x);
+	seg_take_low(vmp, f, *addr, rounded, rounded - size, is_x);
 	vmem_settle_alloc(vmp);
 	return true;
 }
@@ -123,7 +125,7 @@ always_inline bool
 vmem_free_fast(vmem_t *vmp, uword addr, uword size, bool is_x)
 {
 	found_t found;
-	u32 log2;
+	uword log2;
 
 	if (PREDICT_FALSE(vmp->vm_n_qcaches != 0 && !is_x))
 		return false;

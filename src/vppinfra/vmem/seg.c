@@ -9,10 +9,10 @@
 void
 vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size)
 {
-	u32 n = vmem_freelist_of(size);
+	uword n = vmem_freelist_of(size);
 
 	VMEM_COUNT(vmp->vm_n_free, 1);
-	freelist_push(vmp, vmem_tag(index), index, n);
+	vmp->vm_freemap |= freelist_push(vmp, vmem_tag(index), index, n);
 	count_free(vmp, n, size, 1);
 	if (vmp->vm_index != NULL)
 		vmem_index_insert(vmp, start, size, index);
@@ -22,10 +22,10 @@ void
 vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size)
 {
 	const vmem_seg_t *t = vmem_tag(index);
-	u32 n = vmem_freelist_of(size);
+	uword n = vmem_freelist_of(size);
 
 	VMEM_COUNT(vmp->vm_n_free, -1);
-	freelist_remove(vmp, t, t->vs_kprev, n);
+	vmp->vm_freemap ^= freelist_remove(vmp, t, t->vs_kprev, n);
 	count_free(vmp, n, size, -(uword)1);
 	if (vmp->vm_index != NULL)
 		vmem_index_delete(vmp, start, size);
@@ -34,28 +34,14 @@ vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size)
 void
 vmem_free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size)
 {
-	u32 n = vmem_freelist_of(size), new_n = vmem_freelist_of(new_size);
+	uword n = vmem_freelist_of(size);
 	vmem_seg_t *t = vmem_tag(index);
 
-	if (n == new_n) {
+	if (n == vmem_freelist_of(new_size))
 		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
-	} else {
-		freelist_remove(vmp, t, t->vs_kprev, n);
-		count_free(vmp, n, size, -(uword)1);
-		freelist_push(vmp, t, index, new_n);
-		count_free(vmp, new_n, new_size, 1);
-	}
-	if (vmp->vm_index != NULL)
-		vmem_index_change(vmp, start, size, new_start, new_size, index);
-}
-
-void
-vmem_free_grown(vmem_t *vmp, u32 index, uword start, uword size, uword new_start, uword new_size,
-		uword next_start, uword next_size)
-{
-	if (next_size)
-		vmem_index_merge(vmp, start, size, new_size, next_start, next_size, index);
 	else
+		free_relist(vmp, t, index, t->vs_kprev, n, size, new_size);
+	if (vmp->vm_index != NULL)
 		vmem_index_change(vmp, start, size, new_start, new_size, index);
 }
 
@@ -116,7 +102,7 @@ vmem_span_destroy(vmem_t *vmp, u32 free_tag)
 /* ---- allocated segments ---- */
 
 u32
-vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword asked, bool is_x)
+vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword slack, bool is_x)
 {
 	uword start = vmem_tag(free_tag)->vs_start, bytes = vmem_seg_bytes(vmem_tag(free_tag));
 	uword left = addr - start, right = bytes - left - size;
@@ -128,9 +114,7 @@ vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword asked, bo
 
 		vmem_free_insert(vmp, rest, addr + size, right);
 	}
-	hash_insert(vmem_tag(index), index, vmem_hash_bucket(vmp, addr), size - asked, is_x);
-	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
-	count_segment(vmp, size, vmem_freelist_of(size), asked, 1);
+	hash_insert(vmem_tag(index), index, vmem_hash_bucket(vmp, addr), slack, is_x);
 	return index;
 }
 
@@ -139,15 +123,47 @@ vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 {
 	vmem_seg_t *t = vmem_tag(free_tag);
 	bool is_x = s->flags & VMEM_REQUEST_X;
+	uword slack = s->size - s->asked;
 	u32 index;
 
+	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
+	count_alloc(vmp, s->size, vmem_freelist_of(s->size), slack);
 	if (addr == t->vs_start)
-		index = seg_take_low(vmp, low_end_of(t, free_tag), s->size,
-				     vmem_freelist_of(s->size), s->asked, is_x);
+		index = seg_take_low(vmp, low_end_of(t, free_tag), addr, s->size, slack, is_x);
 	else
-		index = vmem_seg_take(vmp, free_tag, addr, s->size, s->asked, is_x);
+		index = vmem_seg_take(vmp, free_tag, addr, s->size, slack, is_x);
 	if (s->policy == VMEM_POLICY_NEXT)
 		vmem_rotor_set(vmp, index, addr + s->size);
+}
+
+u32
+vmem_seg_free_between(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size)
+{
+	u32 next_index = t->vs_anext, prev_index = t->vs_aprev, behind_index;
+	vmem_seg_t *next = vmem_tag(next_index), *prev = vmem_tag(prev_index), *behind;
+	uword start = prev->vs_start, old_size = t->vs_start - start, next_start = next->vs_start;
+	uword next_size, new_size, n;
+
+	behind_index = next->vs_anext;
+	behind = vmem_tag(behind_index);
+	next_size = behind->vs_start - next_start;
+	new_size = old_size + size + next_size;
+	prev->vs_anext = behind_index;
+	behind->vs_aprev = prev_index;
+
+	n = vmem_freelist_of(next_size);
+	vmp->vm_freemap ^= freelist_remove(vmp, next, next->vs_kprev, n);
+	count_free(vmp, n, next_size, -(uword)1);
+	VMEM_COUNT(vmp->vm_n_free, -1);
+	seg_step_back(vmp, next_index, prev_index);
+	vmem_tag_put(vmp, next, next_index);
+	seg_step_back(vmp, index, prev_index);
+	vmem_tag_put(vmp, t, index);
+
+	free_grow(vmp, prev, prev_index, old_size, new_size);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_merge(vmp, start, old_size, new_size, next_start, next_size, prev_index);
+	return prev_index;
 }
 
 /* ---- in place ---- */
@@ -159,8 +175,8 @@ vmem_seg_resize(vmem_t *vmp, u32 index, uword size, uword asked)
 	uword old_size = vmem_seg_bytes(t), end = t->vs_start + size;
 	bool is_next_free = vmem_tag_type(next) == VMEM_TAG_FREE;
 
-	count_segment(vmp, old_size, vmem_freelist_of(old_size), old_size - t->vs_slack, -(uword)1);
-	count_segment(vmp, size, vmem_freelist_of(size), asked, 1);
+	uncount_alloc(vmp, old_size, vmem_freelist_of(old_size), t->vs_slack);
+	count_alloc(vmp, size, vmem_freelist_of(size), size - asked);
 	t->vs_slack = (u32)(size - asked);
 	if (size == old_size)
 		return;

@@ -12,36 +12,32 @@
 /** A FREE tag came or went: into or out of its list and the indexes. */
 void vmem_free_insert(vmem_t *vmp, u32 index, uword start, uword size);
 void vmem_free_delete(vmem_t *vmp, u32 index, uword start, uword size);
-/** A FREE tag has grown, by what was next to it and, unless next_size is 0, by another that went:
- *  into the indexes. */
-void vmem_free_grown(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
-		     uword new_size, uword next_start, uword next_size);
 /** It begins or ends elsewhere, between the same neighbours: into another list where its power of
  *  two is another, and in the indexes. */
 void vmem_free_change(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
 		      uword new_size);
 
-/* The FREE tag t, of number index, is the first of list n. */
-always_inline void
-freelist_push(vmem_t *vmp, vmem_seg_t *t, u32 index, u32 n)
+/* The FREE tag t, of number index, is the first of list n.  Value: the bit of vm_freemap that has
+ * another value now, or 0; the caller changes it, once where a segment goes from list to list. */
+always_inline u64
+freelist_push(vmem_t *vmp, vmem_seg_t *t, u32 index, uword n)
 {
 	vmem_freelist_t *list = &vmp->vm_freelist[n];
 	u32 head = list->vs_knext;
 
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_FREE) | head;
-	t->vs_kprev = 0;
+	t->vs_kin = vmem_pair(VMEM_TAG_TYPE(VMEM_TAG_FREE) | head, 0);
 	list->vs_knext = index;
 	if (head) {
 		vmem_tag(head)->vs_kprev = index;
-	} else {
-		list->vs_kprev = index;
-		vmp->vm_freemap |= 1ULL << n;
+		return 0;
 	}
+	list->vs_kprev = index;
+	return 1ULL << n;
 }
 
-/* prev: the one before it in list n, 0 where it is the first. */
-always_inline void
-freelist_remove(vmem_t *vmp, const vmem_seg_t *t, u32 prev, u32 n)
+/* prev: the one before it in list n, 0 where it is the first.  Value: as above. */
+always_inline u64
+freelist_remove(vmem_t *vmp, const vmem_seg_t *t, u32 prev, uword n)
 {
 	vmem_freelist_t *list = &vmp->vm_freelist[n];
 	u32 next = vmem_tag_knext(t);
@@ -52,31 +48,35 @@ freelist_remove(vmem_t *vmp, const vmem_seg_t *t, u32 prev, u32 n)
 		list->vs_kprev = prev;
 	if (prev) {
 		vmem_tag_set_knext(vmem_tag(prev), next);
-	} else {
-		list->vs_knext = next;
-		if (next == 0)
-			vmp->vm_freemap ^= 1ULL << n;
+		return 0;
 	}
+	list->vs_knext = next;
+	return next ? 0 : 1ULL << n;
 }
 
 /* times is 1, or -1 when it goes. */
 always_inline void
-count_free(vmem_t *vmp, u32 n, uword size, uword times)
+count_free(vmem_t *vmp, uword n, uword size, uword times)
 {
 	VMEM_COUNT(vmp->vm_order[n].n_free, times);
 	VMEM_COUNT(vmp->vm_order[n].free_bytes, size * times);
 }
 
-/* ---- the ring ---- */
-
-/* Between next and prev.  Stored one by one: as a pair they would be put together in a vector
- * register, which whoever reads one of them soon would wait for. */
+/* From list n into that of its new size. */
 always_inline void
-seg_link(vmem_seg_t *t, u32 next, u32 prev)
+free_relist(vmem_t *vmp, vmem_seg_t *t, u32 index, u32 before, uword n, uword size, uword new_size)
 {
-	__atomic_store_n(&t->vs_anext, next, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->vs_aprev, prev, __ATOMIC_RELAXED);
+	uword new_n = vmem_freelist_of(new_size);
+	u64 bits = freelist_remove(vmp, t, before, n);
+
+	bits ^= freelist_push(vmp, t, index, new_n);
+	if (bits)
+		vmp->vm_freemap ^= bits;
+	count_free(vmp, n, size, -(uword)1);
+	count_free(vmp, new_n, new_size, 1);
 }
+
+/* ---- the ring ---- */
 
 always_inline u32
 seg_insert_after(vmem_t *vmp, u32 after, uword start, vmem_tag_type_t type)
@@ -85,9 +85,8 @@ seg_insert_after(vmem_t *vmp, u32 after, uword start, vmem_tag_type_t type)
 	u32 index = vmem_tag_take(vmp, &t), next = prev->vs_anext;
 
 	t->vs_start = start;
-	seg_link(t, next, after);
-	t->vs_knext_type = VMEM_TAG_TYPE(type);
-	t->vs_kprev = 0;
+	t->vs_ring = vmem_pair(next, after);
+	t->vs_kin = vmem_pair(VMEM_TAG_TYPE(type), 0);
 	prev->vs_anext = index;
 	vmem_tag(next)->vs_aprev = index;
 	return index;
@@ -121,91 +120,101 @@ seg_unlink(vmem_t *vmp, u32 index)
 
 /* ---- allocated segments ---- */
 
-/* What an allocated segment of rounded size counts for, log2 its logarithm; n 1 when it comes, -1
- * when it goes. */
+/* A segment of rounded size, whose logarithm is log2, comes: slack of it was not asked for. */
 always_inline void
-count_segment(vmem_t *vmp, uword size, u32 log2, uword asked, uword n)
+count_alloc(vmem_t *vmp, uword size, uword log2, uword slack)
 {
 	vmem_order_t *order = &vmp->vm_order[log2];
 
-	VMEM_COUNT(vmp->vm_n_segs, n);
-	VMEM_COUNT(vmp->vm_kstat.vk_mem_inuse, n * asked);
-	VMEM_COUNT(order->n_alloc, n);
-	VMEM_COUNT(order->alloc_bytes, n * size);
+	VMEM_COUNT(vmp->vm_n_segs, 1);
+	VMEM_COUNT(vmp->vm_kstat.vk_mem_inuse, size - slack);
+	VMEM_COUNT(order->n_alloc, 1);
+	VMEM_COUNT(order->alloc_bytes, size);
+}
+
+/* It goes. */
+always_inline void
+uncount_alloc(vmem_t *vmp, uword size, uword log2, uword slack)
+{
+	vmem_order_t *order = &vmp->vm_order[log2];
+
+	VMEM_COUNT(vmp->vm_n_segs, -1);
+	VMEM_COUNT(vmp->vm_kstat.vk_mem_inuse, slack - size);
+	VMEM_COUNT(order->n_alloc, -1);
+	VMEM_COUNT(order->alloc_bytes, -size);
 }
 
 /* The tag t, of number index, in its bucket. */
 always_inline void
 hash_insert(vmem_seg_t *t, u32 index, u32 *bucket, uword slack, bool is_x)
 {
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_ALLOC) | *bucket | (is_x ? VMEM_TAG_FLAG : 0);
-	t->vs_slack = (u32)slack;
+	t->vs_kin = vmem_pair(VMEM_TAG_TYPE(VMEM_TAG_ALLOC) | *bucket | (is_x ? VMEM_TAG_FLAG : 0),
+			      (u32)slack);
 	*bucket = index;
 }
 
 /* A FREE tag that allocations take the low end of, where `before` is before it in list n. */
 typedef struct {
 	vmem_seg_t *t;
-	u32 tag, n, before;
+	u32 tag, before;
+	uword n;
 } low_end_t;
-
-/* Allocate the first `size`, whose logarithm is log2.  The remainder keeps the tag: only its start
- * moves, and where its power of two is another, its list.  Value: the segment's tag. */
-always_inline u32
-seg_take_low(vmem_t *vmp, low_end_t f, uword size, u32 log2, uword asked, bool is_x)
-{
-	uword start = f.t->vs_start, bytes = vmem_seg_bytes(f.t), rest = bytes - size;
-	u32 *bucket = vmem_hash_bucket(vmp, start), index = f.tag;
-
-	if (PREDICT_TRUE(rest != 0)) {
-		vmem_seg_t *taken, *rotor = vmp->vm_rotor_seg;
-		u32 prev = f.t->vs_aprev;
-
-		index = vmem_tag_take(vmp, &taken);
-		taken->vs_start = start;
-		seg_link(taken, f.tag, prev);
-		hash_insert(taken, index, bucket, size - asked, is_x);
-		vmem_tag(prev)->vs_anext = index;
-		f.t->vs_aprev = index;
-		f.t->vs_start = start + size;
-		if (PREDICT_FALSE(rotor->vs_anext == f.tag))
-			rotor->vs_anext = index;
-		if (rest >> f.n) {
-			VMEM_COUNT(vmp->vm_order[f.n].free_bytes, -size);
-		} else {
-			u32 n = vmem_freelist_of(rest);
-
-			freelist_remove(vmp, f.t, f.before, f.n);
-			freelist_push(vmp, f.t, f.tag, n);
-			count_free(vmp, f.n, bytes, -(uword)1);
-			count_free(vmp, n, rest, 1);
-		}
-	} else {
-		freelist_remove(vmp, f.t, f.before, f.n);
-		hash_insert(f.t, index, bucket, size - asked, is_x);
-		count_free(vmp, f.n, bytes, -(uword)1);
-		VMEM_COUNT(vmp->vm_n_free, -1);
-	}
-	VMEM_COUNT(vmp->vm_kstat.vk_alloc, 1);
-	count_segment(vmp, size, log2, asked, 1);
-	if (PREDICT_FALSE(vmp->vm_index != NULL)) {
-		if (rest)
-			vmem_index_change(vmp, start, bytes, start + size, rest, f.tag);
-		else
-			vmem_index_delete(vmp, start, bytes);
-	}
-	return index;
-}
 
 /* Anywhere in the lists. */
 always_inline low_end_t
 low_end_of(vmem_seg_t *t, u32 tag)
 {
-	return (low_end_t){ t, tag, vmem_freelist_of(vmem_seg_bytes(t)), t->vs_kprev };
+	return (low_end_t){ t, tag, t->vs_kprev, vmem_freelist_of(vmem_seg_bytes(t)) };
+}
+
+/* All of it is taken. */
+always_inline void
+seg_take_all(vmem_t *vmp, low_end_t f, uword start, uword size, uword slack, bool is_x)
+{
+	vmp->vm_freemap ^= freelist_remove(vmp, f.t, f.before, f.n);
+	hash_insert(f.t, f.tag, vmem_hash_bucket(vmp, start), slack, is_x);
+	count_free(vmp, f.n, size, -(uword)1);
+	VMEM_COUNT(vmp->vm_n_free, -1);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_delete(vmp, start, size);
+}
+
+/* Allocate the first `size`, of which slack was not asked for and which has been counted.  The
+ * remainder keeps the tag: only its start moves, and where its power of two is another, its list.
+ * Value: the segment's tag. */
+always_inline u32
+seg_take_low(vmem_t *vmp, low_end_t f, uword start, uword size, uword slack, bool is_x)
+{
+	uword bytes = vmem_seg_bytes(f.t), rest = bytes - size;
+	vmem_seg_t *taken, *rotor;
+	u32 index, prev;
+
+	if (PREDICT_FALSE(rest == 0)) {
+		seg_take_all(vmp, f, start, size, slack, is_x);
+		return f.tag;
+	}
+	prev = f.t->vs_aprev;
+	index = vmem_tag_take(vmp, &taken);
+	taken->vs_start = start;
+	taken->vs_ring = vmem_pair(f.tag, prev);
+	vmem_tag(prev)->vs_anext = index;
+	f.t->vs_start = start + size;
+	f.t->vs_aprev = index;
+	hash_insert(taken, index, vmem_hash_bucket(vmp, start), slack, is_x);
+	rotor = vmp->vm_rotor_seg;
+	if (PREDICT_FALSE(rotor->vs_anext == f.tag))
+		rotor->vs_anext = index;
+	if (rest >> f.n)
+		VMEM_COUNT(vmp->vm_order[f.n].free_bytes, -size);
+	else
+		free_relist(vmp, f.t, f.tag, f.before, f.n, bytes, rest);
+	if (PREDICT_FALSE(vmp->vm_index != NULL))
+		vmem_index_change(vmp, start, bytes, start + size, rest, f.tag);
+	return index;
 }
 
 /** The same from a place that is not the low end. */
-u32 vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword asked, bool is_x);
+u32 vmem_seg_take(vmem_t *vmp, u32 free_tag, uword addr, uword size, uword slack, bool is_x);
 
 /* Next fit goes on at `end`, where the allocated segment `tag` ends. */
 always_inline void
@@ -221,98 +230,68 @@ vmem_rotor_set(vmem_t *vmp, u32 tag, uword end)
 /* The tag t, of rounded size, out of the hash, where `before` is its predecessor in the chain or 0,
  * in `bucket`. */
 always_inline void
-seg_forget(vmem_t *vmp, const vmem_seg_t *t, uword size, u32 log2, u32 before, u32 *bucket)
+seg_forget(vmem_t *vmp, const vmem_seg_t *t, uword size, uword log2, u32 before, u32 *bucket)
 {
 	if (PREDICT_FALSE(before != 0))
 		vmem_tag_set_knext(vmem_tag(before), vmem_tag_knext(t));
 	else
 		*bucket = vmem_tag_knext(t);
 	VMEM_COUNT(vmp->vm_kstat.vk_free, 1);
-	count_segment(vmp, size, log2, size - t->vs_slack, -(uword)1);
+	uncount_alloc(vmp, size, log2, t->vs_slack);
 }
 
-/* What becomes of a segment that is freed between two others: the indexes' part.  size 0: there was
- * no free neighbour; next_size 0: no second. */
-void vmem_free_enter(vmem_t *vmp, u32 index, uword start, uword size, uword new_start,
-		     uword new_size, uword next_start, uword next_size);
-
-/* Both neighbours of the tag t are free: prev takes what was next's, too, whose tag goes.
- * Value: next's size. */
-always_inline uword
-seg_absorb(vmem_t *vmp, vmem_seg_t *prev, u32 prev_index, vmem_seg_t *next, u32 next_index)
+/* The FREE tag t has grown: into another list where its power of two is another. */
+always_inline void
+free_grow(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size, uword new_size)
 {
-	u32 behind_index = next->vs_anext, n;
-	vmem_seg_t *behind = vmem_tag(behind_index);
-	uword size = behind->vs_start - next->vs_start;
+	uword n = vmem_freelist_of(size);
 
-	n = vmem_freelist_of(size);
-	prev->vs_anext = behind_index;
-	behind->vs_aprev = prev_index;
-	freelist_remove(vmp, next, next->vs_kprev, n);
-	count_free(vmp, n, size, -(uword)1);
-	VMEM_COUNT(vmp->vm_n_free, -1);
-	seg_step_back(vmp, next_index, prev_index);
-	vmem_tag_put(vmp, next, next_index);
-	return size;
+	if (new_size >> 1 >> n == 0)
+		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - size);
+	else
+		free_relist(vmp, t, index, t->vs_kprev, n, size, new_size);
 }
+
+/** The tag t of rounded size, between two free segments, becomes part of the first as does the
+ *  second.  Value: their tag. */
+u32 vmem_seg_free_between(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size);
 
 /* The tag t at start, of rounded size, whose logarithm is log2, before the tag next: merged with
  * its free neighbours.  Value: the FREE tag, a neighbour's that was free or its own. */
 always_inline u32
-seg_free(vmem_t *vmp, vmem_seg_t *t, u32 index, uword start, uword size, u32 log2, vmem_seg_t *next)
+seg_free(vmem_t *vmp, vmem_seg_t *t, u32 index, uword start, uword size, uword log2,
+	 vmem_seg_t *next)
 {
-	u32 next_index = t->vs_anext, prev_index = t->vs_aprev, n;
-	vmem_seg_t *prev = vmem_tag(prev_index);
-	/* Of the neighbour that grows, and of the one that goes besides. */
-	uword old_start, old_size, next_start = 0, next_size = 0, new_start = start, new_size;
+	u32 next_index = t->vs_anext, prev_index = t->vs_aprev;
+	vmem_seg_t *prev = vmem_tag(prev_index), *grown;
+	uword old_size;
 
 	if (vmem_tag_is_free(prev)) {
-		old_start = new_start = prev->vs_start;
-		old_size = start - old_start;
-		if (vmem_tag_is_free(next)) {
-			next_start = next->vs_start;
-			next_size = seg_absorb(vmp, prev, prev_index, next, next_index);
-		} else {
-			prev->vs_anext = next_index;
-			next->vs_aprev = prev_index;
-		}
-		seg_step_back(vmp, index, prev_index);
-		vmem_tag_put(vmp, t, index);
-		t = prev;
-		index = prev_index;
+		if (vmem_tag_is_free(next))
+			return vmem_seg_free_between(vmp, t, index, size);
+		old_size = start - prev->vs_start;
+		grown = prev;
 	} else if (vmem_tag_is_free(next)) {
-		old_start = start + size;
 		old_size = vmem_seg_bytes(next);
 		next->vs_start = start;
-		prev->vs_anext = next_index;
-		next->vs_aprev = prev_index;
-		seg_step_back(vmp, index, prev_index);
-		vmem_tag_put(vmp, t, index);
-		t = next;
-		index = next_index;
+		grown = next;
 	} else {
-		VMEM_COUNT(vmp->vm_n_free, 1);
-		freelist_push(vmp, t, index, log2);
+		vmp->vm_freemap |= freelist_push(vmp, t, index, log2);
 		count_free(vmp, log2, size, 1);
+		VMEM_COUNT(vmp->vm_n_free, 1);
 		if (PREDICT_FALSE(vmp->vm_index != NULL))
 			vmem_index_insert(vmp, start, size, index);
 		return index;
 	}
-	new_size = old_size + size + next_size;
-	n = vmem_freelist_of(old_size);
-	/* It most often stays in its list. */
-	if ((new_size >> 1) >> n == 0) {
-		VMEM_COUNT(vmp->vm_order[n].free_bytes, new_size - old_size);
-	} else {
-		freelist_remove(vmp, t, t->vs_kprev, n);
-		count_free(vmp, n, old_size, -(uword)1);
-		n = vmem_freelist_of(new_size);
-		freelist_push(vmp, t, index, n);
-		count_free(vmp, n, new_size, 1);
-	}
+	prev->vs_anext = next_index;
+	next->vs_aprev = prev_index;
+	seg_step_back(vmp, index, prev_index);
+	vmem_tag_put(vmp, t, index);
+	index = grown == prev ? prev_index : next_index;
+	free_grow(vmp, grown, index, old_size, old_size + size);
 	if (PREDICT_FALSE(vmp->vm_index != NULL))
-		vmem_free_grown(vmp, index, old_start, old_size, new_start, new_size, next_start,
-				next_size);
+		vmem_index_change(vmp, grown == prev ? grown->vs_start : start + size, old_size,
+				  grown->vs_start, old_size + size, index);
 	return index;
 }
 

@@ -19,6 +19,7 @@
  *   FREE   knext, kprev: free list of floor(log2(size))
  *   SPAN   knext: left child   kprev: its END                        flag: imported
  *   END    knext: its SPAN     kprev: right child (of the tree of spans, span_tree.c)
+ *   UNUSED kprev: the next in the arena's stock
  *   ROTOR  start: where next fit goes on   anext: a tag that begins at or before that address
  *   anchor knext: root of the tree of spans
  *
@@ -56,11 +57,21 @@
 
 struct vmem_seg {
 	u64 vs_start;
-	u32 vs_anext, vs_aprev;
-	u32 vs_knext_type; /* 28 bits of number, then type and flag */
 	union {
-		u32 vs_kprev;
-		u32 vs_slack;
+		struct {
+			u32 vs_anext, vs_aprev;
+		};
+		u64 vs_ring; /* both, see vmem_pair() */
+	};
+	union {
+		struct {
+			u32 vs_knext_type; /* 28 bits of number, then type and flag */
+			union {
+				u32 vs_kprev;
+				u32 vs_slack;
+			};
+		};
+		u64 vs_kin; /* both */
 	};
 };
 
@@ -111,6 +122,17 @@ vmem_tag(u32 index)
 	return uword_to_pointer(vmem_chunks[index >> VMEM_LOG2_TAGS_PER_CHUNK] +
 					(uword)index * sizeof(vmem_seg_t),
 				vmem_seg_t *);
+}
+
+/* Two neighbouring fields of a tag in one store: stores are what the shortest way waits for. */
+always_inline u64
+vmem_pair(u32 first, u32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (u64)second << 32 | first;
+#else
+	return (u64)first << 32 | second;
+#endif
 }
 
 always_inline vmem_tag_type_t
@@ -165,7 +187,7 @@ vmem_tag_take(vmem_t *vmp, vmem_seg_t **t)
 
 	ASSERT(index != 0);
 	*t = vmem_tag(index);
-	vmp->vm_segfree = (*t)->vs_anext;
+	vmp->vm_segfree = (*t)->vs_kprev;
 	vmp->vm_nsegfree--;
 	return index;
 }
@@ -182,8 +204,7 @@ vmem_tag_get(vmem_t *vmp)
 always_inline void
 vmem_tag_put(vmem_t *vmp, vmem_seg_t *t, u32 index)
 {
-	t->vs_knext_type = VMEM_TAG_TYPE(VMEM_TAG_UNUSED);
-	t->vs_anext = vmp->vm_segfree;
+	t->vs_kin = vmem_pair(VMEM_TAG_TYPE(VMEM_TAG_UNUSED), vmp->vm_segfree);
 	vmp->vm_segfree = index;
 	vmp->vm_nsegfree++;
 }
@@ -654,7 +675,7 @@ extern u8 vmem_has_lzcnt __attribute__((visibility("hidden")));
 
 /* The list of a size above 0: its logarithm.  An allocation and a free take some four, and bsr is
  * eight operations on AMD's processors, so that asking for lzcnt, which is one, pays. */
-always_inline u32
+always_inline uword
 vmem_freelist_of(uword size)
 {
 #if defined(__x86_64__) && !defined(__LZCNT__)
@@ -662,10 +683,10 @@ vmem_freelist_of(uword size)
 
 	if (PREDICT_TRUE(vmem_has_lzcnt)) {
 		asm("lzcntq %1, %0" : "=r"(n) : "r"(size) : "cc");
-		return (u32)n ^ 63;
+		return n ^ 63;
 	}
 #endif
-	return (u32)__builtin_clzll(size) ^ 63;
+	return (uword)__builtin_clzll(size) ^ 63;
 }
 
 /* ---- walks (walk.c) ---- */
