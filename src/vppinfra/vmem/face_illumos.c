@@ -99,23 +99,49 @@ vmem_destroy(vmem_t *vmp)
 		vmem_report("not destroyed: another arena imports from it", vmp, 0, 0, caller);
 }
 
+static never_inline void *
+alloc_slow(vmem_t *vmp, size_t size, int vmflag, const void *caller)
+{
+	uword addr;
+	int error = vmem_core_alloc_plain(vmp, size, policy_of(vmflag), request_flags_of(vmflag),
+					  &addr);
+
+	if (PREDICT_FALSE(error != 0))
+		return refused(vmp, size, vmflag, error, caller);
+	return uword_to_pointer(addr, void *);
+}
+
+#define VM_POLICIES (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)
+
+/* Two ways, each a function of its own that vmem_alloc() ends in: so they save the registers that
+ * they need, vmem_alloc() none, and who called it is who they return to. */
+static never_inline void *
+alloc_cached(vmem_t *vmp, size_t size, int vmflag)
+{
+	uword addr;
+
+	if (PREDICT_TRUE(!(vmflag & VM_POLICIES) &&
+			 vmem_qcache_alloc_fast(vmp, size, vmflag, &addr)))
+		return uword_to_pointer(addr, void *);
+	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
+}
+
+static never_inline void *
+alloc_plain(vmem_t *vmp, size_t size, int vmflag)
+{
+	uword addr;
+
+	if (PREDICT_TRUE(!(vmflag & VM_POLICIES) && vmem_alloc_fast(vmp, size, false, &addr)))
+		return uword_to_pointer(addr, void *);
+	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
+}
+
 void *
 vmem_alloc(vmem_t *vmp, size_t size, int vmflag)
 {
-	uword addr, fast; /* in a register */
-	int error;
-
-	if (PREDICT_TRUE(!(vmflag & (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)))) {
-		if (PREDICT_TRUE(vmem_alloc_fast(vmp, size, false, &fast)))
-			return uword_to_pointer(fast, void *);
-		if (vmem_qcache_alloc_fast(vmp, size, vmflag, &addr))
-			return uword_to_pointer(addr, void *);
-	}
-	error = vmem_core_alloc_plain(vmp, size, policy_of(vmflag), request_flags_of(vmflag),
-				      &addr);
-	if (PREDICT_FALSE(error != 0))
-		return refused(vmp, size, vmflag, error, __builtin_return_address(0));
-	return uword_to_pointer(addr, void *);
+	if (vmp->vm_n_qcaches)
+		return alloc_cached(vmp, size, vmflag);
+	return alloc_plain(vmp, size, vmflag);
 }
 
 void *
@@ -158,12 +184,27 @@ vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns, void **ad
 	return error;
 }
 
+static never_inline void
+free_cached(vmem_t *vmp, uword addr, uword size)
+{
+	if (PREDICT_FALSE(!vmem_qcache_free_fast(vmp, addr, size)))
+		vmem_core_free(vmp, addr, size, 0, __builtin_return_address(0));
+}
+
+static never_inline void
+free_plain(vmem_t *vmp, uword addr, uword size)
+{
+	if (PREDICT_FALSE(!vmem_free_fast(vmp, addr, size, false)))
+		vmem_core_free(vmp, addr, size, 0, __builtin_return_address(0));
+}
+
 void
 vmem_free(vmem_t *vmp, void *vaddr, size_t size)
 {
-	if (PREDICT_FALSE(!vmem_free_fast(vmp, pointer_to_uword(vaddr), size, false) &&
-			  !vmem_qcache_free_fast(vmp, pointer_to_uword(vaddr), size)))
-		vmem_core_free(vmp, pointer_to_uword(vaddr), size, 0, __builtin_return_address(0));
+	if (vmp->vm_n_qcaches)
+		free_cached(vmp, pointer_to_uword(vaddr), size);
+	else
+		free_plain(vmp, pointer_to_uword(vaddr), size);
 }
 
 void
