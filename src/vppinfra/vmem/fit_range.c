@@ -4,9 +4,10 @@
  * smallest segment in a descent or two: logarithmic, whatever the sizes and wherever they lie. */
 #include "vmem_impl.h"
 
-/* Turns of by_turns() without the range trees having been asked: each is two to three descents, so
- * that many are about what asking them costs. */
-#define N_TURNS 32
+/* Turns of by_turns(), each two to three descents: before the range trees are asked, which cost
+ * about as much as a dozen; and before they are made. */
+#define N_TURNS_BEFORE 8
+#define N_TURNS_WITHOUT 32
 
 /* ---- by the two indexes ---- */
 
@@ -275,11 +276,15 @@ u32
 vmem_fit_best_in_range(vmem_t *vmp, vmem_search_t *s, uword *addr)
 {
 	bool has_ranges = vmem_index_ranges(vmp) != NULL;
-	u64 n_steps = 0;
+	u64 n_steps = 0, n_turns;
 	u32 tag;
 
 	vmp->vm_index->is_used = 1;
-	tag = by_turns(vmp, s, has_ranges || !s->may_walk ? N_TURNS : ~0ull, addr, &n_steps);
+	if (has_ranges)
+		n_turns = N_TURNS_BEFORE;
+	else
+		n_turns = s->may_walk ? ~0ull : N_TURNS_WITHOUT;
+	tag = by_turns(vmp, s, n_turns, addr, &n_steps);
 	if (tag == VMEM_FIT_WANTS_INDEX && has_ranges)
 		tag = vmem_fit_by_pieces(vmp, s, addr, &n_steps);
 	else if (tag == VMEM_FIT_WANTS_INDEX)

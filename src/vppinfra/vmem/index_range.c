@@ -145,10 +145,13 @@ move_entries(node_t *to, const node_t *from, u32 at)
 /* ---- insert ---- */
 
 static void
-split_child(vmem_ranges_t *ranges, const tree_t *tree, node_t *parent, u32 at)
+split_child(vmem_ranges_t *ranges, const tree_t *tree, node_t *parent, u32 at, entry_t key)
 {
 	node_t *left = parent->inner[at].child, *right = node_get(ranges, left->level);
-	u32 n_left = n_max(left) / 2;
+	u32 last = left->n - 1u;
+	/* What comes behind all of it is followed by more: a tree is built in order of address. */
+	bool is_append = is_less(tree, left->level ? left->inner[last].key : left->leaf[last], key);
+	u32 n_left = is_append ? last : n_max(left) / 2;
 
 	move_entries(right, left, n_left);
 	left->n = (u16)n_left;
@@ -193,7 +196,7 @@ insert(vmem_ranges_t *ranges, tree_t *tree, entry_t key)
 		child = node->inner[at].child;
 		vmem_index_node_fetch(child);
 		if (child->n == n_max(child)) {
-			split_child(ranges, tree, node, at);
+			split_child(ranges, tree, node, at, key);
 			at += !is_less(tree, key, node->inner[at + 1].key);
 			child = node->inner[at].child;
 		}
