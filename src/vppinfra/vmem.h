@@ -108,7 +108,9 @@ CLIB_EXPORT uword vmem_mmap_committed_bytes(void);
  * @param afunc, ffunc, source  where to import from and export to; NULL for none.  The source
  *                    must outlive the arena; imports are on this quantum, else refused
  * @param qcache_max  sizes up to this are fronted by object caches; 0 for none
- * @param vmflag      VM_SLEEP/NOSLEEP/PANIC and VMC_*
+ * @param vmflag      VM_SLEEP/NOSLEEP/PANIC and VMC_*; and VM_BESTFIT, VM_FIRSTFIT or VM_NEXTFIT
+ *                    if requests will have such a policy: the indexes that it takes are then kept
+ *                    from the first free segment on, see vmem_prepare()
  * @return NULL when memory is short, or, reported, when an argument is wrong
  *
  * Threads: any.  Owner: the caller, until vmem_destroy().  Source: seed 000.

@@ -249,6 +249,41 @@ best_fit_has_its_index_in_time(void)
 	destroy(vmp);
 }
 
+/* An arena that was created with a policy, empty, has the indexes when the first request with one
+ * comes among thousands of holes that instant fit left: nobody builds anything. */
+static void
+a_promised_policy_finds_its_index(void)
+{
+	static const int policies[] = { VM_BESTFIT, VM_FIRSTFIT, VM_NEXTFIT };
+	u64 n_bytes, n_builds;
+
+	for (u32 i = 0; i < ARRAY_LEN(policies); i++) {
+		vmem_t *vmp = vmem_create("promise", NULL, 0, 64, NULL, NULL, NULL, 0,
+					  VM_NOSLEEP | policies[i]);
+		static void *held[4000];
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(vmp);
+		CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 3);
+		CU_ASSERT_PTR_NOT_NULL(
+			vmem_add(vmp, uword_to_pointer(BASE, void *), MiB(4), VM_NOSLEEP));
+		n_builds = vmp->vm_kstat.vk_index_builds;
+		for (u32 k = 0; k < ARRAY_LEN(held); k++)
+			held[k] = vmem_alloc(vmp, 128, VM_NOSLEEP);
+		for (u32 k = 0; k < ARRAY_LEN(held); k += 2)
+			vmem_free(vmp, held[k], 128);
+		CU_ASSERT(vmp->vm_n_free > 1000);
+		CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
+		CU_ASSERT_EQUAL(vmem_alloc(vmp, 128, VM_NOSLEEP | policies[i]), held[0]);
+		vmem_free(vmp, held[0], 128);
+		CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), 3);
+		CU_ASSERT_EQUAL(vmp->vm_kstat.vk_index_builds, n_builds);
+		CU_ASSERT_EQUAL(vmp->vm_kstat.vk_index_slices, 0);
+		for (u32 k = 1; k < ARRAY_LEN(held); k += 2)
+			vmem_free(vmp, held[k], 128);
+		vmem_destroy(vmp);
+	}
+}
+
 /* See that so many tags are to be had without fetching any: an arena's that had them. */
 static void
 stock_tags(u32 n)
@@ -561,17 +596,12 @@ check_finds_a_broken_index(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(choices_are_those_of_a_walk),
-	UNIT(ranges_are_not_walked),
-	UNIT(unsure_candidates_are_counted),
-	UNIT(instant_fit_builds_none),
-	UNIT(without_memory_requests_walk),
-	UNIT(an_index_comes_bit_by_bit),
-	UNIT(best_fit_has_its_index_in_time),
-	UNIT(the_first_policy_is_obeyed),
-	UNIT(a_cut_at_the_place_is_in_a_coming_index),
-	UNIT(a_new_span_is_in_a_coming_index),
-	UNIT(spans_come_and_go_while_an_index_comes),
+	UNIT(choices_are_those_of_a_walk),       UNIT(ranges_are_not_walked),
+	UNIT(unsure_candidates_are_counted),     UNIT(instant_fit_builds_none),
+	UNIT(a_promised_policy_finds_its_index), UNIT(without_memory_requests_walk),
+	UNIT(an_index_comes_bit_by_bit),         UNIT(best_fit_has_its_index_in_time),
+	UNIT(the_first_policy_is_obeyed),        UNIT(a_cut_at_the_place_is_in_a_coming_index),
+	UNIT(a_new_span_is_in_a_coming_index),   UNIT(spans_come_and_go_while_an_index_comes),
 	UNIT(check_finds_a_broken_index),
 };
 

@@ -226,3 +226,23 @@ bsd_destroy(vmem_t *vmp)
 {
 	vmem_destroy(vmp);
 }
+
+/* A policy named when an arena is created is taken as a promise: the indexes are there before the
+ * first span is.  Instant fit, which is no policy, needs none. */
+void
+bsd_policies_are_promised(void)
+{
+	static const int flags[] = { M_BESTFIT | M_WAITOK, M_FIRSTFIT | M_WAITOK };
+
+	for (u32 i = 0; i < 2; i++) {
+		vmem_t *vm = vmem_create("promise", 0, 0, 1, 0, flags[i]);
+		u64 n_bytes;
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(vm);
+		CU_ASSERT_EQUAL(vmem_index_state(vm, &n_bytes), i ? 0 : 3);
+		CU_ASSERT_EQUAL(vmem_add(vm, 1000, 1000, flags[i]), 0);
+		CU_ASSERT_EQUAL(vmem_index_state(vm, &n_bytes), i ? 0 : 3);
+		CU_ASSERT_EQUAL(vmem_check(vm, NULL, 0), 0);
+		vmem_destroy(vm);
+	}
+}

@@ -234,3 +234,23 @@ netbsd_destroy(vmem_t *vmp)
 {
 	vmem_destroy(vmp);
 }
+
+/* A policy named when an arena is created is taken as a promise: the indexes are there before the
+ * first span is.  Instant fit, which is no policy, needs none. */
+void
+netbsd_policies_are_promised(void)
+{
+	static const int flags[] = { VM_BESTFIT | VM_SLEEP, VM_INSTANTFIT | VM_SLEEP };
+
+	for (u32 i = 0; i < 2; i++) {
+		vmem_t *vm = vmem_create("promise", 0, 0, 1, NULL, NULL, NULL, 0, flags[i], 0);
+		u64 n_bytes;
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(vm);
+		CU_ASSERT_EQUAL(vmem_index_state(vm, &n_bytes), i ? 0 : 3);
+		CU_ASSERT_EQUAL(vmem_add(vm, 1000, 1000, flags[i]), 0);
+		CU_ASSERT_EQUAL(vmem_index_state(vm, &n_bytes), i ? 0 : 3);
+		CU_ASSERT_EQUAL(vmem_check(vm, NULL, 0), 0);
+		vmem_destroy(vm);
+	}
+}

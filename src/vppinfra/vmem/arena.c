@@ -205,6 +205,9 @@ vmem_core_create(const vmem_params_t *p, vmem_t **result)
 	}
 	if (p->qcache_max)
 		vmem_qcache_create(vmp);
+	/* Without memory for them now they come when a request needs them. */
+	if (p->policy != VMEM_POLICY_INSTANT)
+		vmem_prepare(vmp);
 	pthread_mutex_lock(&list_lock);
 	list_append(vmp);
 	pthread_mutex_unlock(&list_lock);

@@ -84,7 +84,7 @@ vmem_bsd_xfree(vmem_t *vmp, uword addr, size_t size)
 
 static vmem_t *
 create(vmem_t *storage, const char *name, uword base, size_t size, size_t quantum,
-       size_t qcache_max, const void *caller)
+       size_t qcache_max, int flags, const void *caller)
 {
 	const vmem_params_t params = { .name = name,
 				       .base = base,
@@ -92,6 +92,7 @@ create(vmem_t *storage, const char *name, uword base, size_t size, size_t quantu
 				       .quantum = quantum,
 				       .qcache_max = qcache_max,
 				       .source_face = VMEM_FACE_BSD,
+				       .policy = policy_of(flags),
 				       .storage = storage };
 	vmem_t *vmp = NULL;
 	int error;
@@ -108,14 +109,16 @@ vmem_t *
 vmem_bsd_create(const char *name, uword base, size_t size, size_t quantum, size_t qcache_max,
 		int flags)
 {
-	return create(NULL, name, base, size, quantum, qcache_max, __builtin_return_address(0));
+	return create(NULL, name, base, size, quantum, qcache_max, flags,
+		      __builtin_return_address(0));
 }
 
 vmem_t *
 vmem_bsd_init(vmem_t *vmp, const char *name, uword base, size_t size, size_t quantum,
 	      size_t qcache_max, int flags)
 {
-	return create(vmp, name, base, size, quantum, qcache_max, __builtin_return_address(0));
+	return create(vmp, name, base, size, quantum, qcache_max, flags,
+		      __builtin_return_address(0));
 }
 
 void

@@ -55,6 +55,7 @@ create(const char *name, void *base, size_t size, size_t quantum, vmem_alloc_t *
 		.source_face = face,
 		.qcache_max = qcache_max,
 		.cflags = vmflag & ~VM_FLAGS,
+		.policy = policy_of(vmflag),
 	};
 	vmem_t *vmp = NULL;
 	int error;

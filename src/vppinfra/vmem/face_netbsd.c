@@ -112,6 +112,7 @@ create(vmem_t *storage, const char *name, uword base, size_t size, size_t quantu
 				       .source_arg = source,
 				       .source_face = face,
 				       .qcache_max = qcache_max,
+				       .policy = policy_of(flags),
 				       .storage = storage };
 	vmem_t *vmp = NULL;
 	int error;

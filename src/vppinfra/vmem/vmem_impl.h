@@ -394,6 +394,9 @@ typedef struct {
 	void *source_arg; /* a BSD source's */
 	uword qcache_max;
 	int cflags;      /* VMC_* */
+	/* Other than instant: requests will have policies, and the indexes are there for them from
+	 * the first free segment on, as after vmem_prepare(). */
+	vmem_policy_t policy;
 	vmem_t *storage; /* the caller's, NULL for our own */
 } vmem_params_t;
 

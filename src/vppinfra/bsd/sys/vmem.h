@@ -47,7 +47,9 @@ typedef void(vmem_reclaim_t)(vmem_t *, int);
 /** A label for a declaration: the library's name of it. */
 #define _VMEM_BSD(name) __asm__("vmem_bsd_" #name)
 
-/** @param size 0 if no initial span is required  @return NULL when memory is short or, reported,
+/** @param size 0 if no initial span is required  @param flags M_WAITOK or M_NOWAIT; M_BESTFIT or
+ *  M_NEXTFIT if requests will have such a policy: what it takes is then kept from the first free
+ *  segment on, see vmem_prepare()  @return NULL when memory is short or, reported,
  *  when an argument is wrong */
 CLIB_EXPORT vmem_t *vmem_create(const char *name, vmem_addr_t base, vmem_size_t size,
 				vmem_size_t quantum, vmem_size_t qcache_max, int flags)

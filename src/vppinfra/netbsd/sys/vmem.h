@@ -67,6 +67,8 @@ typedef void(vmem_release_t)(void *, vmem_addr_t, vmem_size_t);
 #define _VMEM_NETBSD(name) __asm__("vmem_netbsd_" #name)
 
 /** @param size 0 if no initial span is required  @param importfn, releasefn, source NULL for none
+ *  @param flags VM_SLEEP or VM_NOSLEEP, VM_LARGEIMPORT; VM_BESTFIT if requests will have it: what
+ *  that takes is then kept from the first free segment on, see vmem_prepare()
  *  @return NULL when memory is short or, reported, when an argument is wrong */
 CLIB_EXPORT vmem_t *vmem_create(const char *name, vmem_addr_t base, vmem_size_t size,
 				vmem_size_t quantum, vmem_import_t *importfn,
