@@ -229,7 +229,8 @@ typedef struct {
  * [size, size + align) that has no place (vk_fit_tried).  The first request with a policy or a
  * range in an arena that has more than 256 free segments by then builds an index of them, once, in
  * slices of a few microseconds between which others have the arena: only that request waits, a
- * fifth of a microsecond for each of them, also with VMEM_REQUEST_NOSLEEP.  vmem_prepare() avoids
+ * fifth of a microsecond for each of them, also with VMEM_REQUEST_NOSLEEP.  So does the first best
+ * fit in a range that this does not decide soon.  vmem_prepare() and vmem_prepare_ranges() avoid
  * that.  Owner: the caller, until vmem_core_free().
  */
 CLIB_EXPORT int vmem_core_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
@@ -305,7 +306,8 @@ CLIB_EXPORT int vmem_wait_is_futile(vmem_t *vmp, uword size, uword align);
 /**
  * Have what best, first and next fit and every range need come bit by bit: each operation from now
  * on enters 16 free segments, so that none has to enter all.  For arenas that grow large under
- * instant fit alone before they see a policy; others have it from when they were small.
+ * instant fit alone before they see a policy; others have it from when they were small, and where
+ * a policy was among the flags that an arena was created with this was called then.
  *
  * @return 0; -ENOMEM there is no memory for it now.  vmem_vacate() and vmem_reap() drop it when it
  *         was not used between two of them.  Threads: any.
@@ -315,10 +317,12 @@ CLIB_EXPORT int vmem_prepare(vmem_t *vmp);
 /**
  * The same, and besides what best fit in a range needs where the two indexes by address and by size
  * do not decide it soon: many free segments in the range that are much larger than what is asked
- * for, and many sizes that are nearer to it outside.  Each operation enters 4 or 5 free segments.
+ * for, and many sizes that are nearer to it outside.  Each operation enters fewer segments, as
+ * there are more trees to enter them into.
  *
- * Cost: 24 bytes a free segment for each factor of 64 between what the spans cover and 64 quanta
- * (64 GiB in quanta of 64 bytes: four), and as many descents more a change of a free segment.
+ * Cost: 23 to 40 bytes a free segment for each factor of 64 between 64 quanta and what the spans
+ * cover (64 GiB in quanta of 64 bytes: four), and one or two descents more for each of these where
+ * a free segment comes, goes or changes.
  * @return and the rest as vmem_prepare()
  */
 CLIB_EXPORT int vmem_prepare_ranges(vmem_t *vmp);

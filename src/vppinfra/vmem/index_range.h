@@ -14,7 +14,7 @@
  * Scales at which all segments lie in one part are left out: those are what no range can tell
  * apart.  What is left is about log64 of what the spans cover in blocks.
  *
- * Memory: 16 bytes a segment and scale, some 24 with the room in nodes.  It is a stock of its own,
+ * Memory: 16 bytes a segment and scale, 23 to 40 with the room in nodes.  It is a stock of its own,
  * which comes when a search first needs it, and goes by itself.
  *
  * Everything here runs with the arena locked. */
