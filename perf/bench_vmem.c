@@ -488,7 +488,7 @@ print_index(const range_t *r, const char *params)
 	u32 state = vmem_index_state(r->arena, &n_bytes);
 
 	vmem_get_stats(r->arena, &stats);
-	printf("vmem_metadata %s ranges=%u free=%llu index_per_free=%.1f\n", params, state >> 2,
+	printf("vmem_metadata %s ranges=%u free=%llu bytes_per_free=%.1f\n", params, state >> 2,
 	       (unsigned long long)stats.n_free, (double)n_bytes / stats.n_free);
 }
 
