@@ -526,6 +526,7 @@ without_memory_the_search_goes_on(void)
 {
 	vmem_t *vmp = new_arena("starved", 1);
 	uword addr = BASE, middle, got;
+	u64 n_bytes;
 	vmem_request_t r = { .size = 1,
 			     .policy = VMEM_POLICY_BEST,
 			     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
@@ -560,7 +561,8 @@ without_memory_the_search_goes_on(void)
 		CU_ASSERT_EQUAL(got, middle);
 		CU_ASSERT_EQUAL(vmem_core_free(vmp, got, 1, VMEM_REQUEST_X, NULL), 0);
 		CU_ASSERT(vmp->vm_kstat.vk_range_steps >= 2000);
-		CU_ASSERT_FALSE(has_ranges(vmp));
+		CU_ASSERT_EQUAL(vmem_prepare_ranges(vmp), -ENOMEM);
+		CU_ASSERT_EQUAL(vmem_index_state(vmp, &n_bytes), VMEM_INDEX_BOTH);
 		while (n)
 			vmem_block_keep(VMEM_BLOCK_INDEX, kept[--n]);
 	}
@@ -673,11 +675,20 @@ use_meanwhile(void *arg)
 		if (vmem_core_alloc(o->vmp, &r, &held[i]))
 			held[i] = 0;
 		o->n_done++;
+		/* A span far away comes, and goes again if nothing of it is taken: another scale.
+		 */
+		if (o->n_done % 256 == 0) {
+			uword start = BASE << (1 + o->n_done / 256 % 20);
+
+			if (vmem_core_add(o->vmp, start, 64))
+				vmem_remove(o->vmp, start, 64);
+		}
 	}
 	return NULL;
 }
 
-/* Requests that need the trees build them in slices, while another thread takes and frees. */
+/* Requests that need the trees build them in slices, while another thread takes and frees, and adds
+ * spans that make other scales needed. */
 static void
 others_go_on_while_a_request_builds_them(void)
 {
