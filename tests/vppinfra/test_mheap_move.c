@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Large objects that move with their pages. */
+#include <vppinfra/arena.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/vec.h>
 #include "heap_helpers.h"
@@ -214,6 +215,46 @@ what_grows_lies_where_it_can(void)
 	mheap_free(v);
 }
 
+/* The same of heaps on vm ranges, whose pages stay where they are: a vector extends in place at the
+ * end and into what is free behind it, also into given-back pages, and keeps what it has. */
+static void
+vectors_on_a_range_grow_in_place(void)
+{
+	clib_arena_params_t params = { .name = "range",
+				       .reserve_bytes = MiB(256),
+				       .numa_node = 0,
+				       .page_size = CLIB_MEM_PAGE_SZ_4K };
+	u64 *vector = 0, n_wrong = 0;
+	clib_arena_t *arena;
+	uword behind;
+	void *heap, *was;
+	u32 n_times = 0;
+
+	CU_ASSERT_EQUAL_FATAL(clib_arena_create(&params, &arena), 0);
+	CU_ASSERT_EQUAL_FATAL(clib_arena_create_heap(arena, "heap", MiB(192), 0, &heap), 0);
+	v = heap;
+	/* Free places that just fit, and a large one. */
+	leave_holes();
+	behind = get(v, MiB(48));
+	get(v, 16);
+	mheap_put(v, behind);
+	for (u64 i = 0; i < MiB(2); i++) {
+		was = vector;
+		vec_add1_heap(vector, i, heap);
+		n_times += was != vector && vec_bytes(vector) > MiB(1);
+	}
+	CU_ASSERT(n_times <= 2);
+	CU_ASSERT_EQUAL(n_moves(), 0);
+	for (u64 i = 0; i < vec_len(vector); i++)
+		n_wrong += vector[i] != i;
+	CU_ASSERT_EQUAL(n_wrong, 0);
+	CU_ASSERT(is_whole(heap));
+	vec_free(vector);
+	CU_ASSERT(is_whole(heap));
+	mheap_free(heap);
+	CU_ASSERT_EQUAL(clib_arena_destroy(arena), 0);
+}
+
 /* Vectors that are in each other's way move rather than copy, and are as vectors are: elements
  * kept, the room behind them zero, user header and alignment as they were. */
 static void
@@ -291,9 +332,10 @@ large_objects_of_mem_move(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(an_object_arrives_whole), UNIT(what_cannot_move_stays),
-	UNIT(a_move_fails_on_demand),  UNIT(what_grows_lies_where_it_can),
-	UNIT(large_vectors_move),      UNIT(large_objects_of_mem_move),
+	UNIT(an_object_arrives_whole),          UNIT(what_cannot_move_stays),
+	UNIT(a_move_fails_on_demand),           UNIT(what_grows_lies_where_it_can),
+	UNIT(vectors_on_a_range_grow_in_place), UNIT(large_vectors_move),
+	UNIT(large_objects_of_mem_move),
 };
 
 int
