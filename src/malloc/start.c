@@ -78,7 +78,7 @@ make_heap(void)
 			mheap_set_give_back_bytes(v, n ? n : MALLOC_GIVE_BACK_BYTES);
 			return v;
 		}
-		params.region.release(NULL, params.region.base, params.region.size);
+		params.region.release(params.region.opaque, params.region.base, params.region.size);
 	}
 	return NULL;
 }

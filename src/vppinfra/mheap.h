@@ -317,8 +317,9 @@ CLIB_EXPORT int mheap_create(const mheap_params_t *params, void **v);
 
 /** Region of a private anonymous reservation of `size` bytes, grown and trimmed by madvise. */
 CLIB_EXPORT int mheap_region_mmap(uword size, mheap_region_t *region);
-/** The same without rights until the heap grows there: for sizes that a program's mlockall() must
- *  not bring in whole. */
+/** The same without rights until the heap grows there, 2 MiB at a time: for sizes that a program's
+ *  mlockall() must not bring in whole.  Without a heap it is released by
+ *  region->release(region->opaque, region->base, region->size). */
 CLIB_EXPORT int mheap_region_reserve(uword size, mheap_region_t *region);
 
 /** Release the region if the heap owns it, set v to NULL.  NULL-safe. */

@@ -615,6 +615,57 @@ what_comes_back_keeps_its_pages(void)
 	mheap_free(v);
 }
 
+/* ---- a reservation ---- */
+
+/* Whether a byte can be read, by the kernel's word. */
+static int
+is_readable(const void *p)
+{
+	int fds[2], is_there;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	is_there = write(fds[1], p, 1) == 1;
+	close(fds[0]);
+	close(fds[1]);
+	return is_there;
+}
+
+/* Rights come with growth, for 2 MiB at once and no further, stay when pages go, and end with the
+ * region; the last bit of it can be had. */
+static void
+a_reservation_is_usable_as_far_as_it_has_grown(void)
+{
+	mheap_params_t params = { .numa_node = -1 };
+	static uword offsets[1000];
+	uword n;
+	void *v;
+
+	CU_ASSERT_EQUAL_FATAL(mheap_region_reserve(MiB(64) + 3 * 4096, &params.region), 0);
+	CU_ASSERT_EQUAL_FATAL(mheap_create(&params, &v), 0);
+	for (u32 round = 0; round < 3; round++) {
+		for (n = 0; (offsets[n] = get(v, KiB(100))) != NOTHING; n++) {
+			uword end = round_pow2(_vec_find(v)->len, MiB(2));
+
+			touch(v, offsets[n]);
+			if (round == 0 && end < MiB(64))
+				CU_ASSERT_FALSE(is_readable((u8 *)v + end));
+		}
+		/* The rest, to the last page. */
+		for (; (offsets[n] = get(v, 1000)) != NOTHING; n++)
+			touch(v, offsets[n]);
+		CU_ASSERT(n > MiB(64) / KiB(101));
+		CU_ASSERT(is_readable((u8 *)v + mheap_header(v)->max_size - 1));
+		CU_ASSERT(is_whole(v));
+		while (n > 0)
+			mheap_put(v, offsets[--n]);
+		mheap_trim(v);
+		CU_ASSERT(n_resident_bytes(v, MiB(64)) <= 8192);
+	}
+	mheap_free(v);
+	CU_ASSERT_FALSE(is_readable(params.region.base));
+	CU_ASSERT_FALSE(is_readable((u8 *)params.region.base - 4096));
+}
+
 /* ---- objects that come again ---- */
 
 /* An object of n bytes comes and goes, inside the vector or at its end; how often its pages went.
@@ -723,6 +774,7 @@ static const unit_test_t tests[] = {
 	UNIT(wrong_puts_into_holes_are_refused),
 	UNIT(memory_goes_when_objects_do),
 	UNIT(what_comes_back_keeps_its_pages),
+	UNIT(a_reservation_is_usable_as_far_as_it_has_grown),
 	UNIT(what_is_wanted_again_is_kept),
 	UNIT(a_fall_ends_what_is_kept),
 	UNIT(trim_gives_back_everything),

@@ -41,14 +41,28 @@ n_resident_bytes(u8 *p, uword n, uword page_bytes)
 	return n_resident * page_bytes;
 }
 
-/* opaque: the region's end.  Rights for whole huge pages, or the kernel could not use one where
- * they end. */
+/* Of a region whose pages get their rights as it grows: in the page below its base. */
+typedef struct {
+	/* Rights end here, and the region. */
+	uword usable_end, end;
+} reserve_t;
+
+/* Rights for whole huge pages, or the kernel could not use one where they end.  They stay when
+ * pages go, and are there for the batches that follow: the call keeps other threads' page faults
+ * waiting. */
 static int
 mmap_commit(void *opaque, void *p, uword n)
 {
-	uword end = clib_min(round_pow2((uword)p + n, VECTOR_ALIGN), (uword)opaque);
+	reserve_t *r = opaque;
+	uword end = (uword)p + n;
 
-	return mprotect(p, end - (uword)p, PROT_READ | PROT_WRITE) ? -errno : 0;
+	if (end <= r->usable_end)
+		return 0;
+	end = clib_min(round_pow2(end, VECTOR_ALIGN), r->end);
+	if (mprotect((void *)r->usable_end, end - r->usable_end, PROT_READ | PROT_WRITE))
+		return -errno;
+	r->usable_end = end;
+	return 0;
 }
 
 /* Reports what was resident.  Locked memory (mlockall) is refused by the kernel. */
@@ -77,25 +91,35 @@ mmap_release(void *opaque, void *base, uword size)
 	munmap(base, size);
 }
 
+static void
+reserve_release(void *opaque, void *base, uword size)
+{
+	uword below = (uword)base - (uword)opaque;
+
+	munmap(opaque, below + size);
+}
+
+/* n_below bytes, whole pages, are mapped below the region, too. */
 static int
-map_region(uword size, int rights, mheap_region_t *region)
+map_region(uword size, int rights, uword n_below, mheap_region_t *region)
 {
 	uword page_bytes = (uword)sysconf(_SC_PAGESIZE);
-	uword n_mapped, base;
+	uword n_mapped, base, first;
 	void *p;
 
 	if (size == 0 || size > GiB(1) << 16)
 		return -EINVAL;
 	size = round_pow2(size, page_bytes);
-	n_mapped = size + VECTOR_ALIGN + page_bytes;
+	n_mapped = size + VECTOR_ALIGN + page_bytes + n_below;
 	p = mmap(NULL, n_mapped, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 
 	/* The header takes the page below v. */
-	base = round_pow2((uword)p + page_bytes, VECTOR_ALIGN) - page_bytes;
-	if (base > (uword)p)
-		munmap(p, base - (uword)p);
+	base = round_pow2((uword)p + page_bytes + n_below, VECTOR_ALIGN) - page_bytes;
+	first = base - n_below;
+	if (first > (uword)p)
+		munmap(p, first - (uword)p);
 	if (base + size < (uword)p + n_mapped)
 		munmap((void *)(base + size), (uword)p + n_mapped - base - size);
 
@@ -118,17 +142,27 @@ map_region(uword size, int rights, mheap_region_t *region)
 int
 mheap_region_mmap(uword size, mheap_region_t *region)
 {
-	return map_region(size, PROT_READ | PROT_WRITE, region);
+	return map_region(size, PROT_READ | PROT_WRITE, 0, region);
 }
 
 int
 mheap_region_reserve(uword size, mheap_region_t *region)
 {
-	int error = map_region(size, PROT_NONE, region);
+	uword page_bytes = (uword)sysconf(_SC_PAGESIZE);
+	int error = map_region(size, PROT_NONE, page_bytes, region);
+	reserve_t *r;
 
 	if (error)
 		return error;
-	region->opaque = (u8 *)region->base + region->size;
+	r = (reserve_t *)((u8 *)region->base - page_bytes);
+	if (mprotect(r, page_bytes, PROT_READ | PROT_WRITE)) {
+		munmap(r, page_bytes + region->size);
+		return -ENOMEM;
+	}
+	r->usable_end = (uword)region->base;
+	r->end = (uword)region->base + region->size;
+	region->opaque = r;
 	region->commit = mmap_commit;
+	region->release = reserve_release;
 	return 0;
 }
