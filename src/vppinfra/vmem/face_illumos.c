@@ -114,7 +114,7 @@ alloc_slow(vmem_t *vmp, size_t size, int vmflag, const void *caller)
 
 #define VM_POLICIES (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)
 
-/* Two ways, each a function of its own that vmem_alloc() ends in: so they save the registers that
+/* Three ways, each a function of its own that vmem_alloc() ends in: so they save the registers that
  * they need, vmem_alloc() none, and who called it is who they return to. */
 static never_inline void *
 alloc_cached(vmem_t *vmp, size_t size, int vmflag)
@@ -132,8 +132,14 @@ alloc_plain(vmem_t *vmp, size_t size, int vmflag)
 {
 	uword addr;
 
-	if (PREDICT_TRUE(!(vmflag & VM_POLICIES) && vmem_alloc_fast(vmp, size, false, &addr)))
+	if (PREDICT_TRUE(vmem_alloc_fast(vmp, size, false, &addr)))
 		return uword_to_pointer(addr, void *);
+	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
+}
+
+static never_inline void *
+alloc_by_policy(vmem_t *vmp, size_t size, int vmflag)
+{
 	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
 }
 
@@ -142,6 +148,8 @@ vmem_alloc(vmem_t *vmp, size_t size, int vmflag)
 {
 	if (vmp->vm_n_qcaches)
 		return alloc_cached(vmp, size, vmflag);
+	if (vmflag & VM_POLICIES)
+		return alloc_by_policy(vmp, size, vmflag);
 	return alloc_plain(vmp, size, vmflag);
 }
 
