@@ -142,7 +142,7 @@ struct vmem {
 	vmem_tag_index_t *vm_hash_table[VMEM_HASH_PARTS];
 	vmem_freelist_t vm_freelist[VMEM_FREELISTS + 1];
 	/** Allocated and free segments by power of two. */
-	vmem_order_t vm_order[VMEM_FREELISTS];
+	vmem_order_t vm_order[VMEM_FREELISTS] __attribute__((aligned(32)));
 	/** Free segments. */
 	u64 vm_n_free;
 	char vm_name[VMEM_NAMELEN];
