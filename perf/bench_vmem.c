@@ -15,11 +15,12 @@
  *     of best fit: 20 000 holes that are all larger than what is asked for, half of them in the
  *     range, and outside 20 000 that are all of different sizes and nearer to it;
  *   - pause: fill to a million and free of all, and the first request that names a policy in an
- *     arena of a million segments and those that follow it, each call timed by itself, beside as
- *     many stores, and as many calls to the system for two pages and three.  What the engine causes
- *     it causes in every round, at the same call; what the machine does, it does anywhere: so a
- *     call's time is its least of all rounds, and what is shown is the greatest of those, and
- *     which share of calls is above what;
+ *     arena of a million segments and those that follow it: unprepared, after vmem_prepare(), and
+ *     after vmem_prepare_ranges(); each call timed by itself, beside as many stores, and as many
+ *     calls to the system for two pages and three.  What the engine causes it causes in every
+ *     round, at the same call; what the machine does, it does anywhere: so a call's time is its
+ *     least of all rounds, and what is shown is the greatest of those, and which share of calls is
+ *     above what;
  *   - others: how long a second thread's calls of instant fit take while the first request with a
  *     policy builds the index, beside as long without that request; on another CPU where there is
  *     one.  The machine's own pauses are in both, so calls above so many us are counted;
@@ -613,11 +614,22 @@ run_pauses(u32 n, const char *policy, int vmflag)
 
 #define N_FIRST_CALLS (1 << 17)
 
-/* A million segments, each second one freed, and instant fit until then: the first request that
- * names a policy and those after it, unprepared; and pairs of instant fit after vmem_prepare(),
- * while the index comes. */
+/* prepared= */
+enum { UNPREPARED, PREPARED, PREPARED_RANGES };
+
 static int
-run_first_use(u32 n, const char *policy, int vmflag, bool is_prepared)
+prepare(vmem_t *arena, int prepared)
+{
+	if (prepared == PREPARED_RANGES)
+		return vmem_prepare_ranges(arena);
+	return prepared == PREPARED ? vmem_prepare(arena) : 0;
+}
+
+/* A million segments, each second one freed, and instant fit until then: the first request that
+ * names a policy and those after it, unprepared; and pairs of instant fit after vmem_prepare() or
+ * vmem_prepare_ranges(), while the indexes come. */
+static int
+run_first_use(u32 n, const char *policy, int vmflag, int prepared)
 {
 	void **addr = calloc(n, sizeof(*addr));
 	char what[64];
@@ -634,7 +646,7 @@ run_first_use(u32 n, const char *policy, int vmflag, bool is_prepared)
 			addr[i] = vmem_alloc(arena, 256, VM_NOSLEEP);
 		for (u32 i = 0; i < n; i += 2)
 			vmem_free(arena, addr[i], 256);
-		if (is_prepared && vmem_prepare(arena))
+		if (prepare(arena, prepared))
 			return 1;
 		before = bench_ns();
 		for (u32 i = 0; i < N_FIRST_CALLS; i += 2) {
@@ -654,8 +666,8 @@ run_first_use(u32 n, const char *policy, int vmflag, bool is_prepared)
 		vmem_reap();
 	}
 	printf("vmem_pause first_request policy=%s prepared=%d segments=%u ns=%u\n", policy,
-	       is_prepared, n, least_ns[0][0]);
-	snprintf(what, sizeof(what), "after_first policy=%s prepared=%d", policy, is_prepared);
+	       prepared, n, least_ns[0][0]);
+	snprintf(what, sizeof(what), "after_first policy=%s prepared=%d", policy, prepared);
 	print_pauses(what, least_ns[0] + 1, N_FIRST_CALLS - 1);
 	free(addr);
 	free(least_ns[0]);
@@ -876,8 +888,9 @@ main(void)
 	n_errors += run_machine_pauses(MAX_LIVE);
 	n_errors += run_page_pauses(2, N_PAGE_CALLS);
 	n_errors += run_page_pauses(3, N_PAGE_CALLS);
-	n_errors += run_first_use(MAX_LIVE, "best", VM_BESTFIT, false);
-	n_errors += run_first_use(MAX_LIVE, "instant", 0, true);
+	n_errors += run_first_use(MAX_LIVE, "best", VM_BESTFIT, UNPREPARED);
+	n_errors += run_first_use(MAX_LIVE, "instant", 0, PREPARED);
+	n_errors += run_first_use(MAX_LIVE, "instant", 0, PREPARED_RANGES);
 	n_errors += run_others(MAX_LIVE);
 	n_errors += run_pauses(MAX_LIVE, "instant", 0);
 	n_errors += run_pauses(MAX_LIVE, "best", VM_BESTFIT);

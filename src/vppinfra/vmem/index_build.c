@@ -272,7 +272,8 @@ finish_building(vmem_t *vmp)
 	vmem_index_start_building(vmp, 0);
 }
 
-/* Segments of a slice that a segment stands for: as many trees as there are pairs. */
+/* How many of a slice's segments one counts as: a slice is as long however many trees it enters
+ * them into, counted in pairs. */
 static u32
 weight(const vmem_index_t *index)
 {

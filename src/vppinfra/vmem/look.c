@@ -182,8 +182,8 @@ vmem_set_reclaim(vmem_t *vmp, vmem_reclaim_function_t *fn, void *arg)
 
 /* ---- giving back ---- */
 
-/* Value: bytes of quantum caches.  An index that nobody used since the last time is put before
- * those in *idle, to be given back when no lock is held. */
+/* Value: bytes of quantum caches.  An index that nobody used since the last time, or its range
+ * trees alone, is put before those in *idle, to be given back when no lock is held. */
 static uword
 vacate(vmem_t *vmp, vmem_index_stock_t **idle)
 {
