@@ -136,6 +136,17 @@ vmem_seg_alloc(vmem_t *vmp, u32 free_tag, uword addr, const vmem_search_t *s)
 		vmem_rotor_set(vmp, index, addr + s->size);
 }
 
+void
+vmem_seg_prefetch(const vmem_seg_t *prev, const vmem_seg_t *next)
+{
+	const vmem_seg_t *grown = vmem_tag_is_free(next) ? next : prev;
+	u32 mask = vmem_tag_is_free(grown) ? ~0u : 0;
+
+	__builtin_prefetch(vmem_tag(next->vs_anext), 1);
+	__builtin_prefetch(vmem_tag(vmem_tag_knext(grown) & mask), 1);
+	__builtin_prefetch(vmem_tag(grown->vs_kprev & mask), 1);
+}
+
 u32
 vmem_seg_free_between(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size)
 {

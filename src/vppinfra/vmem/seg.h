@@ -252,6 +252,14 @@ free_grow(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size, uword new_size)
 		free_relist(vmp, t, index, t->vs_kprev, n, size, new_size);
 }
 
+/* So many tags fill a cache of its second level. */
+#define VMEM_N_SEGS_FAR (1 << 14)
+
+/** Ask for what merging with prev and next may need: the end of next, and the neighbours in its
+ * list of one that may leave it.  Which of it is needed takes sizes and branches to tell, and each
+ * would be a way to memory after the other. */
+void vmem_seg_prefetch(const vmem_seg_t *prev, const vmem_seg_t *next);
+
 /** The tag t of rounded size, between two free segments, becomes part of the first as does the
  *  second.  Value: their tag. */
 u32 vmem_seg_free_between(vmem_t *vmp, vmem_seg_t *t, u32 index, uword size);
@@ -266,6 +274,8 @@ seg_free(vmem_t *vmp, vmem_seg_t *t, u32 index, uword start, uword size, uword l
 	vmem_seg_t *prev = vmem_tag(prev_index), *grown;
 	uword old_size;
 
+	if (PREDICT_FALSE(vmp->vm_n_segs > VMEM_N_SEGS_FAR))
+		vmem_seg_prefetch(prev, next);
 	if (vmem_tag_is_free(prev)) {
 		if (vmem_tag_is_free(next))
 			return vmem_seg_free_between(vmp, t, index, size);
