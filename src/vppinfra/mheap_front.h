@@ -323,7 +323,8 @@ mheap_front_push(mheap_front_t *f, uword c, uword p)
 
 /* The tag (low 16 bits) and the size with its flags (above) of the object at p, beside the
  * half-word that fronts write: what was just stored there would not be forwarded to a load of all
- * of it. */
+ * of it.  Acquire: the size may have grown, by the old header of a right neighbour that was put
+ * (mheap/put.c). */
 always_inline u64
 _mheap_front_tag_and_size(uword p)
 {
@@ -334,7 +335,7 @@ _mheap_front_tag_and_size(uword p)
 	return *(const volatile half_aligned_u64 *)(p - 10);
 #else
 	return clib_atomic_load_relax_n((u64 *)(p - 16)) >> 48 |
-	       clib_atomic_load_relax_n((u64 *)(p - 8)) << 16;
+	       clib_atomic_load_acq_n((u64 *)(p - 8)) << 16;
 #endif
 }
 

@@ -68,13 +68,14 @@ mheap_object_check(const mheap_t *h, const void *v, uword uo)
 	return object_check(h, v, uo);
 }
 
-/* One word more for a used element. */
+/* One word more for a used element.  Release: from here on its owner, who asks nobody, may write
+ * there; pairs with the acquire in _mheap_front_tag_and_size(). */
 always_inline void
 grow_by_8(u64 *word1)
 {
 	u32 low = (u32)hdr_load(word1) + 1;
 
-	__atomic_store_n((u32 *)word1, low, __ATOMIC_RELAXED);
+	__atomic_store_n((u32 *)word1, low, __ATOMIC_RELEASE);
 	if (PREDICT_FALSE(low == 0))
 		__atomic_fetch_add((u8 *)word1 + 4, 1, __ATOMIC_RELAXED);
 }
@@ -87,13 +88,9 @@ give_8_to_left(mheap_t *h, void *v, uword uo)
 	u64 *words = elt_words(v, uo);
 	uword n_bytes = hdr_bytes(words[1]) - 8;
 	uword n_prev = hdr_bytes(words[0]);
-	u64 *prev_words = elt_words(v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev);
+	uword prev = uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev;
 	u64 *next_words = elt_words(v, uo + 8 + n_bytes + MHEAP_ELT_OVERHEAD_BYTES);
 
-	/* Not the whole word: a front may be writing its part. */
-	grow_by_8(&prev_words[1]);
-	if (heap_flags(h) & MHEAP_FLAG_TRACE)
-		mheap_trace_resize(h, v, uo - MHEAP_ELT_OVERHEAD_BYTES - n_prev, n_prev);
 	/* The old header's first word is the neighbour's data now; without its tag nobody takes it
 	 * for a header. */
 	hdr_store(&words[0], ~words[0]);
@@ -103,6 +100,10 @@ give_8_to_left(mheap_t *h, void *v, uword uo)
 	hdr_store(&words[1], hdr_n(n_bytes));
 	hdr_store(&next_words[0], next_words[0] - 1);
 	h->n_used_bytes += 8;
+	/* Last, and not the whole word: a front may be writing its part. */
+	grow_by_8(&elt_words(v, prev)[1]);
+	if (heap_flags(h) & MHEAP_FLAG_TRACE)
+		mheap_trace_resize(h, v, prev, n_prev);
 	return uo;
 }
 
