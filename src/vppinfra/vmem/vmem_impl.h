@@ -393,7 +393,7 @@ typedef struct {
 	u32 source_face;
 	void *source_arg; /* a BSD source's */
 	uword qcache_max;
-	int cflags;      /* VMC_* */
+	int cflags; /* VMC_* */
 	/* Other than instant: requests will have policies, and the indexes are there for them from
 	 * the first free segment on, as after vmem_prepare(). */
 	vmem_policy_t policy;
