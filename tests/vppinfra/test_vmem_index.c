@@ -2,8 +2,7 @@
 /* The indexes of free segments: their choices beside those of a plain walk where there are many
  * holes, how few segments they look at, and what happens when there is no memory for them.
  * Linked with the library's objects. */
-#include <vppinfra/vmem/vmem_impl.h>
-#include "unit.h"
+#include "vmem_fixture.h"
 
 #define BASE (1ull << 40)
 #define N_HOLES 8000
@@ -24,26 +23,6 @@ make_holes(vmem_t *vmp, u32 n_holes, u64 *random)
 	/* What is left is no hole. */
 	CU_ASSERT_EQUAL(vmem_claim(vmp, addr, BASE + (uword)n_holes * 34 * 64 - addr), 0);
 	return addr;
-}
-
-static vmem_t *
-new_arena(const char *name)
-{
-	const vmem_params_t params = { .name = name, .quantum = 64 };
-	vmem_t *vmp;
-
-	CU_ASSERT_EQUAL_FATAL(vmem_core_create(&params, &vmp), 0);
-	return vmp;
-}
-
-/* Forget all that is held. */
-static void
-destroy(vmem_t *vmp)
-{
-	vmem_core_xfreeall(vmp);
-	CU_ASSERT_EQUAL(vmem_size(vmp, VMEM_ALLOC), 0);
-	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
-	vmem_core_destroy(vmp, NULL);
 }
 
 static void
@@ -89,7 +68,7 @@ static void
 choices_are_those_of_a_walk(void)
 {
 	u64 random = unit_seed(), n_found = 0, n_ops = unit_n_ops(1500);
-	vmem_t *vmp = new_arena("holes");
+	vmem_t *vmp = new_arena("holes", 64);
 	uword end = make_holes(vmp, N_HOLES, &random);
 
 	vmem_lock(&vmp->vm_lock);
@@ -131,7 +110,7 @@ static void
 ranges_are_not_walked(void)
 {
 	u64 random = 1, n_tried, n_fails;
-	vmem_t *vmp = new_arena("ranges");
+	vmem_t *vmp = new_arena("ranges", 64);
 	uword end = make_holes(vmp, N_HOLES, &random), addr, middle = (BASE + end) / 2;
 
 	for (u32 policy = 0; policy < 4; policy++) {
@@ -172,7 +151,7 @@ ranges_are_not_walked(void)
 static void
 unsure_candidates_are_counted(void)
 {
-	vmem_t *vmp = new_arena("unsure");
+	vmem_t *vmp = new_arena("unsure", 64);
 	vmem_request_t r = { .size = 64,
 			     .align = 128,
 			     .max = ~(uword)0,
@@ -202,7 +181,7 @@ static void
 instant_fit_builds_none(void)
 {
 	u64 random = 1, n_bytes;
-	vmem_t *vmp = new_arena("instant");
+	vmem_t *vmp = new_arena("instant", 64);
 	vmem_request_t r = { .max = ~(uword)0, .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
 	uword addrs[256];
 
@@ -228,7 +207,7 @@ instant_fit_builds_none(void)
 static void
 best_fit_has_its_index_in_time(void)
 {
-	vmem_t *vmp = new_arena("best");
+	vmem_t *vmp = new_arena("best", 64);
 	vmem_request_t r = { .size = 8192,
 			     .max = ~(uword)0,
 			     .policy = VMEM_POLICY_BEST,
@@ -288,7 +267,7 @@ a_promised_policy_finds_its_index(void)
 static void
 stock_tags(u32 n)
 {
-	vmem_t *vmp = new_arena("tags");
+	vmem_t *vmp = new_arena("tags", 64);
 
 	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE, (uword)n * 64), 0);
 	for (u32 i = 0; i < n; i++)
@@ -302,7 +281,7 @@ static void
 without_memory_requests_walk(void)
 {
 	u64 random = 2, n_bytes;
-	vmem_t *vmp = new_arena("starved");
+	vmem_t *vmp = new_arena("starved", 64);
 	uword end = make_holes(vmp, 3000, &random), addr;
 	vmem_request_t r = { .size = 640,
 			     .max = ~(uword)0,
@@ -369,7 +348,7 @@ static void
 an_index_comes_bit_by_bit(void)
 {
 	u64 random = unit_seed(), n_bytes, n_builds;
-	vmem_t *vmp = new_arena("late");
+	vmem_t *vmp = new_arena("late", 64);
 	uword addrs[64] = { 0 }, others[256] = { 0 };
 	vmem_request_t r = { .size = 64,
 			     .max = ~(uword)0,
@@ -425,7 +404,7 @@ a_new_span_is_in_a_coming_index(void)
 	u64 n_bytes;
 
 	for (u32 gap = 0; gap < 50; gap++) {
-		vmem_t *vmp = new_arena("spans");
+		vmem_t *vmp = new_arena("spans", 64);
 		uword addr = BASE + gap * 256;
 
 		for (u32 i = 0; i < 60; i++) {
@@ -451,7 +430,7 @@ a_new_span_is_in_a_coming_index(void)
 static void
 a_cut_at_the_place_is_in_a_coming_index(void)
 {
-	vmem_t *vmp = new_arena("cut");
+	vmem_t *vmp = new_arena("cut", 64);
 	const vmem_seg_t *t;
 	uword start, end;
 	u64 n_bytes;
@@ -491,7 +470,7 @@ spans_come_and_go_while_an_index_comes(void)
 	u64 random = unit_seed(), n_ops = unit_n_ops(60000), n_begun = 0, n_bytes;
 	static u8 is_there[N_SPANS];
 	static uword addr[N_HELD], size[N_HELD];
-	vmem_t *vmp = new_arena("many spans");
+	vmem_t *vmp = new_arena("many spans", 64);
 
 	for (u64 op = 0; op < n_ops; op++) {
 		u32 k = (u32)unit_random_below(&random, N_SPANS);
@@ -544,7 +523,7 @@ static void
 the_first_policy_is_obeyed(void)
 {
 	u64 random = unit_seed(), n_bytes;
-	vmem_t *vmp = new_arena("first");
+	vmem_t *vmp = new_arena("first", 64);
 
 	make_holes(vmp, N_HOLES, &random);
 	vmem_vacate(vmp);
@@ -560,7 +539,7 @@ static void
 check_finds_a_broken_index(void)
 {
 	u64 random = 3;
-	vmem_t *vmp = new_arena("broken");
+	vmem_t *vmp = new_arena("broken", 64);
 	vmem_index_node_t *root;
 	char what[128];
 

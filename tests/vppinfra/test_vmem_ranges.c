@@ -4,8 +4,7 @@
  * and how the trees come and go.  Linked with the library's objects. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <vppinfra/vmem/vmem_impl.h>
-#include "unit.h"
+#include "vmem_fixture.h"
 
 /* Under the thread sanitizer two threads that pass a lock to and fro take a millisecond each time,
  * and a building is thousands of slices; what one thread does is other builds' matter. */
@@ -20,26 +19,6 @@
 #endif
 
 #define BASE (1ull << 40)
-
-static vmem_t *
-new_arena(const char *name, uword quantum)
-{
-	const vmem_params_t params = { .name = name, .quantum = quantum };
-	vmem_t *vmp;
-
-	CU_ASSERT_EQUAL_FATAL(vmem_core_create(&params, &vmp), 0);
-	return vmp;
-}
-
-/* Forget all that is held. */
-static void
-destroy(vmem_t *vmp)
-{
-	vmem_core_xfreeall(vmp);
-	CU_ASSERT_EQUAL(vmem_size(vmp, VMEM_ALLOC), 0);
-	CU_ASSERT_EQUAL(vmem_check(vmp, NULL, 0), 0);
-	vmem_core_destroy(vmp, NULL);
-}
 
 static bool
 has_ranges(vmem_t *vmp)
