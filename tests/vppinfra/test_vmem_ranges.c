@@ -245,6 +245,23 @@ make_worst_holes(vmem_t *vmp, uword *end)
 	return middle;
 }
 
+/* The same with fewer: n holes of 2, 3, ... units from BASE on, and n of 4000.  Value: where the
+ * latter begin. */
+static uword
+claim_between(vmem_t *vmp, u32 n, uword *end)
+{
+	uword addr = BASE, middle = BASE;
+
+	for (u32 i = 0; i < 2 * n; i++) {
+		if (i == n)
+			middle = addr;
+		addr += i < n ? i + 2 : 4000;
+		CU_ASSERT_EQUAL(vmem_claim(vmp, addr++, 1), 0);
+	}
+	*end = addr;
+	return middle;
+}
+
 /* Steps of the last search. */
 static u64
 n_steps_of(vmem_t *vmp, vmem_request_t *r, uword expected_size)
@@ -516,7 +533,7 @@ static void
 without_memory_the_search_goes_on(void)
 {
 	vmem_t *vmp = new_arena("starved", 1);
-	uword addr = BASE, middle, got;
+	uword middle, end, got;
 	u64 n_bytes;
 	vmem_request_t r = { .size = 1,
 			     .policy = VMEM_POLICY_BEST,
@@ -524,20 +541,12 @@ without_memory_the_search_goes_on(void)
 
 	CU_ASSERT_EQUAL_FATAL(vmem_core_add(vmp, BASE, 1ull << 24), 0);
 	CU_ASSERT_EQUAL(vmem_core_add(vmp, BASE + (1ull << 24), 30000), 0);
-	for (u32 i = 0; i < 2000; i++) {
-		addr += i + 2;
-		CU_ASSERT_EQUAL(vmem_claim(vmp, addr++, 1), 0);
-	}
-	middle = addr;
-	for (u32 i = 0; i < 2000; i++) {
-		addr += 4000;
-		CU_ASSERT_EQUAL(vmem_claim(vmp, addr++, 1), 0);
-	}
+	middle = claim_between(vmp, 2000, &end);
 	vmem_lock(&vmp->vm_lock);
 	CU_ASSERT_EQUAL(vmem_index_build(vmp, VMEM_INDEX_BOTH), 0);
 	vmem_unlock(&vmp->vm_lock);
 	r.min = middle;
-	r.max = addr - 1;
+	r.max = end - 1;
 	/* Not a block is left in stock. */
 	vmem_internal_arena->vm_mtbf = 1;
 	vmem_index_trim();
@@ -685,24 +694,16 @@ others_go_on_while_a_request_builds_them(void)
 {
 	vmem_t *vmp = new_arena("threads", 1);
 	other_t o = { .vmp = vmp };
-	uword addr = BASE, middle;
+	uword middle, end;
 	pthread_t thread;
 
 	CU_ASSERT_EQUAL_FATAL(vmem_core_add(vmp, BASE, 1ull << 26), 0);
-	for (u32 i = 0; i < N_HOLES; i++) {
-		addr += i + 2;
-		CU_ASSERT_EQUAL(vmem_claim(vmp, addr++, 1), 0);
-	}
-	middle = addr;
-	for (u32 i = 0; i < N_HOLES; i++) {
-		addr += 4000;
-		CU_ASSERT_EQUAL(vmem_claim(vmp, addr++, 1), 0);
-	}
+	middle = claim_between(vmp, N_HOLES, &end);
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, use_meanwhile, &o), 0);
 	for (u32 round = 0; round < N_BUILDINGS; round++) {
 		vmem_request_t r = { .size = 1,
 				     .min = middle,
-				     .max = addr - 1,
+				     .max = end - 1,
 				     .policy = VMEM_POLICY_BEST,
 				     .flags = VMEM_REQUEST_NOSLEEP | VMEM_REQUEST_X };
 		uword got = 0;
