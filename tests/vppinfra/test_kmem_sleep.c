@@ -288,6 +288,66 @@ the_last_one_is_told(void)
 	free_small(&small);
 }
 
+/* A source that never has anything.  At its n-th call what is held comes free, as if its owner had
+ * freed it and ended. */
+static struct {
+	clib_kmem_cache_t *cache;
+	void *held;
+	u32 n_calls, at_call;
+} late;
+
+static void *
+free_and_refuse(vmem_t *CLIB_UNUSED(source), size_t CLIB_UNUSED(size), int CLIB_UNUSED(flags))
+{
+	if (++late.n_calls == late.at_call)
+		kmem_cache_free(late.cache, late.held);
+	return NULL;
+}
+
+static void
+free_nothing(vmem_t *CLIB_UNUSED(source), void *CLIB_UNUSED(addr), size_t CLIB_UNUSED(size))
+{
+}
+
+/* Nobody is left to free anything, but there is what was freed since the last look: at whatever
+ * point of an allocation in vain that was. */
+static void
+what_comes_late_is_found(void)
+{
+	u32 n_calls = 1;
+
+	late.at_call = 0;
+	for (u32 i = 0; i <= n_calls; i++) {
+		clib_kmem_params_t p = { .name = "late",
+					 .object_bytes = 500,
+					 .slab_bytes = SLAB_BYTES };
+		void *base = aligned_alloc(SLAB_BYTES, SLAB_BYTES);
+		small_t small = { .base = base };
+		void *o;
+
+		small.arena = vmem_create("late", base, SLAB_BYTES, 4096, free_and_refuse,
+					  free_nothing, NULL, 0, VM_NOSLEEP);
+		p.source = small.arena;
+		CU_ASSERT_EQUAL_FATAL(clib_kmem_cache_make(&p, &small.cache), 0);
+		take_all(&small);
+		late.cache = small.cache;
+		late.held = small.objects[0];
+		late.n_calls = 0;
+		late.at_call = i;
+		CU_ASSERT_EQUAL(clib_kmem_cache_alloc_timed(
+					small.cache, 0,
+					i == 0 && ALONE != -EDEADLK ? SECOND / 10 : SECOND, &o),
+				i == 0 ? ALONE : 0);
+		/* The first time all calls are in vain: then each may be the one. */
+		if (i == 0)
+			n_calls = late.n_calls;
+		late.at_call = 0;
+		clib_kmem_cache_free_bulk(small.cache, small.n, small.objects);
+		free_small(&small);
+	}
+	CU_ASSERT_TRUE(n_calls > 1);
+}
+
 static int
 refuse(void *CLIB_UNUSED(object), void *CLIB_UNUSED(arg), int CLIB_UNUSED(flags))
 {
@@ -456,15 +516,11 @@ sleepers_stay_with_the_parent(void)
 }
 
 static const unit_test_t tests[] = {
-	UNIT(first_come_first_served),
-	UNIT(a_bulk_free_serves_as_many),
-	UNIT(time_runs_out),
-	UNIT(the_hopeless_are_refused),
-	UNIT(the_last_one_is_told),
-	UNIT(the_arena_wakes),
-	UNIT(a_constructor_that_refuses_is_an_answer),
-	UNIT(no_wakeup_is_lost),
-	UNIT(sleepers_stay_with_the_parent),
+	UNIT(first_come_first_served), UNIT(a_bulk_free_serves_as_many),
+	UNIT(time_runs_out),           UNIT(the_hopeless_are_refused),
+	UNIT(the_last_one_is_told),    UNIT(what_comes_late_is_found),
+	UNIT(the_arena_wakes),         UNIT(a_constructor_that_refuses_is_an_answer),
+	UNIT(no_wakeup_is_lost),       UNIT(sleepers_stay_with_the_parent),
 };
 
 int

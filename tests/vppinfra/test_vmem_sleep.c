@@ -322,6 +322,65 @@ the_last_one_is_told(void)
 	vmem_set_error_handler(NULL);
 }
 
+/* A source that never has anything.  While it is asked, what is held comes free: as if its owner
+ * had freed it and ended. */
+static struct {
+	vmem_t *vmp;
+	void *held;
+} late;
+
+static void *
+free_and_refuse(vmem_t *CLIB_UNUSED(source), size_t CLIB_UNUSED(size), int CLIB_UNUSED(flags))
+{
+	if (late.held)
+		vmem_free(late.vmp, late.held, 100);
+	late.held = NULL;
+	return NULL;
+}
+
+static void
+free_nothing(vmem_t *CLIB_UNUSED(source), void *CLIB_UNUSED(addr), size_t CLIB_UNUSED(size))
+{
+}
+
+/* Nobody is left to free anything, but there is what was freed since the last look. */
+static void
+what_comes_late_is_found(void)
+{
+	void *p;
+
+	late.vmp = vmem_create("late", ADDR(1), 100, 1, free_and_refuse, free_nothing, NULL, 0,
+			       VM_NOSLEEP);
+	late.held = vmem_alloc(late.vmp, 100, VM_NOSLEEP);
+	CU_ASSERT_PTR_NOT_NULL(late.held);
+	CU_ASSERT_EQUAL(vmem_alloc_timed(late.vmp, 100, VM_SLEEP, SECOND, &p), 0);
+	CU_ASSERT_PTR_NULL(late.held);
+	vmem_free(late.vmp, p, 100);
+	vmem_destroy(late.vmp);
+}
+
+static void *
+ask_whether_futile(void *arg)
+{
+	vmem_t *vmp = arg;
+
+	CU_ASSERT_EQUAL(vmem_wait_is_futile(vmp, 100, 1), 0);
+	CU_ASSERT_EQUAL(vmem_wait_is_futile(vmp, 101, 1), 1);
+	return NULL;
+}
+
+/* Layers above look first and ask then; what came meanwhile must not make the answer a refusal. */
+static void
+room_is_worth_waiting_for(void)
+{
+	vmem_t *vmp = vmem_create("free", ADDR(1), 100, 1, NULL, NULL, NULL, 0, VM_NOSLEEP);
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, ask_whether_futile, vmp);
+	pthread_join(thread, NULL);
+	vmem_destroy(vmp);
+}
+
 /* ---- a crowd ---- */
 
 typedef struct {
@@ -386,7 +445,8 @@ static const unit_test_t tests[] = {
 	UNIT(first_come_first_served),     UNIT(the_large_do_not_block_the_small),
 	UNIT(whatever_brings_room_serves), UNIT(a_sleep_ends_in_time),
 	UNIT(importers_are_woken),         UNIT(what_nobody_could_bring_is_refused),
-	UNIT(the_last_one_is_told),        UNIT(a_crowd_is_served),
+	UNIT(the_last_one_is_told),        UNIT(what_comes_late_is_found),
+	UNIT(room_is_worth_waiting_for),   UNIT(a_crowd_is_served),
 };
 
 int

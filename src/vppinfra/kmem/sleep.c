@@ -160,10 +160,11 @@ kmem_sleep_fork_child(kmem_t *k)
 
 /* ---- sleeping ---- */
 
+/* Once true it stays so: then whoever finds nothing can rely on it. */
 static bool
 is_futile(kmem_t *k)
 {
-	if (kmem_is_relieving() || vmem_wait_is_futile(k->source, 0, 0))
+	if (vmem_wait_is_futile(k->source, 0, 0))
 		return true;
 	return kmem_load(&k->n_taken) == 0 &&
 	       vmem_wait_is_futile(k->source, k->slab_bytes, k->slab_align);
@@ -176,6 +177,20 @@ look(kmem_t *k)
 	kmem_flush_all(k, false, NULL);
 	if (kmem_load(&k->n_sleepers))
 		kmem_grow(k);
+}
+
+/* Nobody will give anything any more.  What was given since this thread looked is still there. */
+static bool
+take_at_last(kmem_t *k, void **object)
+{
+	bool is_got;
+
+	kmem_grow(k);
+	kmem_flush_all(k, false, NULL);
+	kmem_slab_lock(k);
+	is_got = kmem_slab_take(k, object, 1) != 0;
+	kmem_slab_unlock(k);
+	return is_got;
 }
 
 /* @return 0 it got an object; -ETIMEDOUT; -EDEADLK: those who could have woken it are gone */
@@ -202,6 +217,7 @@ sleep_until_served(kmem_t *k, kmem_sleeper_t *w, u64 deadline_ns)
 		if (is_first) {
 			look(k);
 			if (state_of(w) != KMEM_SERVED && is_futile(k)) {
+				look(k); /* as in take_at_last() */
 				error = -EDEADLK;
 				break;
 			}
@@ -261,9 +277,9 @@ kmem_sleep(kmem_t *k, void **object, int flags, const void *caller)
 		return 0;
 	if (flags & CLIB_KMEM_PANIC)
 		stop(k);
-	if (is_futile(k)) {
+	if (kmem_is_relieving() || (is_futile(k) && !take_at_last(k, &w.object))) {
 		error = -EDEADLK;
-	} else {
+	} else if (w.object == NULL) {
 		began_ns = now_ns();
 		kmem_slab_lock(k);
 		is_queued = queue_up(k, &w);

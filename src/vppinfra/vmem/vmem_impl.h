@@ -311,7 +311,7 @@ typedef struct vmem_waiter {
 	vmem_search_t *search;
 	u64 deadline_ns, began_ns; /* 0: none */
 	uword addr;
-	u8 is_queued, is_served, has_reclaimed;
+	u8 is_queued, is_served, has_reclaimed, is_last_try;
 	u8 is_awake; /* served, or to look for itself */
 } vmem_waiter_t;
 

@@ -84,7 +84,8 @@ sources_could_give(vmem_t *vmp, uword size)
 	return true;
 }
 
-/* Arena locked, dropped and taken again where there is a source or many spans. */
+/* Once true it stays so.  Arena locked, dropped and taken again where there is a source or many
+ * spans. */
 static bool
 is_hopeless(vmem_t *vmp, const vmem_search_t *s)
 {
@@ -92,8 +93,9 @@ is_hopeless(vmem_t *vmp, const vmem_search_t *s)
 
 	if (is_only_thread())
 		return true;
-	/* Room comes from a free here, or by an import. */
-	if (vmp->vm_n_segs && some_span_could_hold(vmp, s))
+	/* Room comes from a free here, or by an import.  (Where nothing is allocated, it has come
+	 * since the caller looked.) */
+	if (some_span_could_hold(vmp, s))
 		return false;
 	if (vmp->vm_source_alloc == NULL || (vmp->vm_limit && s->size > vmp->vm_limit))
 		return true;
@@ -172,6 +174,17 @@ sleep_until_awake(vmem_t *vmp, const vmem_waiter_t *w)
 	return 0;
 }
 
+/* Nobody will give anything any more.  What was given since this thread looked, with the lock
+ * dropped, is still there: it tries once more. */
+static int
+give_up(vmem_waiter_t *w)
+{
+	if (w->is_last_try)
+		return -EDEADLK;
+	w->is_last_try = 1;
+	return 0;
+}
+
 int
 vmem_wait(vmem_t *vmp, vmem_waiter_t *w)
 {
@@ -181,18 +194,18 @@ vmem_wait(vmem_t *vmp, vmem_waiter_t *w)
 		return -ENOMEM;
 	if (!w->is_queued) {
 		if (is_hopeless(vmp, s))
-			return -EDEADLK;
+			return give_up(w);
 		/* The lock was dropped for that: room may have come before we stood in line. */
 		enqueue(vmp, w);
 		w->is_awake = 0;
 		w->began_ns = vmem_now_ns();
 		return 0;
 	} else if (is_left_alone(vmp, w)) {
-		return -EDEADLK; /* and it has just tried once more */
+		return give_up(w);
 	}
 	VMEM_COUNT(vmp->vm_kstat.vk_wait, 1);
 	if (sleep_until_awake(vmp, w))
-		return -EDEADLK;
+		return give_up(w);
 	w->is_awake = 0;
 	if (w->is_served)
 		return 0;
