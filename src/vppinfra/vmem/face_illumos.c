@@ -114,9 +114,16 @@ alloc_slow(vmem_t *vmp, size_t size, int vmflag, const void *caller)
 
 #define VM_POLICIES (VM_BESTFIT | VM_FIRSTFIT | VM_NEXTFIT | VM_ENDALLOC)
 
-/* Three ways, each a function of its own that vmem_alloc() ends in: so they save the registers that
- * they need, vmem_alloc() none, and who called it is who they return to. */
-static never_inline void *
+/* Ways that a call ends in are functions of their own, left to by a jump: so they save the
+ * registers that they need, the call none, and who called it is who they return to.  Where the
+ * compiler makes no such jumps they are parts of the call. */
+#ifdef CLIB_NO_SIBLING_CALLS
+#	define ENDS_HERE always_inline
+#else
+#	define ENDS_HERE static never_inline
+#endif
+
+ENDS_HERE void *
 alloc_cached(vmem_t *vmp, size_t size, int vmflag)
 {
 	uword addr;
@@ -127,7 +134,7 @@ alloc_cached(vmem_t *vmp, size_t size, int vmflag)
 	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
 }
 
-static never_inline void *
+ENDS_HERE void *
 alloc_plain(vmem_t *vmp, size_t size, int vmflag)
 {
 	uword addr;
@@ -137,7 +144,7 @@ alloc_plain(vmem_t *vmp, size_t size, int vmflag)
 	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
 }
 
-static never_inline void *
+ENDS_HERE void *
 alloc_by_policy(vmem_t *vmp, size_t size, int vmflag)
 {
 	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
@@ -193,14 +200,14 @@ vmem_alloc_timed(vmem_t *vmp, size_t size, int vmflag, u64 timeout_ns, void **ad
 	return error;
 }
 
-static never_inline void
+ENDS_HERE void
 free_cached(vmem_t *vmp, uword addr, uword size)
 {
 	if (PREDICT_FALSE(!vmem_qcache_free_fast(vmp, addr, size)))
 		vmem_core_free(vmp, addr, size, 0, __builtin_return_address(0));
 }
 
-static never_inline void
+ENDS_HERE void
 free_plain(vmem_t *vmp, uword addr, uword size)
 {
 	if (PREDICT_FALSE(!vmem_free_fast(vmp, addr, size, false)))
