@@ -245,10 +245,42 @@ caches_are_emptied_under_pressure(void)
 	destroy(vm);
 }
 
+/* A cache knows no constraints, so a request that has some is met by the arena, through the pair of
+ * calls of the caches, too; and what a cache has cannot be resized, also where it starts a slab. */
+static void
+caches_do_not_meet_constraints(void)
+{
+	vmem_t *vm = arena_of(KiB(64));
+	vmem_request_t request = { .size = QUANTUM,
+				   .align = KiB(1),
+				   .min = KiB(32),
+				   .max = KiB(33) + QUANTUM - 1,
+				   .policy = VMEM_POLICY_BEST,
+				   .flags = VMEM_REQUEST_NOSLEEP };
+	vmem_addr_t small[64], addr;
+
+	for (u32 i = 0; i < ARRAY_LEN(small); i++)
+		CU_ASSERT_EQUAL(vmem_alloc(vm, QUANTUM, FLAGS, &small[i]), 0);
+	CU_ASSERT_EQUAL(vmem_core_alloc(vm, &request, &addr), 0);
+	CU_ASSERT_EQUAL(addr, KiB(32));
+	vmem_free(vm, addr, QUANTUM);
+	request = (vmem_request_t){ .size = QUANTUM, .align = KiB(4), .max = ~(uword)0 };
+	CU_ASSERT_EQUAL(vmem_core_alloc(vm, &request, &addr), 0);
+	CU_ASSERT_EQUAL(addr % KiB(4), 0);
+	vmem_free(vm, addr, QUANTUM);
+	for (u32 i = 0; i < ARRAY_LEN(small); i++) {
+		CU_ASSERT_EQUAL(vmem_resize(vm, small[i], QUANTUM, 2 * QUANTUM), -EINVAL);
+		vmem_free(vm, small[i], QUANTUM);
+	}
+	CU_ASSERT_EQUAL(vmem_check(vm, NULL, 0), 0);
+	destroy(vm);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(each_size_has_a_cache),          UNIT(every_number_once),
 	UNIT(a_double_free_is_always_caught), UNIT(of_two_frees_at_once_one_is_caught),
 	UNIT(two_threads_share_no_number),    UNIT(caches_are_emptied_under_pressure),
+	UNIT(caches_do_not_meet_constraints),
 };
 
 int

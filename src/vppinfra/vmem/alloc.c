@@ -466,6 +466,7 @@ vmem_resize(vmem_t *vmp, uword addr, uword size, uword new_size)
 	uword mask = vmp->vm_quantum - 1, rounded = (new_size + mask) & ~mask, has, old;
 	vmem_after_t after = { 0 };
 	u32 tag, before, next;
+	bool is_cached;
 	int error;
 
 	if (new_size == 0 || rounded == 0)
@@ -477,7 +478,10 @@ vmem_resize(vmem_t *vmp, uword addr, uword size, uword new_size)
 	if (tag == 0) {
 		error = -EINVAL;
 	} else if (old - vmem_tag(tag)->vs_slack != size) {
-		error = -ERANGE;
+		/* What a cache gave may begin its slab. */
+		is_cached = vmp->vm_n_qcaches && size <= vmp->vm_qcache_max &&
+			    vmem_tag_flag(vmem_tag(tag)) && old == vmem_qcache_slab_bytes(vmp);
+		error = is_cached ? -EINVAL : -ERANGE;
 	} else {
 		next = vmem_tag(tag)->vs_anext;
 		has = old;

@@ -16,8 +16,8 @@ vmem_set_qcache_ops(const vmem_qcache_ops_t *ops)
 
 /* The slab that holds a little over three of the largest: one slab size for all keeps the arena
  * from fragmenting (Bonwick and Adams, 4.4.4). */
-static uword
-slab_bytes(const vmem_t *vmp)
+uword
+vmem_qcache_slab_bytes(const vmem_t *vmp)
 {
 	return 2ull << min_log2(3 * vmp->vm_qcache_max);
 }
@@ -38,7 +38,8 @@ vmem_qcache_create(vmem_t *vmp)
 		uword size = (i + 1) << vmp->vm_qshift;
 
 		snprintf(name, sizeof(name), "%s_%llu", vmp->vm_name, (unsigned long long)size);
-		vmp->vm_qcache[i] = ops->create(vmp, name, size, slab_bytes(vmp), vmp->vm_quantum);
+		vmp->vm_qcache[i] =
+			ops->create(vmp, name, size, vmem_qcache_slab_bytes(vmp), vmp->vm_quantum);
 		if (vmp->vm_qcache[i] == NULL)
 			break;
 		vmp->vm_n_qcaches++;

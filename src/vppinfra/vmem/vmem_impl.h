@@ -354,12 +354,15 @@ int vmem_qcache_alloc(vmem_t *vmp, const vmem_request_t *request, uword *addr);
 /** @return whether it was the cache's, or would have been: *error is the outcome. */
 bool vmem_qcache_free(vmem_t *vmp, uword addr, uword size, const void *caller, int *error);
 uword vmem_qcache_reap(vmem_t *vmp);
+uword vmem_qcache_slab_bytes(const vmem_t *vmp);
 
+/** A cache knows no constraints: a request that has some is the arena's. */
 always_inline bool
 vmem_qcache_fronts(const vmem_t *vmp, const vmem_request_t *r)
 {
 	return !(r->flags & VMEM_REQUEST_X) && r->size != 0 &&
-	       r->size <= (uword)vmp->vm_n_qcaches << vmp->vm_qshift;
+	       r->size <= (uword)vmp->vm_n_qcaches << vmp->vm_qshift &&
+	       (r->align | r->phase | r->nocross | r->min) == 0 && r->max == ~(uword)0;
 }
 
 /* ---- spans ---- */
