@@ -462,6 +462,41 @@ imports_meet_constraints(void)
 	vmem_destroy(source);
 }
 
+/* A source that has one place left gives that, if it is asked for it: aligned, at a phase that is
+ * none of its quanta, and past its quantum caches. */
+static void
+the_only_place_is_imported(void)
+{
+	vmem_t *source = vmem_create("source", ADDR(MiB(1)), MiB(1), KiB(4), NULL, NULL, NULL, 0,
+				     VM_NOSLEEP);
+	vmem_t *vmp =
+		vmem_create("importer", NULL, 0, 64, vmem_alloc, vmem_free, source, 0, VM_NOSLEEP);
+	void *p;
+
+	/* All but [MiB(1) + KiB(320), MiB(1) + KiB(324)). */
+	CU_ASSERT_EQUAL(vmem_claim(source, MiB(1), KiB(320)), 0);
+	CU_ASSERT_EQUAL(vmem_claim(source, MiB(1) + KiB(324), KiB(700)), 0);
+	p = vmem_xalloc(vmp, KiB(4), KiB(64), 0, 0, NULL, NULL, VM_NOSLEEP);
+	CU_ASSERT_PTR_EQUAL(p, ADDR(MiB(1) + KiB(320)));
+	vmem_xfree(vmp, p, KiB(4));
+	p = vmem_xalloc(vmp, 64, KiB(64), 128, 0, NULL, ADDR(MiB(1) + KiB(320) + 192), VM_NOSLEEP);
+	CU_ASSERT_PTR_EQUAL(p, ADDR(MiB(1) + KiB(320) + 128));
+	vmem_xfree(vmp, p, 64);
+	p = vmem_xalloc(vmp, 128, 128, 64, KiB(2), ADDR(MiB(1) + KiB(321)), NULL, VM_NOSLEEP);
+	CU_ASSERT_PTR_EQUAL(p, ADDR(MiB(1) + KiB(321) + 64));
+	vmem_xfree(vmp, p, 128);
+	CU_ASSERT_PTR_NULL(vmem_xalloc(vmp, KiB(4), KiB(128), 0, 0, NULL, NULL, VM_NOSLEEP));
+	CU_ASSERT_PTR_NULL(
+		vmem_xalloc(vmp, KiB(4), 0, 0, 0, ADDR(MiB(1) + KiB(321)), NULL, VM_NOSLEEP));
+	CU_ASSERT_EQUAL(vmem_size(vmp, VMEM_ALLOC | VMEM_FREE), 0);
+	CU_ASSERT_EQUAL(vmem_size(source, VMEM_FREE), KiB(4));
+	check(source);
+	vmem_destroy(vmp);
+	vmem_xfree(source, ADDR(MiB(1)), KiB(320));
+	vmem_xfree(source, ADDR(MiB(1) + KiB(324)), KiB(700));
+	vmem_destroy(source);
+}
+
 static void *hoard;
 
 static void
@@ -806,6 +841,7 @@ static const unit_test_t tests[] = {
 	UNIT(imports_come_and_go),
 	UNIT(imports_leave_room_to_align),
 	UNIT(imports_meet_constraints),
+	UNIT(the_only_place_is_imported),
 	UNIT(an_import_that_came_too_late_goes_back),
 	UNIT(a_crooked_import_is_refused),
 	UNIT(an_importer_may_enlarge_and_align),
