@@ -202,7 +202,8 @@ CLIB_EXPORT int vmem_set_import(vmem_t *vmp, vmem_alloc_t *afunc, vmem_free_t *f
 /** What the spans may come to by imports; 0 for no limit.  A higher one wakes sleepers. */
 CLIB_EXPORT void vmem_set_limit(vmem_t *vmp, size_t limit);
 /** Call fn before a request fails or sleeps, after quantum caches have been reaped, with no lock
- *  held: it may free to the arena, and then the request is tried once more.  NULL for none. */
+ *  held: it may free to the arena, and then the request is tried once more.  It may allocate, too,
+ *  and is not called again for what it asks of the same arena.  NULL for none. */
 CLIB_EXPORT void vmem_set_reclaim(vmem_t *vmp, vmem_reclaim_function_t *fn, void *arg);
 
 #endif

@@ -455,6 +455,45 @@ sleep_for_one(void *arg)
 	return vmem_alloc(arg, 16, VM_SLEEP);
 }
 
+typedef struct {
+	void *kept;
+	u32 n_calls, n_got;
+} reclaimer_t;
+
+/* Works in the arena that it makes room in. */
+static void
+swap_kept(vmem_t *vmp, int flags, void *arg)
+{
+	reclaimer_t *r = arg;
+
+	r->n_calls++;
+	r->n_got += vmem_alloc(vmp, 64, VM_NOSLEEP) != NULL;
+	if (r->kept)
+		vmem_free(vmp, r->kept, 64);
+	r->kept = NULL;
+}
+
+/* A reclaim function that allocates from its own arena is not called again for that: the request
+ * that it makes fails, and the one that it is called for has what it gives. */
+static void
+reclaim_may_allocate(void)
+{
+	vmem_t *vmp = vmem_create("self", ADDR(64), 128, 64, NULL, NULL, NULL, 0, VM_NOSLEEP);
+	reclaimer_t r = { .kept = vmem_alloc(vmp, 64, VM_NOSLEEP) };
+	void *p = vmem_alloc(vmp, 64, VM_NOSLEEP), *q;
+
+	vmem_set_reclaim(vmp, swap_kept, &r);
+	q = vmem_alloc(vmp, 64, VM_NOSLEEP);
+	CU_ASSERT_PTR_NOT_NULL(q);
+	CU_ASSERT_EQUAL(r.n_calls, 1);
+	CU_ASSERT_EQUAL(r.n_got, 0);
+	CU_ASSERT_PTR_NULL(vmem_alloc(vmp, 64, VM_NOSLEEP));
+	CU_ASSERT_EQUAL(r.n_calls, 2);
+	vmem_free(vmp, p, 64);
+	vmem_free(vmp, q, 64);
+	vmem_destroy(vmp);
+}
+
 /* Room for a slab there is not: a quantum from the arena does.  Before a request fails or sleeps
  * the caches are reaped; and a sleeper is woken by what is freed to a cache. */
 static void
@@ -491,7 +530,7 @@ static const unit_test_t tests[] = {
 	UNIT(bursts_take_what_there_is), UNIT(imports_have_a_limit),
 	UNIT(the_kth_request_fails),     UNIT(counters_need_no_lock),
 	UNIT(small_sizes_are_fronted),   UNIT(a_cache_names_a_double_free),
-	UNIT(caches_make_room),
+	UNIT(caches_make_room),          UNIT(reclaim_may_allocate),
 };
 
 int

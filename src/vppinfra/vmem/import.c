@@ -204,10 +204,30 @@ vmem_import_and_fit(vmem_t *vmp, vmem_search_t *s, u32 *tag, uword *addr, vmem_a
 	return error;
 }
 
+/* The reclaim functions that the calling thread is inside of, the innermost first. */
+typedef struct reclaiming {
+	const vmem_t *vmp;
+	const struct reclaiming *outer;
+} reclaiming_t;
+
+static __thread const reclaiming_t *innermost __attribute__((tls_model("initial-exec")));
+
+static bool
+is_reclaiming(const vmem_t *vmp)
+{
+	const reclaiming_t *r = innermost;
+
+	while (r && r->vmp != vmp)
+		r = r->outer;
+	return r != NULL;
+}
+
 bool
 vmem_reclaim(vmem_t *vmp, const vmem_search_t *s)
 {
-	vmem_reclaim_function_t *fn = vmp->vm_reclaim;
+	/* One that allocates from its own arena is not called for that again. */
+	vmem_reclaim_function_t *fn = is_reclaiming(vmp) ? NULL : vmp->vm_reclaim;
+	const reclaiming_t here = { vmp, innermost };
 	void *arg = vmp->vm_reclaim_arg;
 
 	if ((fn == NULL && vmp->vm_n_qcaches == 0) || (s->flags & VMEM_REQUEST_NO_RETRY))
@@ -215,8 +235,11 @@ vmem_reclaim(vmem_t *vmp, const vmem_search_t *s)
 	VMEM_COUNT(vmp->vm_kstat.vk_reclaim, 1);
 	vmem_unlock(&vmp->vm_lock);
 	vmem_qcache_reap(vmp);
-	if (fn)
+	if (fn) {
+		innermost = &here;
 		fn(vmp, vmem_vmflag_of(s->flags), arg);
+		innermost = here.outer;
+	}
 	vmem_lock(&vmp->vm_lock);
 	return true;
 }
