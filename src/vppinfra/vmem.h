@@ -8,9 +8,10 @@
  * device memory, identifiers, physical addresses.
  *
  * This header is illumos' face on a neutral core (vmem_core.h): addresses are pointers, NULL
- * is failure, so 0 cannot be managed through this face; maxaddr is exclusive; policies are
- * optional.  Where illumos panics for a caller's fault (bad free, wrong size, overlap) this face
- * reports through the error hook, counts it and returns; VM_PANIC still stops the process.
+ * is failure, so 0 cannot be managed through this face, and is passed over in an arena that has it
+ * by another; maxaddr is exclusive; policies are optional.  Where illumos panics for a caller's
+ * fault (bad free, wrong size, overlap) this face reports through the error hook, counts it and
+ * returns; VM_PANIC still stops the process.
  *
  * Threads: any; a mutex per arena, dropped around imports and callbacks. */
 #ifndef included_vppinfra_vmem_h

@@ -51,6 +51,30 @@ constraints_go_down_the_chain(void)
 	bsd_destroy(root);
 }
 
+/* FreeBSD's face hands out 0, where illumos' has no name for it: it passes over it and loses
+ * nothing, as a source, too. */
+static void
+zero_is_passed_over(void)
+{
+	vmem_t *bsd = bsd_make(0, KiB(12));
+	vmem_t *leaf = vmem_create("leaf", NULL, 0, 1, vmem_alloc, vmem_free, bsd, 0, VM_NOSLEEP);
+	void *p = vmem_alloc(bsd, KiB(4), VM_NOSLEEP), *q, *r;
+
+	CU_ASSERT_PTR_EQUAL(p, ADDR(16));
+	q = vmem_xalloc(bsd, KiB(4), 0, 0, 0, NULL, NULL, VM_NOSLEEP | VM_FIRSTFIT);
+	CU_ASSERT_PTR_EQUAL(q, ADDR(KiB(4) + 16));
+	CU_ASSERT_PTR_NULL(vmem_alloc(bsd, KiB(4), VM_NOSLEEP | VM_BESTFIT));
+	CU_ASSERT_EQUAL(vmem_size(bsd, VMEM_ALLOC), KiB(8));
+	vmem_free(bsd, p, KiB(4));
+	r = vmem_alloc(leaf, 1, VM_NOSLEEP);
+	CU_ASSERT_PTR_NOT_NULL(r);
+	vmem_free(leaf, r, 1);
+	vmem_xfree(bsd, q, KiB(4));
+	CU_ASSERT_EQUAL(vmem_size(bsd, VMEM_MAXFREE), KiB(12));
+	vmem_destroy(leaf);
+	bsd_destroy(bsd);
+}
+
 /* What each file takes for vmem_alloc is another function. */
 static void
 names_are_symbols(void)
@@ -80,6 +104,7 @@ static const unit_test_t tests[] = {
 	UNIT(netbsd_policies_are_promised),
 	UNIT(a_chain_through_all_faces),
 	UNIT(constraints_go_down_the_chain),
+	UNIT(zero_is_passed_over),
 	UNIT(names_are_symbols),
 };
 

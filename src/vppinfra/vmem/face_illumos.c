@@ -100,6 +100,32 @@ vmem_destroy(vmem_t *vmp)
 		vmem_report("not destroyed: another arena imports from it", vmp, 0, 0, caller);
 }
 
+/* An arena of another face has handed out its address 0, which would be taken for a failure: it
+ * goes back, and the request is made again without it. */
+static never_inline void *
+alloc_above_zero(vmem_t *vmp, vmem_request_t request, int vmflag, const void *caller)
+{
+	uword addr;
+	int error;
+
+	vmem_core_free(vmp, 0, request.size, request.flags, caller);
+	request.min = 1;
+	error = vmem_core_alloc(vmp, &request, &addr);
+	return error ? refused(vmp, request.size, vmflag, error, caller)
+		     : uword_to_pointer(addr, void *);
+}
+
+static never_inline void *
+alloc_another(vmem_t *vmp, size_t size, int vmflag, const void *caller)
+{
+	const vmem_request_t request = { .size = size,
+					 .max = ~(uword)0,
+					 .policy = policy_of(vmflag),
+					 .flags = request_flags_of(vmflag) };
+
+	return alloc_above_zero(vmp, request, vmflag, caller);
+}
+
 static never_inline void *
 alloc_slow(vmem_t *vmp, size_t size, int vmflag, const void *caller)
 {
@@ -109,6 +135,8 @@ alloc_slow(vmem_t *vmp, size_t size, int vmflag, const void *caller)
 
 	if (PREDICT_FALSE(error != 0))
 		return refused(vmp, size, vmflag, error, caller);
+	if (PREDICT_FALSE(addr == 0))
+		return alloc_another(vmp, size, vmflag, caller);
 	return uword_to_pointer(addr, void *);
 }
 
@@ -129,8 +157,11 @@ alloc_cached(vmem_t *vmp, size_t size, int vmflag)
 	uword addr;
 
 	if (PREDICT_TRUE(!(vmflag & VM_POLICIES) &&
-			 vmem_qcache_alloc_fast(vmp, size, vmflag, &addr)))
+			 vmem_qcache_alloc_fast(vmp, size, vmflag, &addr))) {
+		if (PREDICT_FALSE(addr == 0))
+			return alloc_another(vmp, size, vmflag, __builtin_return_address(0));
 		return uword_to_pointer(addr, void *);
+	}
 	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
 }
 
@@ -139,8 +170,11 @@ alloc_plain(vmem_t *vmp, size_t size, int vmflag)
 {
 	uword addr;
 
-	if (PREDICT_TRUE(vmem_alloc_fast(vmp, size, false, &addr)))
+	if (PREDICT_TRUE(vmem_alloc_fast(vmp, size, false, &addr))) {
+		if (PREDICT_FALSE(addr == 0))
+			return alloc_another(vmp, size, vmflag, __builtin_return_address(0));
 		return uword_to_pointer(addr, void *);
+	}
 	return alloc_slow(vmp, size, vmflag, __builtin_return_address(0));
 }
 
@@ -179,6 +213,8 @@ vmem_xalloc(vmem_t *vmp, size_t size, size_t align, size_t phase, size_t nocross
 
 	if (PREDICT_FALSE(error != 0))
 		return refused(vmp, size, vmflag, error, __builtin_return_address(0));
+	if (PREDICT_FALSE(addr == 0))
+		return alloc_above_zero(vmp, request, vmflag, __builtin_return_address(0));
 	return uword_to_pointer(addr, void *);
 }
 
