@@ -92,7 +92,8 @@ CLIB_EXPORT_EXTERN u32 vmem_mtbf;
  * vmem_heap, unless vmem_init() has run.
  *
  * @param[out] afunc, ffunc  how to import from the arena; may be NULL
- * @return the heap arena, NULL when address space or memory is short
+ * @return the heap arena, NULL when address space or memory is short.  afunc of the mmap heap gives
+ *         pages that are there, and NULL for more than the machine has left
  */
 CLIB_EXPORT vmem_t *vmem_sbrk_arena(vmem_alloc_t **afunc, vmem_free_t **ffunc);
 CLIB_EXPORT vmem_t *vmem_mmap_arena(vmem_alloc_t **afunc, vmem_free_t **ffunc);

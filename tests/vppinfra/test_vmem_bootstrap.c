@@ -152,6 +152,8 @@ no_malloc_beneath(void)
 	memset(p, 0xa5, MiB(3) + 5);
 	CHILD_CHECK(vmem_mmap_committed_bytes() >= MiB(3));
 	vmem_free(pages, p, MiB(3) + 5);
+	/* More than any machine has is refused before a page of it is touched. */
+	CHILD_CHECK(vmem_alloc(pages, 1ull << 44, VM_NOSLEEP) == NULL);
 	vmem_destroy(pages);
 	vmem_destroy(vmp);
 	vmem_reap();

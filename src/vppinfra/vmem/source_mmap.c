@@ -5,6 +5,7 @@
 #include "vmem_impl.h"
 
 #include <stdatomic.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 #include <vppinfra/vm.h>
 
@@ -13,6 +14,8 @@
 #define RESERVE_BYTES_MIN MiB(16)
 /* mmap_heap takes addresses in pieces of this, so that the top's tags stay few. */
 #define TOP_QUANTUM KiB(64)
+/* From here on a look at what the machine has left costs nothing beside the pages themselves. */
+#define LARGE_BYTES MiB(64)
 
 static pthread_mutex_t mmap_lock = PTHREAD_MUTEX_INITIALIZER;
 static vmem_t *mmap_heap;
@@ -65,10 +68,25 @@ mmap_top_alloc(vmem_t *top, size_t size, int vmflag)
 	}
 }
 
+/* Committed pages are populated.  What the machine does not have would not come back as an error
+ * then: the kernel would end a process. */
+static bool
+exceeds_machine(size_t size)
+{
+	u64 total, available;
+	struct sysinfo info;
+
+	if (size < LARGE_BYTES || vm_node_memory(VM_NODE_ANY, &total, &available))
+		return false;
+	if (sysinfo(&info) == 0)
+		available += (u64)info.freeswap * info.mem_unit;
+	return size > available;
+}
+
 static void *
 mmap_heap_alloc(vmem_t *heap, size_t size, int vmflag)
 {
-	u8 *p = vmem_alloc(heap, size, vmflag);
+	u8 *p = exceeds_machine(size) ? NULL : vmem_alloc(heap, size, vmflag);
 	vm_range_t *range;
 
 	if (p == NULL)
