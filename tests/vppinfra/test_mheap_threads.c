@@ -3,6 +3,8 @@
  * and the lock holds for threads with and without a dense index. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <vppinfra/thread.h>
 #include "heap_helpers.h"
 
@@ -210,9 +212,55 @@ heaps_come_and_go_in_threads(void)
 	CU_ASSERT_EQUAL(atomic_load(&n_faults), 0);
 }
 
+#define N_WAITERS 64
+#define HOLD_US 500000
+
+static uword
+sleep_inside(void *CLIB_UNUSED(arg), void *CLIB_UNUSED(v), void *CLIB_UNUSED(data),
+	     uword CLIB_UNUSED(size))
+{
+	usleep(HOLD_US);
+	return 1;
+}
+
+static void *
+get_and_put(void *arg)
+{
+	uword offset;
+
+	mheap_get(heap, 100, &offset);
+	mheap_put(heap, offset);
+	return arg;
+}
+
+/* Many that wait long sleep until it is their turn: they do not look every so often. */
+static void
+who_waits_sleeps(void)
+{
+	pthread_t threads[N_WAITERS];
+	struct rusage before, after;
+	uword offset;
+
+	heap = mheap_alloc_with_flags(0, MiB(1), MHEAP_FLAG_THREAD_SAFE);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(heap);
+	mheap_get(heap, 100, &offset);
+	getrusage(RUSAGE_SELF, &before);
+	for (uword i = 0; i < N_WAITERS; i++)
+		pthread_create(&threads[i], NULL, get_and_put, NULL);
+	mheap_foreach(heap, sleep_inside, NULL);
+	for (uword i = 0; i < N_WAITERS; i++)
+		pthread_join(threads[i], NULL);
+	getrusage(RUSAGE_SELF, &after);
+	/* One looks every 10 ms; each other one begins, waits, is woken, and ends. */
+	CU_ASSERT(after.ru_nvcsw - before.ru_nvcsw < N_WAITERS * 4);
+	CU_ASSERT_EQUAL(mheap_elts(heap), 1);
+	mheap_free(heap);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(two_threads_share_a_heap),
 	UNIT(the_lock_is_recursive),
+	UNIT(who_waits_sleeps),
 	UNIT(threads_without_an_index_exclude_each_other),
 	UNIT(heaps_come_and_go_in_threads),
 };

@@ -35,13 +35,14 @@ own_id(void)
 	return spare_id;
 }
 
-/* For a while only: who lets go just when the first one goes to sleep does not know yet. */
+/* For a while only, or until woken. */
 static void
-sleep_on(_Atomic u32 *lock)
+sleep_on(_Atomic u32 *lock, int is_for_a_while)
 {
 	static const struct timespec a_while = { .tv_nsec = MAX_SLEEP_NS };
 
-	syscall(SYS_futex, lock, FUTEX_WAIT, LOCKED_AND_AWAITED, &a_while, NULL, 0);
+	syscall(SYS_futex, lock, FUTEX_WAIT, LOCKED_AND_AWAITED, is_for_a_while ? &a_while : NULL,
+		NULL, 0);
 }
 
 static int
@@ -59,6 +60,7 @@ static never_inline void
 wait_and_take(mheap_t *h)
 {
 	_Atomic u32 *lock = &h->lock;
+	int is_first;
 
 	for (u32 i = 0; i < N_SPINS + N_YIELDS; i++) {
 		if (i < N_SPINS)
@@ -68,10 +70,13 @@ wait_and_take(mheap_t *h)
 		if (atomic_load_explicit(lock, memory_order_relaxed) == OPEN && is_taken(lock))
 			return;
 	}
-	/* From now on to let go is one atomic step that sees whether any thread sleeps. */
-	atomic_store_explicit(&h->lock_was_awaited, 1, memory_order_relaxed);
+	/* From now on to let go is one atomic step that sees whether any thread sleeps.  Who lets
+	 * go just now may not know yet and wake nobody: the first to wait looks after that, and
+	 * when it has had the lock all who follow know.  The others sleep until woken, or thousands
+	 * that wait would do nothing but look. */
+	is_first = !atomic_exchange_explicit(&h->lock_was_awaited, 1, memory_order_relaxed);
 	while (atomic_exchange_explicit(lock, LOCKED_AND_AWAITED, memory_order_acquire) != OPEN)
-		sleep_on(lock);
+		sleep_on(lock, is_first);
 }
 
 void
