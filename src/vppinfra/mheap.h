@@ -321,6 +321,12 @@ CLIB_EXPORT int mheap_region_mmap(uword size, mheap_region_t *region);
  *  mlockall() must not bring in whole.  Without a heap it is released by
  *  region->release(region->opaque, region->base, region->size). */
 CLIB_EXPORT int mheap_region_reserve(uword size, mheap_region_t *region);
+/** The same without a reservation: pages are mapped when the heap grows there, 2 MiB at a time, at
+ *  addresses where the kernel places nothing, so that the process has no more address space than it
+ *  has memory (RLIMIT_AS).  A mapping that somebody put there all the same is left alone: the heap
+ *  is then full.  @return 0; -EINVAL; -ENOMEM no such addresses, or a system without
+ *  MAP_FIXED_NOREPLACE. */
+CLIB_EXPORT int mheap_region_place(uword size, mheap_region_t *region);
 
 /** Release the region if the heap owns it, set v to NULL.  NULL-safe. */
 #define mheap_free(v) (mheap_destroy(v), (v) = 0)

@@ -630,17 +630,15 @@ is_readable(const void *p)
 	return is_there;
 }
 
-/* Rights come with growth, for 2 MiB at once and no further, stay when pages go, and end with the
- * region; the last bit of it can be had. */
 static void
-a_reservation_is_usable_as_far_as_it_has_grown(void)
+usable_as_far_as_it_has_grown(int (*make)(uword size, mheap_region_t *region))
 {
 	mheap_params_t params = { .numa_node = -1 };
 	static uword offsets[1000];
 	uword n;
 	void *v;
 
-	CU_ASSERT_EQUAL_FATAL(mheap_region_reserve(MiB(64) + 3 * 4096, &params.region), 0);
+	CU_ASSERT_EQUAL_FATAL(make(MiB(64) + 3 * 4096, &params.region), 0);
 	CU_ASSERT_EQUAL_FATAL(mheap_create(&params, &v), 0);
 	for (u32 round = 0; round < 3; round++) {
 		for (n = 0; (offsets[n] = get(v, KiB(100))) != NOTHING; n++) {
@@ -664,6 +662,61 @@ a_reservation_is_usable_as_far_as_it_has_grown(void)
 	mheap_free(v);
 	CU_ASSERT_FALSE(is_readable(params.region.base));
 	CU_ASSERT_FALSE(is_readable((u8 *)params.region.base - 4096));
+}
+
+/* Rights come with growth, for 2 MiB at once and no further, stay when pages go, and end with the
+ * region; the last bit of it can be had. */
+static void
+a_reservation_is_usable_as_far_as_it_has_grown(void)
+{
+	usable_as_far_as_it_has_grown(mheap_region_reserve);
+}
+
+/* So do pages where nothing is reserved; two such regions find places of their own. */
+static void
+a_placed_region_is_there_as_far_as_it_has_grown(void)
+{
+	mheap_region_t other;
+
+	CU_ASSERT_EQUAL(mheap_region_place(4096, &other), -EINVAL);
+	CU_ASSERT_EQUAL(mheap_region_place(~(uword)0, &other), -EINVAL);
+	CU_ASSERT_EQUAL_FATAL(mheap_region_place(GiB(512), &other), 0);
+	CU_ASSERT_EQUAL((uword)other.base % MiB(2), MiB(2) - other.page_bytes);
+	usable_as_far_as_it_has_grown(mheap_region_place);
+	usable_as_far_as_it_has_grown(mheap_region_place);
+	other.release(other.opaque, other.base, other.size);
+	CU_ASSERT_FALSE(is_readable(other.base));
+}
+
+/* A stranger's mapping in the way is left alone: the heap has what lies below it, to the page. */
+static void
+a_placed_region_ends_where_others_are(void)
+{
+	mheap_params_t params = { .numa_node = -1 };
+	u8 *stranger, *v;
+	uword n = 0, n_bytes, offset;
+
+	CU_ASSERT_EQUAL_FATAL(mheap_region_place(GiB(1), &params.region), 0);
+	stranger = (u8 *)params.region.base + params.region.page_bytes + MiB(7) + KiB(12);
+	CU_ASSERT_EQUAL_FATAL(mmap(stranger, 4096, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+			      stranger);
+	memset(stranger, 0x5a, 4096);
+	CU_ASSERT_EQUAL_FATAL(mheap_create(&params, (void **)&v), 0);
+	CU_ASSERT_EQUAL(get(v, MiB(8)), NOTHING);
+	for (n_bytes = KiB(64); n_bytes >= 16; n_bytes /= 2)
+		while ((offset = get(v, n_bytes)) != NOTHING) {
+			touch(v, offset);
+			n += n_bytes;
+		}
+	CU_ASSERT(n > MiB(6) + KiB(900));
+	CU_ASSERT((uword)v + mheap_bytes(v) - MHEAP_HEADER_BYTES <= (uword)stranger);
+	CU_ASSERT(is_whole(v));
+	for (u32 i = 0; i < 4096; i++)
+		CU_ASSERT_FATAL(stranger[i] == 0x5a);
+	mheap_free(v);
+	CU_ASSERT(is_readable(stranger));
+	munmap(stranger, 4096);
 }
 
 /* ---- objects that come again ---- */
@@ -775,6 +828,8 @@ static const unit_test_t tests[] = {
 	UNIT(memory_goes_when_objects_do),
 	UNIT(what_comes_back_keeps_its_pages),
 	UNIT(a_reservation_is_usable_as_far_as_it_has_grown),
+	UNIT(a_placed_region_is_there_as_far_as_it_has_grown),
+	UNIT(a_placed_region_ends_where_others_are),
 	UNIT(what_is_wanted_again_is_kept),
 	UNIT(a_fall_ends_what_is_kept),
 	UNIT(trim_gives_back_everything),

@@ -17,10 +17,19 @@
  * little memory keep what they had. */
 #define HUGE_PAGES_FROM MiB(32)
 
-/* Since Linux 5.7. */
+/* Since Linux 5.7, and 4.17, before which an address is a wish. */
 #ifndef MREMAP_DONTUNMAP
 #	define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MAP_FIXED_NOREPLACE
+#	define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+/* Where a region that is not reserved lies: above what programs with tables of their own ask for
+ * (46 bits), below executables and what the kernel places, which is what it has room to do. */
+#define FIRST_PLACE (1ULL << 46)
+#define LOG2_PLACES_BYTES 44
+#define N_PLACES_TRIED 16
 
 #define N_MINCORE_PAGES 1024 /* pages asked for in one call: a buffer of 1 KiB on the stack */
 
@@ -45,6 +54,8 @@ n_resident_bytes(u8 *p, uword n, uword page_bytes)
 typedef struct {
 	/* Rights end here, and the region. */
 	uword usable_end, end;
+	/* Beyond the rights there is nothing, and somebody else may come. */
+	u8 is_placed;
 } reserve_t;
 
 /* Rights for whole huge pages, or the kernel could not use one where they end.  They stay when
@@ -62,6 +73,44 @@ mmap_commit(void *opaque, void *p, uword n)
 	if (mprotect((void *)r->usable_end, end - r->usable_end, PROT_READ | PROT_WRITE))
 		return -errno;
 	r->usable_end = end;
+	return 0;
+}
+
+/* Map these very addresses, if nobody has. */
+static int
+map_at(uword from, uword n)
+{
+	void *p = mmap((void *)from, n, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	if ((uword)p == from)
+		return 0;
+	munmap(p, n);
+	return -EEXIST;
+}
+
+/* The same where nothing is reserved.  Where huge pages' worth is too much, the pages needed. */
+static int
+placed_commit(void *opaque, void *p, uword n)
+{
+	reserve_t *r = opaque;
+	uword from = r->usable_end, end = (uword)p + n, huge_from;
+	int error;
+
+	if (end <= from)
+		return 0;
+	error = map_at(from, clib_min(round_pow2(end, VECTOR_ALIGN), r->end) - from);
+	if (!error)
+		end = clib_min(round_pow2(end, VECTOR_ALIGN), r->end);
+	else if ((error = map_at(from, end - from)))
+		return error;
+	r->usable_end = end;
+	/* As far above v, whose page this is the second below of. */
+	huge_from = clib_max(from, round_pow2((uword)r, VECTOR_ALIGN) + HUGE_PAGES_FROM);
+	if (end > huge_from)
+		madvise((void *)huge_from, end - huge_from, MADV_HUGEPAGE);
 	return 0;
 }
 
@@ -94,9 +143,23 @@ mmap_release(void *opaque, void *base, uword size)
 static void
 reserve_release(void *opaque, void *base, uword size)
 {
-	uword below = (uword)base - (uword)opaque;
+	const reserve_t *r = opaque;
+	uword end = r->is_placed ? r->usable_end : (uword)base + size;
 
-	munmap(opaque, below + size);
+	munmap(opaque, end - (uword)opaque);
+}
+
+static void
+describe(uword base, uword size, uword page_bytes, mheap_region_t *region)
+{
+	memset(region, 0, sizeof(*region));
+	region->base = (void *)base;
+	region->size = size;
+	region->page_bytes = page_bytes;
+	region->stays_readable = 1;
+	region->decommit = mmap_decommit;
+	region->move = mmap_move;
+	region->release = mmap_release;
 }
 
 /* n_below bytes, whole pages, are mapped below the region, too. */
@@ -128,14 +191,7 @@ map_region(uword size, int rights, uword n_below, mheap_region_t *region)
 		madvise((u8 *)base + page_bytes + HUGE_PAGES_FROM,
 			size - page_bytes - HUGE_PAGES_FROM, MADV_HUGEPAGE);
 
-	memset(region, 0, sizeof(*region));
-	region->base = (void *)base;
-	region->size = size;
-	region->page_bytes = page_bytes;
-	region->stays_readable = 1;
-	region->decommit = mmap_decommit;
-	region->move = mmap_move;
-	region->release = mmap_release;
+	describe(base, size, page_bytes, region);
 	return 0;
 }
 
@@ -163,6 +219,47 @@ mheap_region_reserve(uword size, mheap_region_t *region)
 	r->end = (uword)region->base + region->size;
 	region->opaque = r;
 	region->commit = mmap_commit;
+	region->release = reserve_release;
+	return 0;
+}
+
+/* The first pages of a region of size bytes, wherever there is nothing: where the kernel put this
+ * library says where it is looked for, so that it is as hard to guess.  @return 0: nowhere. */
+static uword
+find_place(uword size, uword page_bytes)
+{
+	uword stride = round_pow2(size + 2 * page_bytes, VECTOR_ALIGN) + VECTOR_ALIGN;
+	uword at = (uword)&find_place * VECTOR_ALIGN / page_bytes;
+
+	for (u32 i = 0; i < N_PLACES_TRIED; i++, at += stride) {
+		uword v = FIRST_PLACE +
+			  round_down_pow2(at % (1ULL << LOG2_PLACES_BYTES), VECTOR_ALIGN);
+
+		if (!map_at(v - 2 * page_bytes, 2 * page_bytes))
+			return v;
+	}
+	return 0;
+}
+
+int
+mheap_region_place(uword size, mheap_region_t *region)
+{
+	uword page_bytes = (uword)sysconf(_SC_PAGESIZE), v;
+	reserve_t *r;
+
+	if (size <= page_bytes || size > GiB(1) << 16)
+		return -EINVAL;
+	size = round_pow2(size, page_bytes);
+	v = find_place(size, page_bytes);
+	if (!v)
+		return -ENOMEM;
+	describe(v - page_bytes, size, page_bytes, region);
+	r = (reserve_t *)(v - 2 * page_bytes);
+	r->usable_end = v;
+	r->end = v - page_bytes + size;
+	r->is_placed = 1;
+	region->opaque = r;
+	region->commit = placed_commit;
 	region->release = reserve_release;
 	return 0;
 }
