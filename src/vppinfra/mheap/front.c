@@ -16,8 +16,10 @@ _Static_assert(offsetof(mheap_front_t, later) % BATCH_BYTES == 0 &&
 	       "an address says where a batch begins");
 _Static_assert(CLIB_MAX_THREADS < MHEAP_FRONT_NOBODY, "ids keep clear of the special ones");
 
-/* The closed one, and one for each thread. */
-#define TABLE_BYTES ((CLIB_MAX_THREADS + 1UL) << MHEAP_LOG2_FRONT_BYTES)
+/* Where address space is limited (RLIMIT_AS) tables are a 64th of it, but so many fronts at least:
+ * threads beyond go by the lock. */
+#define MIN_FRONTS 16UL
+#define LOG2_LIMIT_PER_TABLE 6
 /* Bytes that a stack may hold: what one thread keeps of a size from all others. */
 #define MAX_STACK_BYTES KiB(128)
 /* Objects of the largest sizes: enough that a fill and a drain are not for one object each. */
@@ -37,6 +39,7 @@ const u8 mheap_closed_front[offsetof(mheap_front_t, is_held)] = {
 static pthread_mutex_t end_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int once_error;
+uword mheap_n_fronts_each = CLIB_MAX_THREADS;
 
 /* ---- classes ---- */
 
@@ -108,15 +111,37 @@ static void
 thread_ends(void *CLIB_UNUSED(arg), u16 thread_index)
 {
 	mheap_thread_front_offset = 0;
+	if (thread_index >= mheap_n_fronts_each)
+		return;
 	pthread_mutex_lock(&end_lock);
 	mheap_foreach_heap(end_in_heap, (void *)((uword)thread_index + 1));
 	pthread_mutex_unlock(&end_lock);
 }
 
+/* Bytes, or ~0. */
+static uword
+address_space_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY ? ~(uword)0
+									       : limit.rlim_cur;
+}
+
 static void
 watch_threads(void)
 {
+	uword n = address_space_limit() >> LOG2_LIMIT_PER_TABLE >> MHEAP_LOG2_FRONT_BYTES;
+
+	mheap_n_fronts_each = clib_clamp(n, MIN_FRONTS, (uword)CLIB_MAX_THREADS);
 	once_error = clib_thread_at_exit(thread_ends, NULL);
+}
+
+/* Of a table: the closed front, and one for each thread. */
+static uword
+table_bytes(void)
+{
+	return (mheap_n_fronts_each + 1) << MHEAP_LOG2_FRONT_BYTES;
 }
 
 /* ---- the table ---- */
@@ -130,7 +155,7 @@ static int
 make_writable(mheap_front_t *closed, u32 id)
 {
 	uword first = id / N_WRITABLE_AT_ONCE * N_WRITABLE_AT_ONCE;
-	uword n = clib_min(N_WRITABLE_AT_ONCE, CLIB_MAX_THREADS + 1UL - first);
+	uword n = clib_min(N_WRITABLE_AT_ONCE, mheap_n_fronts_each + 1 - first);
 	uword *is_writable = &closed->objects[0][id / N_WRITABLE_AT_ONCE];
 
 	if (*is_writable)
@@ -142,14 +167,6 @@ make_writable(mheap_front_t *closed, u32 id)
 	return 0;
 }
 
-static int
-is_address_space_limited(void)
-{
-	struct rlimit limit;
-
-	return !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
-}
-
 int
 mheap_fronts_create(mheap_t *h)
 {
@@ -159,19 +176,19 @@ mheap_fronts_create(mheap_t *h)
 	h->front_mask = 0;
 	if (!(h->flags & MHEAP_FLAG_FRONTS))
 		return 0;
-	if (h->flags & MHEAP_FLAG_FRONTS_WHEN_SHARED && is_address_space_limited())
+	if (h->flags & MHEAP_FLAG_FRONTS_WHEN_SHARED && address_space_limit() != ~(uword)0)
 		return -ENOMEM;
 	pthread_once(&once, watch_threads);
 	if (once_error)
 		return once_error;
 	/* All of it can be read and is zero; only what is written takes memory, also in a program
 	 * that locks what it maps (mlockall). */
-	closed = mmap(NULL, TABLE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		      0);
+	closed = mmap(NULL, table_bytes(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		      -1, 0);
 	if (closed == MAP_FAILED)
 		return -ENOMEM;
 	if (make_writable(closed, 0)) {
-		munmap(closed, TABLE_BYTES);
+		munmap(closed, table_bytes());
 		return -ENOMEM;
 	}
 	closed->id = MHEAP_FRONT_NOBODY;
@@ -188,7 +205,7 @@ mheap_fronts_destroy(mheap_t *h)
 	pthread_mutex_lock(&end_lock);
 	mheap_region_unregister(h);
 	pthread_mutex_unlock(&end_lock);
-	munmap((void *)h->front_base, TABLE_BYTES);
+	munmap((void *)h->front_base, table_bytes());
 }
 
 static int
@@ -298,7 +315,7 @@ mheap_fronts_reopen(mheap_t *h)
 		mheap_fronts_update(h);
 	if (PREDICT_FALSE(!mheap_thread_front_offset)) {
 		index = clib_thread_index();
-		if (index == CLIB_THREAD_INDEX_NONE)
+		if (index >= mheap_n_fronts_each)
 			return 0;
 		mheap_thread_front_offset = (index + 1UL) << MHEAP_LOG2_FRONT_BYTES;
 	}

@@ -102,7 +102,7 @@ mheap_front_send(mheap_t *h, void *v, mheap_front_t *f, uword uo, int looks_righ
 		return 0;
 	owner = clib_atomic_load_relax_n(_mheap_front_word(p));
 	/* Cached already, or none: what it is the lock will tell. */
-	if (PREDICT_FALSE(owner == 0 || owner > CLIB_MAX_THREADS || owner == f->id))
+	if (PREDICT_FALSE(owner == 0 || owner > mheap_n_fronts_each || owner == f->id))
 		return 0;
 	n_words = looks_right ? _mheap_front_own_words(owner, (uword)v, h->cookie, p)
 			      : _mheap_front_near_words(owner, (uword)v, h->cookie, p);

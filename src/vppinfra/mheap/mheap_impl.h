@@ -510,6 +510,9 @@ u64 mheap_front_claim_others(mheap_t *h, void *v);
 /** Whether it helped. */
 void mheap_front_note_claim(mheap_t *h, int has_helped);
 
+/** Threads that have fronts, in every heap: set once, before the first table. */
+extern uword mheap_n_fronts_each;
+
 always_inline mheap_front_t *
 front_at(const mheap_t *h, u32 id)
 {
