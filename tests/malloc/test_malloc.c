@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "fork_library.h"
 #include "unit.h"
 
 /* Hidden from the compiler, which knows what sizes cannot be had. */
@@ -479,6 +480,46 @@ what_comes_again_has_its_pages(void)
 	CU_ASSERT_EQUAL(in_child(large_objects_keep_to_the_other_knob), 0);
 }
 
+/* ---- others' fork handlers ---- */
+
+static atomic_int library_is_to_stop;
+
+static void *
+use_library(void *arg)
+{
+	while (!atomic_load(&library_is_to_stop))
+		library_with_a_lock();
+	return arg;
+}
+
+static int
+use_library_once(void)
+{
+	library_with_a_lock();
+	return 0;
+}
+
+/* A library that was there first holds its lock while the process is copied, allocates meanwhile,
+ * and its threads allocate under that lock. */
+static void
+libraries_allocate_in_their_fork_handlers(void)
+{
+	pthread_t threads[2];
+
+	atomic_store(&library_is_to_stop, 0);
+	/* It would be forever. */
+	alarm(60);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, use_library, NULL);
+	for (int i = 0; i < 50; i++)
+		CU_ASSERT_EQUAL(in_child(use_library_once), 0);
+	atomic_store(&library_is_to_stop, 1);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	alarm(0);
+	CU_ASSERT(n_library_forks() >= 50);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(what_comes_again_has_its_pages),
 	UNIT(it_is_ours),
@@ -492,6 +533,7 @@ static const unit_test_t tests[] = {
 	UNIT(threads_exchange_objects),
 	UNIT(children_of_a_threaded_process_allocate),
 	UNIT(locked_memory_is_what_the_heap_has),
+	UNIT(libraries_allocate_in_their_fork_handlers),
 };
 
 int
