@@ -2,6 +2,7 @@
 /* The family.  Each call's first lines are the way without a lock; the rest is apart, so that it
  * costs no registers there. */
 #include <stdint.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "malloc_impl.h"
 
@@ -26,12 +27,31 @@ is_in_heap(const void *p)
 }
 
 /* Where there is no wish for alignment, align is MALLOC_ALIGN. */
+static void *
+alloc_in_heap(void *v, uword n_bytes, uword align)
+{
+	uword offset;
+
+	mheap_get_aligned(v, n_bytes, align, 0, &offset);
+	malloc_find_front();
+	return offset == ~(uword)0 ? NULL : (u8 *)v + offset;
+}
+
+/* Then addresses that the heap had before are room, though no more may be mapped.  (Without a limit
+ * the system's word is final: it does not give the heap what it would not give by itself.) */
+static int
+is_address_space_limited(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
+}
+
 static never_inline void *
 alloc_slow(uword n_bytes, uword align)
 {
-	int saved_errno = errno;
-	void *v = malloc_main.v, *p;
-	uword offset;
+	int saved_errno = errno, is_small;
+	void *v = malloc_main.v, *p = NULL;
 
 	if (n_bytes == 0)
 		n_bytes = 1;
@@ -42,15 +62,13 @@ alloc_slow(uword n_bytes, uword align)
 	/* Who asks for much has perhaps just let go of as much. */
 	if (v && n_bytes > MHEAP_FRONT_MAX_BYTES)
 		mheap_put_flush(v);
-	if (v && n_bytes < malloc_main.mmap_threshold) {
-		mheap_get_aligned(v, n_bytes, align, 0, &offset);
-		malloc_find_front();
-		if (offset != ~(uword)0) {
-			errno = saved_errno;
-			return (u8 *)v + offset;
-		}
-	}
-	p = large_alloc(n_bytes, align);
+	is_small = n_bytes < malloc_main.mmap_threshold;
+	if (v && is_small)
+		p = alloc_in_heap(v, n_bytes, align);
+	if (!p)
+		p = large_alloc(n_bytes, align);
+	if (!p && v && !is_small && is_address_space_limited())
+		p = alloc_in_heap(v, n_bytes, align);
 	if (!p)
 		return no_memory();
 	errno = saved_errno;

@@ -9,8 +9,10 @@
 #include <vppinfra/thread.h>
 #include "malloc_impl.h"
 
-/* Address space costs nothing until it is used; where less may be had (ulimit -v, no overcommit),
- * half as much is tried, and so on. */
+/* What the heap may grow to.  None of it is reserved, so that ulimit -v, or a program that sets
+ * RLIMIT_AS itself, limits what is used as it does under glibc.  Where no place is found (address
+ * spaces of less than 47 bits) it is reserved, and where less may be had half as much is tried, and
+ * so on. */
 #define MAX_HEAP_BYTES (GiB(1) << 10)
 #define MIN_HEAP_BYTES MiB(16)
 /* From here on a mapping, and moving its pages, is cheaper than copying. */
@@ -67,11 +69,12 @@ make_heap(void)
 				  .flags = is_set("VMHEAP_MALLOC_CHECK")
 						   ? MHEAP_FLAG_CHECKED | MHEAP_FLAG_THREAD_SAFE
 						   : MHEAP_FLAG_FRONTS };
+	uword n, size = MAX_HEAP_BYTES;
+	int is_placed = !mheap_region_place(size, &params.region);
 	void *v;
-	uword n;
 
-	for (uword size = MAX_HEAP_BYTES; size >= MIN_HEAP_BYTES; size /= 2) {
-		if (mheap_region_reserve(size, &params.region))
+	for (; size >= MIN_HEAP_BYTES; size /= 2, is_placed = 0) {
+		if (!is_placed && mheap_region_reserve(size, &params.region))
 			continue;
 		if (mheap_create(&params, &v) == 0) {
 			n = bytes_from_environment("MALLOC_TRIM_THRESHOLD_");

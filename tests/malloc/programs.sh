@@ -129,6 +129,27 @@ else
 	skip python3 python3
 fi
 
+# With little address space (ulimit -v), where threads, large objects and small ones want it.
+if has python3; then
+	cat >limited.py <<-'END'
+		import sys, threading, time
+		x = bytearray(900 << 20)
+		print(len(x))
+		del x
+		x = [bytes(200) for i in range(1500000)]
+		print(len(x))
+		del x
+		threads = [threading.Thread(target=time.sleep, args=(0.3,)) for i in range(4)]
+		[t.start() for t in threads]; [t.join() for t in threads]
+		try:
+		    bytearray(3 << 29)
+		except MemoryError:
+		    print("no more than that")
+	END
+	PYTHONMALLOC=malloc compare "python3 under ulimit -v" bash -c \
+		"ulimit -v 1500000; exec '$python' limited.py"
+fi
+
 if has sqlite3; then
 	n=$(scale 20000 400000)
 	cat >work.sql <<-END

@@ -480,6 +480,118 @@ what_comes_again_has_its_pages(void)
 	CU_ASSERT_EQUAL(in_child(large_objects_keep_to_the_other_knob), 0);
 }
 
+/* ---- where address space is limited ---- */
+
+static size_t
+address_space_bytes(void)
+{
+	unsigned long n_pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f && fscanf(f, "%lu", &n_pages) != 1)
+		n_pages = 0;
+	if (f)
+		fclose(f);
+	return n_pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void *
+allocate_a_little(void *arg)
+{
+	void *p = malloc(1000);
+
+	free(p);
+	return p ? arg : NULL;
+}
+
+#define N_UNDER_LIMIT 16384
+#define ROOM MiB(200)
+
+/* What the process may have. */
+static struct rlimit limit;
+
+/* All that may be had in objects of n bytes, then all that may be had when they were freed: as much
+ * as there is room for (and free from before), again and again. */
+static int
+objects_under_a_limit(size_t n)
+{
+	static u8 *objects[N_UNDER_LIMIT];
+	size_t n_had = 0, n_first = 0;
+
+	for (u32 round = 0; round < 3; round++) {
+		for (n_had = 0; n_had < N_UNDER_LIMIT; n_had++) {
+			errno = 0;
+			objects[n_had] = malloc(n);
+			if (!objects[n_had])
+				break;
+			memset(objects[n_had], (int)n_had, 100);
+		}
+		if (n_had * n > limit.rlim_cur || n_had * n < ROOM / 2 || errno != ENOMEM)
+			return __LINE__ % 256;
+		if (round == 0)
+			n_first = n_had;
+		else if (n_had + n_had / 8 < n_first)
+			return __LINE__ % 256;
+		/* What is refused is left as it was. */
+		if (realloc(objects[0], limit.rlim_cur) || errno != ENOMEM)
+			return __LINE__ % 256;
+		for (size_t i = 0; i < n_had; i++) {
+			if (!holds(objects[i], (u8)i, 100))
+				return __LINE__ % 256;
+			free(objects[i]);
+		}
+	}
+	/* One large object where small ones were. */
+	objects[0] = malloc(ROOM / 3);
+	if (!objects[0])
+		return __LINE__ % 256;
+	free(objects[0]);
+	return 0;
+}
+
+static int
+limit_address_space(void)
+{
+	pthread_t thread;
+	void *value = NULL;
+
+	limit.rlim_cur = limit.rlim_max = address_space_bytes() + ROOM;
+	if (limit.rlim_cur == ROOM)
+		return __LINE__ % 256;
+	if (setrlimit(RLIMIT_AS, &limit))
+		return __LINE__ % 256;
+	/* The heap has taken nothing of it beforehand. */
+	if (pthread_create(&thread, NULL, allocate_a_little, &limit) ||
+	    pthread_join(thread, &value) || value != &limit)
+		return __LINE__ % 256;
+	return 0;
+}
+
+static int
+small_objects_under_a_limit(void)
+{
+	int line = limit_address_space();
+
+	return line ? line : objects_under_a_limit(KiB(100));
+}
+
+static int
+large_objects_under_a_limit(void)
+{
+	int line = limit_address_space();
+
+	return line ? line : objects_under_a_limit(MiB(5));
+}
+
+/* A program that limits its own address space may use as much as it said, for whatever it likes,
+ * and is refused more. */
+static void
+limits_of_address_space_hold(void)
+{
+	CU_ASSERT_EQUAL(in_child(small_objects_under_a_limit), 0);
+	CU_ASSERT_EQUAL(in_child(large_objects_under_a_limit), 0);
+}
+
 /* ---- others' fork handlers ---- */
 
 static atomic_int library_is_to_stop;
@@ -533,6 +645,7 @@ static const unit_test_t tests[] = {
 	UNIT(threads_exchange_objects),
 	UNIT(children_of_a_threaded_process_allocate),
 	UNIT(locked_memory_is_what_the_heap_has),
+	UNIT(limits_of_address_space_hold),
 	UNIT(libraries_allocate_in_their_fork_handlers),
 };
 
