@@ -28,10 +28,12 @@ static __thread u8 is_ending __attribute__((tls_model("initial-exec")));
 malloc_main_t malloc_main = { .mmap_threshold = DEFAULT_MMAP_THRESHOLD };
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* A program with more rights than who started it (AT_SECURE) takes no orders: the statistics would
+ * be written to whatever file it is told. */
 static int
 is_set(const char *name)
 {
-	const char *s = getenv(name);
+	const char *s = secure_getenv(name);
 
 	return s && s[0] && strcmp(s, "0") != 0;
 }
@@ -40,7 +42,7 @@ is_set(const char *name)
 static uword
 bytes_from_environment(const char *name)
 {
-	const char *s = getenv(name);
+	const char *s = secure_getenv(name);
 	uword n = 0;
 
 	for (; s && *s >= '0' && *s <= '9'; s++)
@@ -190,7 +192,7 @@ static void __attribute__((constructor)) watch_forks(void)
 
 static void __attribute__((destructor)) print_at_exit(void)
 {
-	const char *s = getenv("VMHEAP_MALLOC_STATS");
+	const char *s = secure_getenv("VMHEAP_MALLOC_STATS");
 	char what[128];
 	int fd;
 

@@ -191,6 +191,30 @@ if [ "$size" = all ]; then
 	if has clang++; then compile "clang++" clang++; else skip clang++ clang; fi
 fi
 
+# A program with more rights than its caller writes no statistics where the caller says.
+if has gcc && [ "$(id -u)" = 0 ] && id nobody >/dev/null 2>&1; then
+	echo 'int main(void) { return !malloc(10); }' |
+		gcc -w -include stdlib.h -O0 -x c - -o secure -Wl,--no-as-needed -x none \
+			"$library" -Wl,-rpath,"$(dirname "$library")"
+	chmod 755 . && mkdir -m 777 open && chown nobody secure && chmod 4755 secure
+	VMHEAP_MALLOC_STATS=$work/open/stats ./secure >plain.out 2>&1
+	secure_status=$?
+	if [ $secure_status -ne 0 ]; then
+		echo "SKIP: more rights: user nobody cannot run a program with $library here"
+		n_skipped=$((n_skipped + 1))
+	elif [ -e open/stats ] && [ "$(stat -c %U open/stats)" = nobody ]; then
+		echo "not ok: more rights: wrote a file"
+		n_failed=$((n_failed + 1))
+	else
+		echo "ok: more rights: wrote nothing"
+		n_passed=$((n_passed + 1))
+	fi
+	rm -f plain.out
+else
+	echo "SKIP: more rights: only root can make such a program, with gcc, for user nobody"
+	n_skipped=$((n_skipped + 1))
+fi
+
 # redis: the same keys and values after the same commands; then the benchmark, which has to end.
 if has redis-server && has redis-cli; then
 	serve() {
