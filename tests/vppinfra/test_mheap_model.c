@@ -183,7 +183,9 @@ run_model(model_t *m, u64 n_ops)
 		is_ok = put_one(m);
 	CU_ASSERT(is_ok);
 	CU_ASSERT(whole_heap_agrees(m));
-	/* Everything merged: the vector is empty again. */
+	/* Everything merged, what waited included: the vector is empty again. */
+	if (mheap_header(m->v)->flags & MHEAP_FLAG_CHECKED)
+		mheap_trim(m->v);
 	CU_ASSERT_EQUAL(mheap_bytes(m->v), MHEAP_HEADER_BYTES + MHEAP_ELT_OVERHEAD_BYTES);
 }
 
@@ -223,6 +225,15 @@ static void
 large_objects_give_pages_back(void)
 {
 	run_on(mheap_alloc(NULL, GiB(1)), NULL, 24, 700000);
+}
+
+/* Redzones and objects that wait are met by all that moves: nothing is said of a program without
+ * mistakes. */
+static void
+objects_that_are_checked(void)
+{
+	run_on(mheap_alloc_with_flags(NULL, MiB(16), MHEAP_FLAG_CHECKED), NULL, 11, 300000);
+	run_on(mheap_alloc_with_flags(NULL, KiB(300), MHEAP_FLAG_CHECKED), NULL, 12, 300000);
 }
 
 static strict_region_t region;
@@ -278,6 +289,7 @@ static const unit_test_t tests[] = {
 	UNIT(small_objects),
 	UNIT(a_heap_that_is_always_full),
 	UNIT(large_objects_give_pages_back),
+	UNIT(objects_that_are_checked),
 	UNIT(strict_pages_that_are_kept),
 	UNIT(strict_pages),
 	UNIT(strict_large_pages),

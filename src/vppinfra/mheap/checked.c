@@ -68,20 +68,44 @@ mheap_checked_room(uword n_bytes)
 	return round_pow2(n_bytes, TRAILER_BYTES) + TRAILER_BYTES;
 }
 
+/* A redzone from offset `from' in the object on. */
+static void
+arm(const mheap_t *h, void *v, uword uo, uword n_bytes, uword from)
+{
+	u64 *trailer = trailer_of(v, uo);
+	u8 *p = (u8 *)v + uo + from;
+
+	memset(p, REDZONE_BYTE, (uword)((u8 *)trailer - p));
+	*trailer = n_bytes ^ trailer_code(h, uo);
+}
+
 void
 mheap_checked_arm(const mheap_t *h, void *v, uword uo, uword n_bytes)
 {
-	u64 *trailer = trailer_of(v, uo);
-	u8 *end = (u8 *)v + uo + n_bytes;
-
-	memset(end, REDZONE_BYTE, (uword)((u8 *)trailer - end));
-	*trailer = n_bytes ^ trailer_code(h, uo);
+	arm(h, v, uo, n_bytes, n_bytes);
 }
 
 uword
 mheap_checked_bytes(const mheap_t *h, const void *v, uword uo)
 {
 	return *trailer_of(v, uo) ^ trailer_code(h, uo);
+}
+
+void
+mheap_checked_grew(mheap_t *h, void *v, uword uo, uword n_before)
+{
+	u64 word1 = hdr_load(&elt_words(v, uo)[1]);
+	uword n_asked_for;
+
+	if (word1 & HDR_CACHED) {
+		memset((u8 *)v + uo + n_before, PUT_BYTE, hdr_bytes(word1) - n_before);
+		((mheap_queue_t *)h->checked_queue)->n_bytes += hdr_bytes(word1) - n_before;
+		return;
+	}
+	n_asked_for = *(u64 *)((u8 *)v + uo + n_before - TRAILER_BYTES) ^ trailer_code(h, uo);
+	/* Written over: its put will tell, the new trailer is as wrong. */
+	if (n_asked_for <= n_before - TRAILER_BYTES)
+		arm(h, v, uo, n_asked_for, n_before - TRAILER_BYTES);
 }
 
 static int

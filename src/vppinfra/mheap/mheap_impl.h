@@ -546,6 +546,8 @@ void mheap_checked_destroy(mheap_t *h);
 uword mheap_checked_room(uword n_bytes);
 /** The object at uo was got for n bytes, or has grown to as many. */
 void mheap_checked_arm(const mheap_t *h, void *v, uword uo, uword n_bytes);
+/** The element at uo had n_before bytes, and has more since its right neighbour was put. */
+void mheap_checked_grew(mheap_t *h, void *v, uword uo, uword n_before);
 /** Bytes it was asked for, as far as that was not written over. */
 uword mheap_checked_bytes(const mheap_t *h, const void *v, uword uo);
 /** Whether nothing was written behind the live object at uo; into the one that was put. */

@@ -104,6 +104,8 @@ give_8_to_left(mheap_t *h, void *v, uword uo)
 	grow_by_8(&elt_words(v, prev)[1]);
 	if (heap_flags(h) & MHEAP_FLAG_TRACE)
 		mheap_trace_resize(h, v, prev, n_prev);
+	if (heap_flags(h) & MHEAP_FLAG_CHECKED)
+		mheap_checked_grew(h, v, prev, n_prev);
 	return uo;
 }
 
