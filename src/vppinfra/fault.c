@@ -14,6 +14,12 @@
 #	define SEGV_PKUERR 4
 #endif
 
+/* x86's exception of an address that is none: it comes without the address. */
+#define TRAP_GENERAL_PROTECTION 13
+
+/* A stack that is used up faults this close to its pointer: a frame and what it calls. */
+#define NEAR_STACK_BYTES KiB(64)
+
 static struct {
 	/* Only install and uninstall write them; one thread at a time. */
 	struct sigaction old_segv, old_bus;
@@ -72,6 +78,77 @@ cause_of(const siginfo_t *info, int is_in_range, int is_committed)
 	return info->si_code == SEGV_ACCERR ? CLIB_FAULT_RIGHTS : CLIB_FAULT_OUTSIDE;
 }
 
+#if defined(__x86_64__)
+static int
+is_canonical(u64 address)
+{
+	i64 high = (i64)address >> 47;
+
+	return high == 0 || high == -1;
+}
+
+/* Which register it was nobody tells; those that hold no address are few. */
+static void
+say_registers(clib_fault_t *f, const ucontext_t *uc)
+{
+	static const struct {
+		const char *name;
+		int index;
+	} registers[] = {
+		{ "rax", REG_RAX }, { "rbx", REG_RBX }, { "rcx", REG_RCX }, { "rdx", REG_RDX },
+		{ "rsi", REG_RSI }, { "rdi", REG_RDI }, { "rbp", REG_RBP }, { "rsp", REG_RSP },
+		{ "r8", REG_R8 },   { "r9", REG_R9 },   { "r10", REG_R10 }, { "r11", REG_R11 },
+		{ "r12", REG_R12 }, { "r13", REG_R13 }, { "r14", REG_R14 }, { "r15", REG_R15 },
+	};
+
+	for (u32 i = 0; i < ARRAY_LEN(registers); i++) {
+		u64 value = (u64)uc->uc_mcontext.gregs[registers[i].index];
+
+		if (!is_canonical(value))
+			say(f, ", %s is 0x%lx", registers[i].name, value);
+	}
+}
+#endif
+
+/* The processor refused an address without naming it.  Value: whether it was that. */
+static int
+say_no_address(clib_fault_t *f, const void *context)
+{
+#if defined(__x86_64__)
+	const ucontext_t *uc = context;
+
+	if (f->signal != SIGSEGV || !uc ||
+	    uc->uc_mcontext.gregs[REG_TRAPNO] != TRAP_GENERAL_PROTECTION)
+		return 0;
+	say(f,
+	    "vmheap: SIGSEGV by the instruction at 0x%lx: %s: the address cannot be one (or the "
+	    "instruction is not for programs), so the processor does not name it",
+	    f->instruction, clib_fault_cause_name(f->cause));
+	say_registers(f, uc);
+	say(f, "\n");
+	return 1;
+#else
+	return 0;
+#endif
+}
+
+static int
+is_near_stack_pointer(const clib_fault_t *f, const void *context)
+{
+#if defined(__x86_64__)
+	if (context)
+		return f->address + NEAR_STACK_BYTES -
+			       (uword)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RSP] <
+		       2 * NEAR_STACK_BYTES;
+#elif defined(__aarch64__)
+	if (context)
+		return f->address + NEAR_STACK_BYTES -
+			       ((const ucontext_t *)context)->uc_mcontext.sp <
+		       2 * NEAR_STACK_BYTES;
+#endif
+	return 0;
+}
+
 static void
 say_cause(clib_fault_t *f, const siginfo_t *info, int is_in_range)
 {
@@ -79,7 +156,7 @@ say_cause(clib_fault_t *f, const siginfo_t *info, int is_in_range)
 	case CLIB_FAULT_OUTSIDE:
 		if (is_in_range)
 			say(f, ": private pages of the process that forked this one, which does "
-			       "not inherit them");
+			       "not inherit them, or somebody unmapped them");
 		else
 			say(f, ": no mapping of this process holds it%s",
 			    f->address < KiB(64) ? " (a NULL pointer and an offset?)" : "");
@@ -179,15 +256,20 @@ clib_fault_inspect(const siginfo_t *info, const void *context, clib_fault_t *f)
 	f->cause = notes.cause;
 	layer_knows = f->cause != cause;
 
+	if (say_no_address(f, context))
+		return;
 	say(f, "vmheap: %s: %s 0x%lx", f->signal == SIGBUS ? "SIGBUS" : "SIGSEGV",
-	    f->is_write < 0 ? "access to"
-	    : f->is_write   ? "write to"
-			    : "read of",
+	    f->instruction == f->address ? "jump to"
+	    : f->is_write < 0            ? "access to"
+	    : f->is_write                ? "write to"
+					 : "read of",
 	    f->address);
 	if (f->instruction)
 		say(f, " by the instruction at 0x%lx", f->instruction);
 	say(f, ": %s", clib_fault_cause_name(f->cause));
 	say_cause(f, info, is_in_range && !layer_knows);
+	if (!is_in_range && is_near_stack_pointer(f, context))
+		say(f, " (beside the stack pointer: is the stack used up?)");
 	say(f, "\n");
 	if (is_in_range)
 		say(f, "vmheap:   range '%s', offset 0x%lx of 0x%lx, pages of 0x%lx bytes\n",
@@ -243,7 +325,11 @@ clib_fault_install(void)
 
 	if (atomic_exchange_explicit(&fault_main.is_installed, 1, memory_order_relaxed))
 		return -EALREADY;
+	/* Both: a fault inside the report, of either kind, ends the process.  Taken as a second
+	 * thread's it would be left alone, and met again for ever. */
 	sigemptyset(&action.sa_mask);
+	sigaddset(&action.sa_mask, SIGSEGV);
+	sigaddset(&action.sa_mask, SIGBUS);
 	if (sigaction(SIGSEGV, &action, &fault_main.old_segv) ||
 	    sigaction(SIGBUS, &action, &fault_main.old_bus)) {
 		atomic_store_explicit(&fault_main.is_installed, 0, memory_order_relaxed);
@@ -252,11 +338,22 @@ clib_fault_install(void)
 	return 0;
 }
 
+static int
+is_ours(int signo)
+{
+	struct sigaction now;
+
+	return !sigaction(signo, NULL, &now) && now.sa_flags & SA_SIGINFO &&
+	       now.sa_sigaction == handle;
+}
+
 int
 clib_fault_uninstall(void)
 {
 	if (!atomic_load_explicit(&fault_main.is_installed, memory_order_relaxed))
 		return -ENOENT;
+	if (!is_ours(SIGSEGV) || !is_ours(SIGBUS))
+		return -EBUSY;
 	give_back();
 	return 0;
 }

@@ -23,8 +23,17 @@
  *
  * Layers above (named zones, object caches, pools) add what they know by a describer.
  *
+ * An address that cannot be one (x86: bits 47 to 63 differ) is not named by the processor: the
+ * report has the registers that hold no address instead.  A stack that is used up is reported
+ * where the thread has another one for signals (sigaltstack()).
+ *
+ * A program's handler that was installed before ours gets the signal after the report.  One that is
+ * installed later is on top: ours reports when that one calls it, and the signal then goes to
+ * whoever had it before both.
+ *
  * Threads: a fault is reported by the thread that has it; a second one at the same time only
- * dies.  Everything here is safe in a signal handler, except install and uninstall. */
+ * dies, and so does a fault inside the report.  Everything here is safe in a signal handler, except
+ * install and uninstall. */
 #ifndef included_vppinfra_fault_h
 #define included_vppinfra_fault_h
 
@@ -66,7 +75,9 @@ CLIB_EXPORT void clib_fault_inspect(const siginfo_t *info, const void *context,
 
 /** Report faults of this process from now on.  @return 0; -EALREADY; -errno of sigaction(). */
 CLIB_EXPORT int clib_fault_install(void);
-/** Put back the handlers that were there before.  @return 0; -ENOENT it is not installed. */
+/** Put back the handlers that were there before.
+ *  @return 0; -ENOENT it is not installed; -EBUSY somebody put a handler over ours, and may call
+ * it: all stays as it is */
 CLIB_EXPORT int clib_fault_uninstall(void);
 
 /**

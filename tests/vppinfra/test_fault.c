@@ -324,6 +324,134 @@ the_handler_before_ours_runs_after_it(void)
 	CU_ASSERT_EQUAL(in_child(fault_with_a_handler_of_its_own), 42);
 }
 
+/* ---- faults in the report ---- */
+
+static u8 *bad_page;
+
+static void
+describe_by_fault(clib_fault_t CLIB_UNUSED(*fault))
+{
+	write_to(bad_page);
+}
+
+static int
+fault_of_either_kind_in_the_report(void)
+{
+	bad_page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			memfd_create("empty", MFD_CLOEXEC), 0);
+	clib_fault_add_describer(describe_by_fault);
+	alarm(10);
+	write_to((void *)24);
+	return 0;
+}
+
+static int
+fault_in_the_report_of_a_bus_error(void)
+{
+	u8 *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     memfd_create("empty", MFD_CLOEXEC), 0);
+
+	bad_page = (u8 *)24;
+	clib_fault_add_describer(describe_by_fault);
+	alarm(10);
+	write_to(p);
+	return 0;
+}
+
+/* A report that faults itself ends the process by the second signal; it does not go round. */
+static void
+a_fault_in_the_report_ends_the_process(void)
+{
+	run_child(fault_of_either_kind_in_the_report);
+	CU_ASSERT_EQUAL(died_of, SIGBUS);
+	run_child(fault_in_the_report_of_a_bus_error);
+	CU_ASSERT_EQUAL(died_of, SIGSEGV);
+}
+
+/* ---- what the processor tells, and what it does not ---- */
+
+static int
+touch_what_is_no_address(void)
+{
+	write_to((void *)0x4141414141414141);
+	return 0;
+}
+
+/* x86 gives no address for one that cannot be: it is not called NULL, and the register is shown. */
+static void
+an_address_that_cannot_be_is_no_null_pointer(void)
+{
+#if defined(__x86_64__)
+	run_child(touch_what_is_no_address);
+	CU_ASSERT_EQUAL(died_of, SIGSEGV);
+	CU_ASSERT_PTR_NULL(strstr(said, "NULL"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "the address cannot be one"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, " is 0x4141414141414141"));
+#endif
+}
+
+static int
+jump_into_a_hole(void)
+{
+	void (*f)(void) = (void (*)(void))(uword)0x10000;
+
+	__asm__ volatile("" : "+r"(f));
+	f();
+	return 0;
+}
+
+static void
+a_jump_is_called_one(void)
+{
+	run_child(jump_into_a_hole);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "SIGSEGV: jump to 0x10000 "));
+}
+
+static int __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
+use_up_the_stack(int n)
+{
+	volatile u8 frame[KiB(4)];
+
+	frame[0] = (u8)n;
+	return n ? use_up_the_stack(n + 1) + frame[0] : 0;
+}
+
+static int
+overflow_with_a_signal_stack(void)
+{
+	stack_t s = { .ss_size = KiB(32) };
+
+	s.ss_sp = mmap(NULL, s.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	sigaltstack(&s, NULL);
+	return use_up_the_stack(1);
+}
+
+static void
+a_stack_that_is_used_up_is_suspected(void)
+{
+	run_child(overflow_with_a_signal_stack);
+	CU_ASSERT_EQUAL(died_of, SIGSEGV);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "is the stack used up?"));
+	run_child(touch_null);
+	CU_ASSERT_PTR_NULL(strstr(said, "is the stack used up?"));
+}
+
+/* ---- who has the signal ---- */
+
+/* A program that puts its handler over ours keeps it: it may hold ours as the one to call next. */
+static void
+a_handler_over_ours_is_not_taken_away(void)
+{
+	struct sigaction over = { .sa_handler = exit_42 }, ours, now;
+
+	CU_ASSERT_EQUAL(clib_fault_install(), 0);
+	CU_ASSERT_EQUAL(sigaction(SIGSEGV, &over, &ours), 0);
+	CU_ASSERT_EQUAL(clib_fault_uninstall(), -EBUSY);
+	CU_ASSERT_EQUAL(sigaction(SIGSEGV, &ours, &now), 0);
+	CU_ASSERT_PTR_EQUAL(now.sa_handler, exit_42);
+	CU_ASSERT_EQUAL(clib_fault_uninstall(), 0);
+}
+
 static void
 install_and_uninstall_pair(void)
 {
@@ -392,6 +520,11 @@ static const unit_test_t tests[] = {
 	UNIT(a_damaged_heap_does_not_end_the_report),
 	UNIT(a_sent_signal_is_passed_on_in_silence),
 	UNIT(the_handler_before_ours_runs_after_it),
+	UNIT(a_fault_in_the_report_ends_the_process),
+	UNIT(an_address_that_cannot_be_is_no_null_pointer),
+	UNIT(a_jump_is_called_one),
+	UNIT(a_stack_that_is_used_up_is_suspected),
+	UNIT(a_handler_over_ours_is_not_taken_away),
 	UNIT(install_and_uninstall_pair),
 	UNIT(print_knows_its_conversions_and_its_room),
 	UNIT(nearest_names_header_data_and_end),
