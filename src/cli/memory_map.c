@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <rte_memory.h>
 #include <vppinfra/arena.h>
+#include <vppinfra/pages.h>
 #define CLIB_PERCPU_RUN_TIME_ONLY
 #include <vppinfra/percpu.h>
 #include <vppinfra/physmem.h>
@@ -238,7 +239,22 @@ add_arena(clib_arena_t *arena, void *arg)
 	return 0;
 }
 
-/* What is committed for nobody's arena: vmem's own heap, physmem, mappings. */
+static int
+add_page_set(pages_t *pages, void *arg)
+{
+	memory_totals_t *t = arg;
+	memory_account_t *a;
+	pages_info_t info;
+
+	pages_get_info(pages, &info);
+	a = account_of(t, info.log2_page_size);
+	if (a)
+		a->arenas += info.committed_bytes;
+	t->arenas_committed_bytes += info.committed_bytes;
+	return 0;
+}
+
+/* What is committed for nobody's arena: vmem's own heap, sets of pages, physmem, mappings. */
 static void
 add_other_roots(memory_totals_t *t)
 {
@@ -248,6 +264,7 @@ add_other_roots(memory_totals_t *t)
 	clib_percpu_get_info(&percpu);
 	account_of(t, 12)->arenas += vmem_mmap_committed_bytes() + percpu.committed_bytes;
 	t->arenas_committed_bytes += vmem_mmap_committed_bytes() + percpu.committed_bytes;
+	pages_foreach(add_page_set, t);
 	vec_foreach (a, t->by_size) {
 		u64 n = clib_physmem_committed_bytes(a->log2_page_size) +
 			clib_mem_vm_committed_bytes(a->log2_page_size);

@@ -99,6 +99,8 @@ def test_sets_of_pages_are_shown():
         assert page["state"] == "inside a block" and page["zone"] == "Normal", page
         page = d.json(f"show memory address 0x{first:x}")["page"]
         assert page["state"] == "first page of a free block" and page["order"] == 9, page
+        totals = d.json("show memory")["totals"]
+        assert totals["arenas_committed_bytes"] == totals["vm_committed_bytes"], totals
         text = d.text("show zones")
         assert "not physically contiguous" in text and "Node" in text, text
         d.stop()
