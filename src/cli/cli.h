@@ -50,7 +50,8 @@ void cli_refuse_long_line(u64 n_bytes, u32 format, cli_answer_t *answer);
 /**
  * Run the lines of a file, as `exec FILE` and unix { exec FILE } do: text of each answer is
  * appended to *text.  Stops at the first error.
- * @return NULL, or an error that names file and line.
+ * @return NULL, or an error that names file and line; what is no plain file (a pipe, a device) is
+ *         refused, so that nothing waits.
  */
 clib_error_t *cli_exec_file(const char *file, u8 **text);
 

@@ -4,8 +4,13 @@
  * sorted in less time than the answer takes to print. */
 #include <cli/command_impl.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
 #include <plugins/framework/event_log.h>
 #include <vppinfra/format.h>
 #include <vppinfra/vec.h>
@@ -401,13 +406,57 @@ exec_line(const char *file, u32 line_number, const char *line, uword n, u8 **tex
 	cli_answer_t a;
 
 	cli_run((const u8 *)line, n, CLI_FORMAT_TEXT, 0, &a);
-	if (a.status == CLI_STATUS_OK)
-		vec_append(*text, a.body);
-	else
+	if (a.status != CLI_STATUS_OK)
 		error = clib_error_return(0, "%s:%d: the command failed:\n%v", file, line_number,
 					  a.body);
+	else if (vec_len(*text) + vec_len(a.body) > CLI_ANSWER_BYTES_MAX)
+		error = clib_error_return(0, "%s:%d: the answers are longer than 16 MiB", file,
+					  line_number);
+	else
+		vec_append(*text, a.body);
 	cli_answer_free(&a);
 	return error;
+}
+
+/* A plain file, or NULL with the error.  Opening or reading anything else may wait, or never end,
+ * and the daemon with it. */
+static FILE *
+open_commands(const char *file, clib_error_t **error)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	FILE *f = NULL;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		*error = clib_error_return(0, "%s: %s", file, strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		*error = clib_error_return(0, "%s: not a plain file", file);
+	} else {
+		f = fdopen(fd, "r");
+		if (f)
+			return f;
+		*error = clib_error_return(0, "%s: %s", file, strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+/* The next line without its newline; of one that is too long no more than shows that.  Value: 0 at
+ * the end. */
+static int
+read_line(FILE *f, char line[CLI_LINE_BYTES_MAX], uword *n_bytes)
+{
+	uword n = 0;
+	int c;
+
+	while ((c = getc_unlocked(f)) != EOF && c != '\n' && n <= CLI_LINE_BYTES_MAX) {
+		if (n < CLI_LINE_BYTES_MAX)
+			line[n] = (char)c;
+		n++;
+	}
+	*n_bytes = n;
+	return c != EOF || n > 0;
 }
 
 clib_error_t *
@@ -415,18 +464,20 @@ cli_exec_file(const char *file, u8 **text)
 {
 	static u32 depth;
 	clib_error_t *error = 0;
-	FILE *f = fopen(file, "re");
-	char *line = NULL;
-	size_t n_line = 0;
+	FILE *f = open_commands(file, &error);
 	u32 line_number = 0;
-	ssize_t n;
+	uword n;
+	char *line;
 
 	if (!f)
-		return clib_error_return(0, "%s: %s", file, strerror(errno));
-	if (depth == EXEC_DEPTH_MAX)
+		return error;
+	line = malloc(CLI_LINE_BYTES_MAX);
+	if (!line)
+		error = clib_error_return(0, "%s: no memory", file);
+	else if (depth == EXEC_DEPTH_MAX)
 		error = clib_error_return(0, "%s: files that run files, %d deep", file, depth);
 	depth++;
-	while (!error && (n = getline(&line, &n_line, f)) >= 0)
+	while (!error && read_line(f, line, &n))
 		error = exec_line(file, ++line_number, line, n, text);
 	if (!error && ferror(f))
 		error = clib_error_return(0, "%s: reading failed", file);

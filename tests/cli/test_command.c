@@ -2,6 +2,7 @@
 /* The command engine without sockets: words, carets, help, completion, and whatever bytes. */
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 #include <vppinfra/mem.h>
 #include <cli/command_impl.h>
 #include "unit.h"
@@ -383,6 +384,57 @@ files_run_until_an_error(void)
 	clib_error_free(error);
 }
 
+/* Value: whether running the file fails with these words. */
+static int
+exec_fails_with(const char *path, const char *words)
+{
+	u8 *text = 0, *what;
+	clib_error_t *error = cli_exec_file(path, &text);
+	int has_words = 0;
+
+	if (error) {
+		what = format(0, "%v%c", error->what, 0);
+		has_words = strstr((char *)what, words) != NULL;
+		vec_free(what);
+	}
+	clib_error_free(error);
+	vec_free(text);
+	return has_words;
+}
+
+/* A pipe that nobody writes to, a device without an end, a folder: refused at once, for whoever
+ * waits there is the daemon. */
+static void
+what_is_no_plain_file_is_not_run(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/vmheap-cli-fifo-%d", (int)getpid());
+	CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+	alarm(10);
+	CU_ASSERT(exec_fails_with(path, "not a plain file"));
+	CU_ASSERT(exec_fails_with("/dev/zero", "not a plain file"));
+	CU_ASSERT(exec_fails_with("/tmp", "not a plain file"));
+	alarm(0);
+	unlink(path);
+}
+
+/* A line that never ends is not read to its end, and a NUL is not the end of one. */
+static void
+lines_of_a_file_are_bounded(void)
+{
+	const char *path = write_file("list numbers 1\n");
+
+	CU_ASSERT_EQUAL(truncate(path, 1l << 40), 0);
+	alarm(10);
+	CU_ASSERT(exec_fails_with(path, ":2: the command failed:\na line of 65537 bytes"));
+	alarm(0);
+	CU_ASSERT_EQUAL(truncate(path, 16), 0);
+	CU_ASSERT(exec_fails_with(path, ":2: the command failed:\n."));
+	CU_ASSERT(exec_fails_with(path, "byte 0x00 in column 1 is not text"));
+	unlink(path);
+}
+
 /* A file that runs itself ends with an error, not with the stack. */
 static void
 files_that_run_themselves_end(void)
@@ -468,6 +520,8 @@ static const unit_test_t tests[] = {
 	UNIT(errors_have_a_json_form),
 	UNIT(lists_are_wrapped_to_the_terminal),
 	UNIT(files_run_until_an_error),
+	UNIT(what_is_no_plain_file_is_not_run),
+	UNIT(lines_of_a_file_are_bounded),
 	UNIT(files_that_run_themselves_end),
 	UNIT(any_line_gets_an_answer),
 };
