@@ -163,7 +163,8 @@ static clib_error_t *
 show_zones_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
 {
 	if (unformat_check_input(input) != UNFORMAT_END_OF_INPUT)
-		return vmheap_config_unknown(input, "named, or nothing more");
+		return vmheap_config_unknown(
+			input, "nothing more, or named where the plugin zones is in use");
 	pages_foreach(show_set, out);
 	say_if_none(out);
 	return 0;

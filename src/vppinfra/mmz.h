@@ -65,14 +65,17 @@ typedef struct {
  */
 CLIB_EXPORT int mmz_create(const mmz_params_t *params, mmz_t **zone);
 
-/** Open a zone by name.  @return 0; -ENOENT; -EINVAL its files are of another layout; -ENOMEM. */
+/** Open a zone by name.  @return 0; -ENOENT; -EINVAL its files are of another layout; -EACCES they
+ *  are another user's, which root does not touch either; -EBUSY a process has been in a call on it
+ * for two seconds (stopped by a debugger?); -ENOMEM. */
 CLIB_EXPORT int mmz_open(const char *name, mmz_t **zone);
 
 /** Unmap what this process mapped of it; its blocks stay and stay its own.  NULL ignored. */
 CLIB_EXPORT void mmz_close(mmz_t *zone);
 
-/** Close and remove the zone.  @return 0; -EBUSY a block is allocated whose owner lives, or is
- *  mapped by a living process; the zone is then as it was. */
+/** Close and remove the zone.  Others that have it open can allocate nothing in it any more, and
+ *  close it.  @return 0, also when another process has removed it before; -EBUSY a block is
+ * allocated whose owner lives, or is mapped by a living process; the zone is then as it was. */
 CLIB_EXPORT int mmz_destroy(mmz_t *zone);
 
 /** Names of the zones of this machine, one call each until fn returns nonzero. */
@@ -83,7 +86,7 @@ CLIB_EXPORT void mmz_foreach_name(int (*fn)(const char *name, void *arg), void *
  * @param name   for people, and for mmz_find(); copied; need not be unique
  * @param align  bytes in the zone, a power of two; 0: a page
  * @return 0; -EINVAL; -ENOMEM no room in the zone, in the table, or no page to back it: the zone
- *         is as it was
+ *         is as it was; -ENOENT the zone was removed
  */
 CLIB_EXPORT int mmz_alloc(mmz_t *zone, const char *name, uword bytes, uword align, mmz_id_t *id);
 
@@ -107,7 +110,8 @@ CLIB_EXPORT int mmz_map(mmz_t *zone, mmz_id_t id, u32 flags, void **address);
 /** The last of as many calls unmaps.  @return 0; -ENOENT it is not mapped here. */
 CLIB_EXPORT int mmz_unmap(mmz_t *zone, mmz_id_t id);
 
-/** More room at the end; blocks stay.  @return 0; -EINVAL less than now or more than max_bytes. */
+/** More room at the end; blocks stay.  @return 0; -EINVAL less than now or more than max_bytes;
+ *  -ENOENT the zone was removed. */
 CLIB_EXPORT int mmz_grow(mmz_t *zone, uword bytes);
 
 /** The whole zone at one address of this process, as far as it reached then, so that an offset in
@@ -122,7 +126,8 @@ typedef struct {
 } mmz_reclaimed_t;
 
 /** Free the blocks of dead owners that no living process maps, and forget mappings of the dead.
- *  @param[out] reclaimed  may be NULL.  @return 0. */
+ *  @param[out] reclaimed  may be NULL; untouched on error.  @return 0; -EBUSY another process has
+ * been in a call on the zone for 200 ms. */
 CLIB_EXPORT int mmz_reclaim(mmz_t *zone, mmz_reclaimed_t *reclaimed);
 
 typedef struct {

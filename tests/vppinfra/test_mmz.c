@@ -2,9 +2,13 @@
 /* Two processes and a zone: the test and the children it forks, which open the zone by name. */
 #include <vppinfra/mmz.h>
 
+#include <glob.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <vppinfra/fault.h>
+#include <vppinfra/pages/mmz_impl.h>
 #include <vppinfra/vm_address.h>
 #include "child.h"
 #include "vm_test.h"
@@ -312,6 +316,229 @@ a_process_killed_in_a_call_leaves_a_whole_zone(void)
 	CU_ASSERT_EQUAL(mmz_destroy(z), 0);
 }
 
+/* Files of the test's zone in the folder of tables, of whatever suffix. */
+static u32
+n_files(void)
+{
+	char pattern[64];
+	glob_t g;
+	u32 n = 0;
+
+	snprintf(pattern, sizeof(pattern), "/dev/shm/vmheap-%s.*", zone_name());
+	if (!glob(pattern, 0, NULL, &g)) {
+		n = (u32)g.gl_pathc;
+		globfree(&g);
+	}
+	return n;
+}
+
+static void
+child_makes_and_removes_without_end(void)
+{
+	mmz_params_t p = { .name = zone_name(), .bytes = MiB(1), .numa_node = VM_NODE_ANY };
+	mmz_t *z;
+
+	for (;;)
+		if (!mmz_create(&p, &z))
+			mmz_destroy(z);
+}
+
+/* What it leaves under the name can be opened, or made anew, and its blocks have pages; no file is
+ * left beside. */
+static void
+a_process_killed_while_it_makes_a_zone_leaves_its_name_usable(void)
+{
+	mmz_params_t p = { .name = zone_name(), .bytes = MiB(1), .numa_node = VM_NODE_ANY };
+	u64 seed = unit_seed();
+
+	for (u32 i = 0; i < 150; i++) {
+		mmz_t *z = NULL;
+		mmz_id_t id;
+		pid_t pid = fork();
+		void *at;
+
+		if (pid == 0)
+			child_makes_and_removes_without_end();
+		usleep(300 + (useconds_t)unit_random_below(&seed, 2000));
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		if (mmz_open(zone_name(), &z))
+			CU_ASSERT_EQUAL_FATAL(mmz_create(&p, &z), 0);
+		CU_ASSERT_EQUAL_FATAL(mmz_alloc(z, "after", KiB(8), 0, &id), 0);
+		CU_ASSERT_EQUAL_FATAL(mmz_map(z, id, 0, &at), 0);
+		/* A file without its length would answer this with SIGBUS. */
+		memset(at, 1, KiB(8));
+		CU_ASSERT(is_whole(z));
+		mmz_unmap(z, id);
+		mmz_free(z, id);
+		CU_ASSERT_EQUAL_FATAL(mmz_destroy(z), 0);
+		CU_ASSERT_EQUAL(n_files(), 0);
+	}
+}
+
+static void *
+sleep_long(void *arg)
+{
+	sleep(30);
+	return arg;
+}
+
+static void
+child_goes_on_without_its_first_thread(int ready)
+{
+	pthread_t thread;
+	mmz_t *z = NULL;
+	mmz_id_t id;
+	void *p;
+
+	if (mmz_open(zone_name(), &z) || mmz_alloc(z, "living", KiB(8), 0, &id) ||
+	    mmz_map(z, id, 0, &p) || pthread_create(&thread, NULL, sleep_long, NULL))
+		_exit(1);
+	if (write(ready, "x", 1) == 1)
+		pthread_exit(NULL);
+	_exit(1);
+}
+
+/* 'Z' in /proc, as if it were dead. */
+static int
+is_shown_as_zombie(pid_t pid)
+{
+	char path[32], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'Z';
+}
+
+/* Its other threads use the block that it owns. */
+static void
+a_process_without_its_first_thread_is_alive(void)
+{
+	mmz_t *z = zone_of(MiB(1), 0);
+	mmz_reclaimed_t r;
+	int fds[2];
+	pid_t pid;
+	char byte;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0)
+		child_goes_on_without_its_first_thread(fds[1]);
+	close(fds[1]);
+	CU_ASSERT_EQUAL(read(fds[0], &byte, 1), 1);
+	close(fds[0]);
+	for (u32 i = 0; i < 1000 && !is_shown_as_zombie(pid); i++)
+		usleep(1000);
+	CU_ASSERT(is_shown_as_zombie(pid));
+	CU_ASSERT_EQUAL(mmz_reclaim(z, &r), 0);
+	CU_ASSERT_EQUAL(r.n_blocks, 0);
+	CU_ASSERT_EQUAL(mmz_destroy(z), -EBUSY);
+	kill(pid, SIGKILL);
+	/* Not waited for yet: dead all the same, when its last thread is. */
+	for (u32 i = 0; i < 1000 && !r.n_blocks; i++) {
+		usleep(1000);
+		mmz_reclaim(z, &r);
+	}
+	CU_ASSERT_EQUAL(r.n_blocks, 1);
+	waitpid(pid, NULL, 0);
+	CU_ASSERT_EQUAL(mmz_destroy(z), 0);
+}
+
+/* ---- zones that go ---- */
+
+/* Who still has it open gets nothing of it any more, and does not take a new zone's name away. */
+static void
+a_removed_zone_gives_nothing_and_leaves_its_name_alone(void)
+{
+	mmz_t *z = zone_of(MiB(1), MiB(2)), *old = NULL, *again = NULL;
+	mmz_id_t id;
+
+	CU_ASSERT_EQUAL(mmz_open(zone_name(), &old), 0);
+	CU_ASSERT_EQUAL(mmz_destroy(z), 0);
+	CU_ASSERT_EQUAL(mmz_alloc(old, "late", KiB(4), 0, &id), -ENOENT);
+	CU_ASSERT_EQUAL(mmz_grow(old, MiB(2)), -ENOENT);
+	z = zone_of(MiB(1), 0);
+	CU_ASSERT_EQUAL(mmz_alloc(z, "mine", KiB(4), 0, &id), 0);
+	CU_ASSERT_EQUAL(mmz_destroy(old), 0);
+	CU_ASSERT_EQUAL(mmz_open(zone_name(), &again), 0);
+	CU_ASSERT_EQUAL(mmz_find(again, "mine", &id), 0);
+	mmz_close(again);
+	mmz_free(z, id);
+	CU_ASSERT_EQUAL(mmz_destroy(z), 0);
+	CU_ASSERT_EQUAL(n_files(), 0);
+}
+
+/* Somebody removes the pages by hand: the name can be had again, once nobody has a block. */
+static void
+a_name_without_pages_can_be_had_again(void)
+{
+	mmz_params_t p = { .name = zone_name(), .bytes = MiB(1), .numa_node = VM_NODE_ANY };
+	mmz_t *z = zone_of(MiB(1), 0), *next = NULL;
+	mmz_info_t info;
+	mmz_id_t id;
+
+	CU_ASSERT_EQUAL(mmz_alloc(z, "mine", KiB(4), 0, &id), 0);
+	mmz_get_info(z, &info);
+	CU_ASSERT_EQUAL(unlink(info.path), 0);
+	CU_ASSERT_EQUAL(mmz_open(zone_name(), &next), -ENOENT);
+	CU_ASSERT_EQUAL(mmz_create(&p, &next), -EEXIST);
+	mmz_free(z, id);
+	CU_ASSERT_EQUAL(mmz_create(&p, &next), 0);
+	CU_ASSERT_EQUAL(mmz_destroy(z), 0);
+	CU_ASSERT_EQUAL(mmz_alloc(next, "new", KiB(4), 0, &id), 0);
+	mmz_free(next, id);
+	CU_ASSERT_EQUAL(mmz_destroy(next), 0);
+}
+
+/* Tables lie where everybody may write, and name a file that is punched: root follows nobody's. */
+static void
+a_table_of_another_user_is_not_opened(void)
+{
+	mmz_t *z = zone_of(MiB(1), 0), *other = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/shm/vmheap-%s.mmb", zone_name());
+	if (!chown(path, 65534, 65534)) {
+		CU_ASSERT_EQUAL(mmz_open(zone_name(), &other), -EACCES);
+		CU_ASSERT_EQUAL(chown(path, geteuid(), getegid()), 0);
+	}
+	CU_ASSERT_EQUAL(mmz_destroy(z), 0);
+}
+
+/* A process stopped in a call: who only looks, or clears up, is told and goes on. */
+static void
+a_lock_that_is_not_given_back_stops_nobody_who_looks(void)
+{
+	mmz_t *z = zone_of(MiB(1), 0), *other = NULL;
+	int fds[2], status;
+	pid_t pid;
+	char byte;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		pthread_mutex_lock(&((mmz_table_t *)z->table)->lock);
+		if (write(fds[1], "x", 1) == 1)
+			kill(getpid(), SIGSTOP);
+		_exit(0);
+	}
+	CU_ASSERT_EQUAL(read(fds[0], &byte, 1), 1);
+	CU_ASSERT_EQUAL(mmz_open(zone_name(), &other), -EBUSY);
+	CU_ASSERT_EQUAL(mmz_reclaim(z, NULL), -EBUSY);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	CU_ASSERT_EQUAL(mmz_open(zone_name(), &other), 0);
+	mmz_close(other);
+	CU_ASSERT_EQUAL(mmz_destroy(z), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* ---- the whole zone ---- */
 
 static int
@@ -498,6 +725,12 @@ static const unit_test_t tests[] = {
 	UNIT(freed_pages_come_back_zero_and_leave_the_file),
 	UNIT(blocks_of_a_killed_process_are_orphans_and_reclaimed),
 	UNIT(a_process_killed_in_a_call_leaves_a_whole_zone),
+	UNIT(a_process_killed_while_it_makes_a_zone_leaves_its_name_usable),
+	UNIT(a_process_without_its_first_thread_is_alive),
+	UNIT(a_removed_zone_gives_nothing_and_leaves_its_name_alone),
+	UNIT(a_name_without_pages_can_be_had_again),
+	UNIT(a_table_of_another_user_is_not_opened),
+	UNIT(a_lock_that_is_not_given_back_stops_nobody_who_looks),
 	UNIT(a_view_ends_where_it_was_attached_until_refreshed),
 	UNIT(totals_are_the_sums_of_the_lines),
 	UNIT(zones_are_found_by_listing),

@@ -123,9 +123,10 @@ reclaim_one(const char *name, void *arg)
 
 	if (mmz_open(name, &zone))
 		return 0;
-	mmz_reclaim(zone, &r);
-	sum->n_blocks += r.n_blocks;
-	sum->n_bytes += r.n_bytes;
+	if (!mmz_reclaim(zone, &r)) {
+		sum->n_blocks += r.n_blocks;
+		sum->n_bytes += r.n_bytes;
+	}
 	mmz_close(zone);
 	return 0;
 }
@@ -175,6 +176,18 @@ make_sets(void)
 }
 
 static clib_error_t *
+cannot_open(const char *name, int rv)
+{
+	const char *why = rv == -EINVAL   ? "is of another version; remove it when nobody uses it"
+			  : rv == -EACCES ? "is another user's"
+			  : rv == -EBUSY  ? "is locked by a process that does not go on"
+					  : strerror(-rv);
+
+	return clib_error_return(0, "zone %s exists, but /dev/shm/vmheap-%s.mmb %s", name, name,
+				 why);
+}
+
+static clib_error_t *
 zones_init(void)
 {
 	clib_error_t *error = make_sets();
@@ -193,8 +206,11 @@ zones_init(void)
 					.dir = z->dir };
 
 		rv = mmz_create(&params, &z->zone);
-		if (rv == -EEXIST)
+		if (rv == -EEXIST) {
 			rv = mmz_open(z->name, &z->zone);
+			if (rv)
+				return cannot_open(z->name, rv);
+		}
 		if (rv == -ENOTSUP)
 			return clib_error_return(
 				0,

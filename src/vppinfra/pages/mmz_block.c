@@ -11,6 +11,9 @@
 #	define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
+/* Who reclaims has other work, and comes again. */
+#define RECLAIM_WAIT_MS 200
+
 int
 mmz_slot_of(const mmz_table_t *t, mmz_id_t id)
 {
@@ -112,6 +115,8 @@ alloc_locked(mmz_t *z, const char *name, u64 n_pages, u64 align_pages, mmz_id_t 
 	mmz_block_t *b = free_slot(t);
 	u64 page = b ? find_place(z, n_pages, align_pages) : ~0ull;
 
+	if (t->state == MMZ_REMOVED)
+		return -ENOENT;
 	if (page == ~0ull ||
 	    vm_file_populate(z->fd, page * t->page_bytes, n_pages * t->page_bytes, t->numa_node)) {
 		t->n_fails++;
@@ -204,7 +209,8 @@ mmz_reclaim(mmz_t *z, mmz_reclaimed_t *reclaimed)
 	mmz_table_t *t = z->table;
 	mmz_reclaimed_t r = { 0, 0 };
 
-	mmz_lock(z);
+	if (mmz_lock_for(z, RECLAIM_WAIT_MS))
+		return -EBUSY;
 	for (u32 i = 0; i < MMZ_MAX_BLOCKS; i++) {
 		mmz_block_t *b = &t->blocks[i];
 
@@ -246,7 +252,9 @@ mmz_grow(mmz_t *z, uword bytes)
 	int rv = 0;
 
 	mmz_lock(z);
-	if (n_pages < t->n_pages || n_pages > t->n_pages_max)
+	if (t->state == MMZ_REMOVED)
+		rv = -ENOENT;
+	else if (n_pages < t->n_pages || n_pages > t->n_pages_max)
 		rv = -EINVAL;
 	else if (ftruncate(z->fd, (off_t)(n_pages * t->page_bytes)))
 		rv = -errno;

@@ -13,9 +13,18 @@
 #include <sys/types.h>
 #include <vppinfra/mmz.h>
 
-#define MMZ_MAGIC 0x31307a6d6d686d76ull /* "vmhmmz01" */
+#define MMZ_MAGIC 0x32307a6d6d686d76ull /* "vmhmmz02" */
 #define MMZ_PATH_BYTES 128
 #define MMZ_PA_UNKNOWN (~(u64)0)
+
+/* A table gets its name before there are pages, so that two of a name cannot be; a process killed
+ * in between leaves one that is incomplete, and who opens it next makes the pages.  What was
+ * removed stays with those who have it open; they get no more blocks of it. */
+typedef enum {
+	MMZ_INCOMPLETE,
+	MMZ_LIVE,
+	MMZ_REMOVED,
+} mmz_state_t;
 
 /* A pid may be used again: with the start time, in clock ticks since boot, it is one process. */
 typedef struct {
@@ -50,6 +59,7 @@ typedef struct {
 	pthread_mutex_t lock;
 
 	/* Under lock, but n_pages, which a fault handler reads. */
+	u32 state; /* mmz_state_t */
 	_Atomic u64 n_pages;
 	u64 next_id;
 	u64 n_used_pages;
@@ -84,6 +94,8 @@ extern mmz_t mmz_open_zones[MMZ_MAX_OPEN] __attribute__((visibility("hidden")));
 /** Take the lock, mending what a dead holder left. */
 void mmz_lock(mmz_t *z);
 void mmz_unlock(mmz_t *z);
+/** The same for so many milliseconds.  @return 0 or -EBUSY */
+int mmz_lock_for(mmz_t *z, u32 ms);
 
 /** This process. */
 mmz_process_t mmz_self(void);
