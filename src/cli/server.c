@@ -22,9 +22,10 @@ typedef struct cli_client {
 	TAILQ_ENTRY(cli_client) link;
 	cli_server_t *server;
 	struct bufferevent *bev;
-	u32 skip_bytes; /* of an oversized line, still to be dropped */
-	u8 is_eof;      /* it sends nothing more; what it sent is still served */
-	u8 is_closing;  /* no more requests: the connection ends when the output is sent */
+	struct event *again; /* more of its requests, after the others' */
+	u32 skip_bytes;      /* of an oversized line, still to be dropped */
+	u8 is_eof;           /* it sends nothing more; what it sent is still served */
+	u8 is_closing;       /* no more requests: the connection ends when the output is sent */
 } cli_client_t;
 
 struct cli_server {
@@ -46,6 +47,7 @@ client_free(cli_client_t *c)
 {
 	TAILQ_REMOVE(&c->server->clients, c, link);
 	c->server->stats.n_clients--;
+	event_free(c->again);
 	bufferevent_free(c->bev);
 	kmem_cache_free(c->server->client_cache, c);
 }
@@ -166,10 +168,17 @@ client_work(cli_client_t *c)
 		if (evbuffer_get_length(output) == 0)
 			client_free(c);
 	} else if (more) {
-		/* The others first. */
-		bufferevent_trigger(c->bev, EV_READ,
-				    BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
+		static const struct timeval now = { 0 };
+
+		/* The others first: in the loop's next round. */
+		event_add(c->again, &now);
 	}
+}
+
+static void
+client_again(evutil_socket_t fd, short events, void *arg)
+{
+	client_work(arg);
 }
 
 static void
@@ -216,9 +225,13 @@ server_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockad
 	if (s->stats.n_clients < CLI_SERVER_MAX_CLIENTS)
 		c = kmem_cache_zalloc(s->client_cache, KM_NOSLEEP);
 	if (c)
+		c->again = event_new(s->base, -1, 0, client_again, c);
+	if (c && c->again)
 		c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!c || !c->bev) {
 		s->stats.n_refused++;
+		if (c && c->again)
+			event_free(c->again);
 		kmem_cache_free(s->client_cache, c);
 		close(fd);
 		return;
