@@ -109,7 +109,8 @@ client_ask(client_t *c, uint8_t kind, uint8_t format, const char *line, size_t n
 	rv = write_all(c->fd, header, sizeof(header));
 	if (!rv)
 		rv = write_all(c->fd, line, n_line);
-	if (!rv)
+	/* A daemon that closed the connection may have said why before. */
+	if (!rv || rv == -ECONNRESET)
 		rv = read_all(c->fd, header, sizeof(header));
 	if (rv)
 		return rv;

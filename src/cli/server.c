@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -35,6 +37,7 @@ struct cli_server {
 	TAILQ_HEAD(, cli_client) clients;
 	kmem_cache_t *client_cache;
 	cli_server_stats_t stats;
+	u32 n_clients_max;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct stat identity; /* of our socket file, so that only that one is removed */
 };
@@ -214,6 +217,37 @@ client_event(struct bufferevent *bev, short events, void *arg)
 	client_free(c);
 }
 
+/* A part of the descriptors that we may have is for what commands open. */
+static u32
+max_clients(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return CLI_SERVER_MAX_CLIENTS;
+	return (u32)clib_min((u64)CLI_SERVER_MAX_CLIENTS,
+			     (u64)limit.rlim_cur - (u64)limit.rlim_cur / 4);
+}
+
+/* Told why, before it asks anything, as far as its socket takes that at once. */
+static void
+refuse_client(cli_server_t *s, evutil_socket_t fd)
+{
+	u8 answer[CLI_HEADER_BYTES + 128];
+	int n = snprintf((char *)answer + CLI_HEADER_BYTES, sizeof(answer) - CLI_HEADER_BYTES,
+			 "no more clients: %u are connected\n", s->stats.n_clients);
+	cli_response_header_t h = { .status = CLI_STATUS_ERROR,
+				    .flags = CLI_FLAG_QUIT,
+				    .n_bytes = (u32)n };
+
+	s->stats.n_refused++;
+	cli_encode_response(answer, &h);
+	if (send(fd, answer, CLI_HEADER_BYTES + (uword)n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		/* It is gone already. */
+	}
+	close(fd);
+}
+
 static void
 server_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
 	      int n_address, void *arg)
@@ -222,18 +256,17 @@ server_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockad
 	cli_server_t *s = arg;
 	cli_client_t *c = NULL;
 
-	if (s->stats.n_clients < CLI_SERVER_MAX_CLIENTS)
+	if (s->stats.n_clients < s->n_clients_max)
 		c = kmem_cache_zalloc(s->client_cache, KM_NOSLEEP);
 	if (c)
 		c->again = event_new(s->base, -1, 0, client_again, c);
 	if (c && c->again)
 		c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!c || !c->bev) {
-		s->stats.n_refused++;
 		if (c && c->again)
 			event_free(c->again);
 		kmem_cache_free(s->client_cache, c);
-		close(fd);
+		refuse_client(s, fd);
 		return;
 	}
 	c->server = s;
@@ -361,6 +394,7 @@ cli_server_create(struct event_base *base, const char *path, cli_server_t **serv
 	s = calloc(1, sizeof(*s));
 	if (s) {
 		s->base = base;
+		s->n_clients_max = max_clients();
 		TAILQ_INIT(&s->clients);
 		strcpy(s->path, path);
 		s->client_cache = KMEM_CACHE(cli_client, 0);

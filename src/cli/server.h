@@ -5,7 +5,9 @@
  * CLI_SERVER_BURST requests of one client before the others get their turn.  What a client does
  * not read is bounded: above CLI_SERVER_OUTPUT_HIGH bytes of unsent answers its requests are left
  * in the socket until it has read; one that reads nothing for CLI_SERVER_STALL_S seconds is
- * disconnected.  Whatever a client sends or fails to send, the others and the loop go on. */
+ * disconnected.  Clients are as many as three quarters of the descriptors that the process may
+ * have; one too many is told so.  Whatever a client sends or fails to send, the others and the loop
+ * go on. */
 #ifndef included_cli_server_h
 #define included_cli_server_h
 

@@ -21,6 +21,8 @@
 
 static char socket_path[64];
 static pid_t server_pid;
+/* What a server started next may open; 0: what we may. */
+static rlim_t n_descriptors;
 
 /* ---- commands ---- */
 
@@ -115,6 +117,10 @@ start_server(void)
 	fflush(NULL);
 	server_pid = fork();
 	if (server_pid == 0) {
+		struct rlimit limit = { .rlim_cur = n_descriptors, .rlim_max = n_descriptors };
+
+		if (n_descriptors && setrlimit(RLIMIT_NOFILE, &limit))
+			exit(5);
 		close(fds[0]);
 		exit(serve(fds[1]));
 	}
@@ -469,7 +475,7 @@ a_thousand_clients(void)
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < ARRAY_LEN(fds) + 64) {
+	if (limit.rlim_cur < ARRAY_LEN(fds) / 3 * 4 + 64) {
 		printf("(only %lu descriptors here, not a thousand clients) ",
 		       (unsigned long)limit.rlim_cur);
 		return;
@@ -710,6 +716,38 @@ the_client_edits_lines(void)
 	CU_ASSERT_EQUAL(rmdir(home), 0);
 }
 
+/* Three quarters of the server's descriptors are for clients: one too many is told so, and has its
+ * place when another has left. */
+static void
+one_client_too_many_is_told_so(void)
+{
+	static char out[4096];
+	char arguments[512];
+	int fds[48], status = 1;
+
+	snprintf(arguments, sizeof(arguments), "-s %s echo in", socket_path);
+	CU_ASSERT_EQUAL(stop_server(SIGTERM), 0);
+	n_descriptors = 64;
+	start_server();
+	n_descriptors = 0;
+	for (u32 i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = connect_client();
+		ask(fds[i], "echo in");
+		expect_answer(fds[i], CLI_STATUS_OK, "in\n");
+	}
+	CU_ASSERT_EQUAL(run_client(arguments, "", out), 1);
+	CU_ASSERT_STRING_EQUAL(out, "no more clients: 48 are connected\n");
+	close(fds[0]);
+	/* The server hears of that in its own time. */
+	for (u32 i = 0; i < 1000 && status; i++)
+		status = run_client(arguments, "", out);
+	CU_ASSERT_EQUAL(status, 0);
+	for (u32 i = 1; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	CU_ASSERT_EQUAL(stop_server(SIGTERM), 0);
+	start_server();
+}
+
 /* SIGTERM in the middle of requests that wait for their turn: the leak checker of a sanitizer build
  * finds nothing that a client had. */
 static void
@@ -762,6 +800,7 @@ static const unit_test_t tests[] = {
 	UNIT(stale_sockets_are_replaced),
 	UNIT(the_client_has_exit_codes),
 	UNIT(the_client_edits_lines),
+	UNIT(one_client_too_many_is_told_so),
 	UNIT(a_busy_server_leaves_nothing),
 	UNIT(the_socket_goes_with_its_server),
 };
