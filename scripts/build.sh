@@ -15,6 +15,13 @@ if [ ! -f "$build/build.ninja" ]; then
 		tail -n 20 "$log" >&2
 		exit 1
 	fi
+elif [ -n "${PREFIX:-}" ] && ! grep -q "\"name\": \"prefix\", \"value\": \"$PREFIX\"" \
+	"$build/meson-info/intro-buildoptions.json"; then
+	# The folder was configured for another place.
+	if ! meson configure "$build" --prefix="$PREFIX" >"$log" 2>&1; then
+		tail -n 20 "$log" >&2
+		exit 1
+	fi
 fi
 targets=
 if [ -n "${SUITES:-}" ]; then
