@@ -272,7 +272,7 @@ main(int argc, char **argv)
 	};
 	client_t c = { .socket_path = cli_default_socket_path(), .fd = -1 };
 	const char *file = NULL;
-	int option, rv;
+	int option;
 
 	signal(SIGPIPE, SIG_IGN);
 	/* +: options behind the first command word are the command's. */
@@ -302,9 +302,5 @@ main(int argc, char **argv)
 		fprintf(stderr, "vmheapctl: a file and a command exclude each other\n");
 		return CLIENT_NO_DAEMON;
 	}
-	rv = work(&c, file, argv + optind, argc - optind);
-	/* Output that could not be written is a failure too. */
-	if (fflush(stdout) && rv == CLIENT_OK)
-		rv = CLIENT_COMMAND_FAILED;
-	return rv;
+	return work(&c, file, argv + optind, argc - optind);
 }

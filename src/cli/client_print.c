@@ -2,6 +2,7 @@
 /* Answers on a terminal, a page at a time. */
 #include <cli/client.h>
 
+#include <errno.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -80,6 +81,12 @@ client_print(const client_answer_t *answer, int use_pager)
 		print_pages(answer->body, answer->n_bytes);
 	else
 		fwrite(answer->body, 1, answer->n_bytes, f);
-	fflush(f);
+	/* An answer that did not arrive is a failure; a reader that has enough of it is told
+	 * nothing. */
+	if (fflush(f) || ferror(f)) {
+		if (errno != EPIPE)
+			fprintf(stderr, "vmheapctl: writing the answer: %s\n", strerror(errno));
+		return CLIENT_COMMAND_FAILED;
+	}
 	return answer->status == CLI_STATUS_OK ? CLIENT_OK : CLIENT_COMMAND_FAILED;
 }

@@ -138,8 +138,8 @@ wait_for_key(unsigned long delay_ms)
 
 /* ---- the loop ---- */
 
-/* Ask once and show what is no error.  Value: 0, or a negative errno of the connection; the answer
- * is the caller's. */
+/* Ask once and show what is no error.  Value: 0, a negative errno of the connection, or 1 when it
+ * could not be written; the answer is the caller's. */
 static int
 frame(client_t *c, const screen_t *s, const char *line, client_answer_t *answer)
 {
@@ -150,8 +150,8 @@ frame(client_t *c, const screen_t *s, const char *line, client_answer_t *answer)
 		return rv;
 	if (s->is_terminal)
 		draw(answer->body, client_rows(), client_columns());
-	else
-		client_print(answer, 0);
+	else if (client_print(answer, 0) != CLIENT_OK)
+		return 1;
 	return 0;
 }
 
@@ -198,8 +198,10 @@ client_top(client_t *c, const char *words)
 	rv = loop(c, &s, &o, line, &answer);
 	screen_close(&s);
 	free(line);
-	if (rv)
+	if (rv < 0)
 		rv = client_complain(c, rv);
+	else if (rv)
+		rv = CLIENT_COMMAND_FAILED;
 	else if (answer.status != CLI_STATUS_OK)
 		rv = client_print(&answer, 0); /* on the ordinary screen, where it stays */
 	free(answer.body);

@@ -617,6 +617,11 @@ the_client_has_exit_codes(void)
 	CU_ASSERT_EQUAL(run_client("--nonsense", "", out), 2);
 	CU_ASSERT_EQUAL(run_client("-f x echo y", "", out), 2);
 	CU_ASSERT_EQUAL(run_client("--help", "", out), 0);
+	/* Answers that cannot be written, on a full disk for one; top does not go on then. */
+	expect_client("echo hello 2>&1 >/dev/full #", "", 1,
+		      "vmheapctl: writing the answer: No space left on device\n");
+	expect_client("top -n 1000 -d 1 server 2>&1 >/dev/full #", "", 1,
+		      "vmheapctl: writing the answer: No space left on device\n");
 	expect_client("-f /nonexistent", "", 2,
 		      "vmheapctl: /nonexistent: No such file or directory\n");
 	expect_client("", "echo one\\nnonsense\\necho three\\n", 1,
