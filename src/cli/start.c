@@ -5,6 +5,8 @@
 #include <cli/symbolize.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -508,6 +510,45 @@ has_hugepages_for_eal(void)
 	return free_bytes >= EAL_LEAST_HUGE_BYTES;
 }
 
+/* EAL opens the first hugetlbfs that is mounted for each page size, in-memory or not, and gives up
+ * where that fails: one of mode 1770, below a private folder, or hidden by a later mount, say.
+ * Value: 0; or an errno, with that folder in dir. */
+static int
+closed_hugetlbfs(char *dir, uword n_dir)
+{
+	FILE *f = setmntent("/proc/mounts", "re");
+	char text[1024], seen[8][32];
+	u32 n_seen = 0;
+	struct mntent m;
+	int error = 0;
+
+	while (f && !error && n_seen < ARRAY_LEN(seen) && getmntent_r(f, &m, text, sizeof(text))) {
+		const char *size = hasmntopt(&m, "pagesize");
+		int fd;
+		u32 i = 0;
+
+		if (strcmp(m.mnt_type, "hugetlbfs"))
+			continue;
+		snprintf(seen[n_seen], sizeof(seen[0]), "%.*s", (int)strcspn(size ? size : "", ","),
+			 size ? size : "");
+		while (strcmp(seen[i], seen[n_seen]))
+			i++;
+		if (i < n_seen)
+			continue;
+		n_seen++;
+		fd = open(m.mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			close(fd);
+		else
+			error = errno;
+		if (error)
+			snprintf(dir, n_dir, "%s", m.mnt_dir);
+	}
+	if (f)
+		endmntent(f);
+	return error;
+}
+
 /* EAL asks on which node each huge page lies and gives up when it may not ask.  A kernel without
  * NUMA (ENOSYS) it knows. */
 static int
@@ -553,8 +594,9 @@ eal_start(daemon_t *m)
 static clib_error_t *
 eal_up(daemon_t *m)
 {
-	int is_refused = is_numa_refused();
-	int has_hugepages = !is_refused && has_hugepages_for_eal();
+	char dir[256];
+	int is_refused = is_numa_refused(), is_closed = closed_hugetlbfs(dir, sizeof(dir));
+	int has_hugepages = !is_refused && !is_closed && has_hugepages_for_eal();
 	clib_error_t *error;
 
 	error = eal_args_make(&m->config, &m->d, &m->plan, has_hugepages, m->user_args,
@@ -564,6 +606,10 @@ eal_up(daemon_t *m)
 	if (is_refused && !m->d.dpdk.no_huge)
 		daemon_log("degraded: EAL runs on 4K pages, NUMA calls are refused; run with "
 			   "CAP_SYS_NICE (docker run --cap-add SYS_NICE)");
+	else if (is_closed && !m->d.dpdk.no_huge)
+		daemon_log("degraded: EAL runs on 4K pages, it cannot open the hugetlbfs at %s "
+			   "(%s); give this user the rights, or unmount it: it is not needed",
+			   dir, strerror(is_closed));
 	else if (!has_hugepages && !m->d.dpdk.no_huge)
 		daemon_log("degraded: EAL runs on 4K pages, fewer than %U of huge pages are free; "
 			   "for more: sysctl vm.nr_hugepages=512",

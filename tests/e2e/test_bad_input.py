@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import CONFIG, DAEMON, Daemon, PLUGINS, main
+from harness import CONFIG, DAEMON, Daemon, PLUGINS, Skip, main
 
 GOOD = "unix {{ cli-listen {work}/cli.sock }}\ncpu {{ main-core 0 }}\nplugins {{ path " + PLUGINS + " }}\ndpdk {{ no-pci no-huge }}\n"
 
@@ -94,6 +94,39 @@ def test_too_few_descriptors():
     with Daemon(prefix=("prlimit", "--nofile=16:16")) as d:
         assert d.wait_end() == 1, d.log()
         assert "ulimit -Hn" in d.log() and "PANIC" not in d.log(), d.log()
+
+
+CLOSED = """
+awk '$3 == "hugetlbfs" { print $2 }' /proc/mounts | xargs -r -n1 umount -l
+mkdir "$1" "$1"/huge && mount -t hugetlbfs -o pagesize=2M,mode=0700,uid=65534 none "$1"/huge || exit 77
+[ "$2" = closed ] || mount -t tmpfs none "$1" || exit 77
+shift 2
+exec setpriv --bounding-set=-dac_override,-dac_read_search "$@"
+"""
+
+
+def without_hugetlbfs(how, reason):
+    """A daemon where the only hugetlbfs cannot be opened, closed to it or hidden by another mount."""
+    work = tempfile.mkdtemp(prefix="vmheap-e2e-")
+    try:
+        with Daemon(huge=True, work=work, vdevs=(),
+                    prefix=("unshare", "-m", "sh", "-c", CLOSED, "sh", f"{work}/m", how)) as d:
+            try:
+                d.wait_up()
+            except AssertionError:
+                if d.process.poll() in (77, 1) and "vmheap:" not in d.log():
+                    raise Skip("a hugetlbfs cannot be mounted here, or not in a namespace: run as root")
+                raise
+            assert f"cannot open the hugetlbfs at {work}/m/huge ({reason})" in d.log(), d.log()
+            d.stop()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def test_a_hugetlbfs_that_cannot_be_opened():
+    """EAL gives up over it, although it needs none: it is told to do without huge pages, with the reason."""
+    without_hugetlbfs("closed", "Permission denied")
+    without_hugetlbfs("hidden", "No such file or directory")
 
 
 def plugin_folder(**files):
