@@ -379,6 +379,17 @@ CLIB_EXPORT void clib_kmem_cache_get_stats(clib_kmem_cache_t *cache, clib_kmem_s
  *  NULL), or -EAGAIN: a thread stayed inside for long.  Cost: linear. */
 CLIB_EXPORT int clib_kmem_cache_check(clib_kmem_cache_t *cache, char *what, size_t n_what);
 
+typedef struct {
+	const void *object; /* the one that the address lies in, or in the rest behind */
+	u8 is_live;
+} clib_kmem_where_t;
+
+/** The object of a cache of memory that an address belongs to; the cache's magazines are emptied
+ *  first, so that a free one is told from a live one.  @return 0; -ENOENT: no slab of it has the
+ *  address, or it lies before or behind a slab's objects */
+CLIB_EXPORT int clib_kmem_cache_whereis(clib_kmem_cache_t *cache, const void *address,
+					clib_kmem_where_t *where);
+
 /** Calls fn for each live object until it returns nonzero, once all magazines were emptied into
  *  the slabs.  The slabs stay locked: fn may not use the cache.  @return how many were shown */
 CLIB_EXPORT u64 clib_kmem_cache_foreach_live(clib_kmem_cache_t *cache,

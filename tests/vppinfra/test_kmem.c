@@ -725,7 +725,31 @@ a_depot_keeps_what_it_may(void)
 	CU_ASSERT_EQUAL(kmem_cache_destroy(c), 0);
 }
 
+/* An address is traced to its object, live or free, wherever in it it points; strangers are not. */
+static void
+addresses_find_their_object(void)
+{
+	clib_kmem_cache_t *c = kmem_cache_create("whereis", 40, 8, 0, NULL);
+	clib_kmem_where_t where = { .object = NULL };
+	u8 *a = clib_kmem_cache_alloc(c, KM_NOSLEEP), *b = clib_kmem_cache_alloc(c, KM_NOSLEEP);
+
+	CU_ASSERT_EQUAL(clib_kmem_cache_whereis(c, a, &where), 0);
+	CU_ASSERT(where.object == a && where.is_live);
+	CU_ASSERT_EQUAL(clib_kmem_cache_whereis(c, b + 39, &where), 0);
+	CU_ASSERT(where.object == b && where.is_live);
+	/* In a magazine it is free, too. */
+	clib_kmem_cache_free(c, b);
+	CU_ASSERT_EQUAL(clib_kmem_cache_whereis(c, b + 1, &where), 0);
+	CU_ASSERT(where.object == b && !where.is_live);
+	CU_ASSERT_EQUAL(clib_kmem_cache_whereis(c, &where, &where), -ENOENT);
+	CU_ASSERT_EQUAL(clib_kmem_cache_whereis(c, NULL, &where), -ENOENT);
+	CU_ASSERT_EQUAL(clib_kmem_cache_check(c, NULL, 0), 0);
+	clib_kmem_cache_free(c, a);
+	CU_ASSERT_EQUAL(clib_kmem_cache_destroy(c), 0);
+}
+
 static const unit_test_t tests[] = {
+	UNIT(addresses_find_their_object),
 	UNIT(objects_are_apart_and_aligned),
 	UNIT(slabs_waste_an_eighth_at_most),
 	UNIT(freed_last_comes_first),

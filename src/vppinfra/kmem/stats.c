@@ -118,3 +118,37 @@ clib_kmem_cache_foreach_live(clib_kmem_cache_t *cache, int (*fn)(const void *obj
 	kmem_slab_unlock(k);
 	return n_shown;
 }
+
+int
+clib_kmem_cache_whereis(clib_kmem_cache_t *cache, const void *address, clib_kmem_where_t *where)
+{
+	kmem_t *k = kmem_of(cache);
+	uword addr = (uword)address;
+	int rv = -ENOENT;
+	kmem_slab_t *s;
+	u32 i;
+
+	/* Where objects are no memory, an address says nothing. */
+	if (k->flags & CLIB_KMEM_NO_TOUCH)
+		return -ENOENT;
+	kmem_slab_lock(k);
+	if (kmem_slab_find(k, addr, &s, &i) != CLIB_KMEM_ERROR_STRANGER)
+		rv = 0;
+	kmem_slab_unlock(k);
+	if (rv)
+		return rv;
+	kmem_flush_all(k, false, NULL);
+	kmem_slab_lock(k);
+	rv = -ENOENT;
+	/* It may have been given back meanwhile. */
+	if (kmem_slab_find(k, addr, &s, &i) != CLIB_KMEM_ERROR_STRANGER && addr >= s->base) {
+		i = (u32)((addr - s->base) / k->chunk_bytes);
+		if (i < s->n_objects) {
+			where->object = (const void *)kmem_object_at(k, s, i);
+			where->is_live = !(s->free_bits[i / 64] >> (i % 64) & 1);
+			rv = 0;
+		}
+	}
+	kmem_slab_unlock(k);
+	return rv;
+}
