@@ -348,6 +348,15 @@ CLIB_EXPORT void vmem_foreach_arena(int (*fn)(vmem_t *vmp, void *arg), void *arg
 /** The oldest arena of that name, or NULL. */
 CLIB_EXPORT vmem_t *vmem_by_name(const char *name);
 
+typedef struct {
+	uword start, size;
+	u8 is_free;
+} vmem_where_t;
+
+/** The segment of an arena that has an address.  @return 0 or -ENOENT.  Cost: one look for the
+ *  first address of an allocated one, a walk of its span otherwise. */
+CLIB_EXPORT int vmem_whereis(vmem_t *vmp, uword addr, vmem_where_t *where);
+
 /** Walk and compare tags, lists, bitmap, hash and counters.  @return 0, or -EUCLEAN with the
  *  first fault in what (may be NULL).  Cost: linear in the segments, and others wait for the arena
  *  until it is done: what is compared has to be of one moment. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <vppinfra/vm.h>
 #include <vppinfra/vmem.h>
+#include <vppinfra/vmem_core.h>
 #include "unit.h"
 
 #define ADDR(x) ((void *)(uword)(x))
@@ -829,7 +830,30 @@ a_forked_child_goes_on(void)
 	vmem_destroy(vmp);
 }
 
+/* The segment that has an address, in use or free; none outside of all spans. */
+static void
+addresses_find_their_segment(void)
+{
+	vmem_t *vmp = vmem_create("whereis", (void *)1000, 100, 1, NULL, NULL, NULL, 0, VM_NOSLEEP);
+	vmem_where_t where = { 0 };
+	uword p = pointer_to_uword(vmem_alloc(vmp, 10, VM_NOSLEEP));
+
+	CU_ASSERT_EQUAL(vmem_whereis(vmp, p, &where), 0);
+	CU_ASSERT(where.start == p && where.size == 10 && !where.is_free);
+	CU_ASSERT_EQUAL(vmem_whereis(vmp, p + 9, &where), 0);
+	CU_ASSERT(where.start == p && !where.is_free);
+	CU_ASSERT_EQUAL(vmem_whereis(vmp, 1099, &where), 0);
+	CU_ASSERT(where.is_free && where.start + where.size == 1100);
+	CU_ASSERT_EQUAL(vmem_whereis(vmp, 999, &where), -ENOENT);
+	CU_ASSERT_EQUAL(vmem_whereis(vmp, 1100, &where), -ENOENT);
+	CU_ASSERT_EQUAL(vmem_whereis(vmp, 0, &where), -ENOENT);
+	CU_ASSERT_EQUAL(vmem_whereis(vmp, ~0ul, &where), -ENOENT);
+	vmem_free(vmp, (void *)p, 10);
+	vmem_destroy(vmp);
+}
+
 static const unit_test_t tests[] = {
+	UNIT(addresses_find_their_segment),
 	UNIT(vlan_ids_are_a_resource),
 	UNIT(each_policy_takes_its_hole),
 	UNIT(next_fit_wraps_and_ends),

@@ -93,6 +93,25 @@ vmem_print_all(bool with_tags, vmem_print_function_t *print)
 	vmem_foreach_arena(print_one, &p);
 }
 
+int
+vmem_whereis(vmem_t *vmp, uword addr, vmem_where_t *where)
+{
+	const char *type = NULL, *note;
+	u32 index;
+
+	vmem_lock(&vmp->vm_lock);
+	index = vmem_locate(vmp, addr);
+	if (index) {
+		const vmem_seg_t *t = vmem_tag(index);
+
+		where->start = t->vs_start;
+		describe(t, &type, &where->size, &note);
+		where->is_free = vmem_tag_type(t) == VMEM_TAG_FREE;
+	}
+	vmem_unlock(&vmp->vm_lock);
+	return type ? 0 : -ENOENT;
+}
+
 static int
 print_if_owner(vmem_t *vmp, void *arg)
 {
