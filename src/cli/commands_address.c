@@ -2,11 +2,17 @@
 /* show memory address: everything that is known of one address. */
 #include <cli/commands.h>
 
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <vppinfra/arena.h>
+#include <vppinfra/kmem.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/pages.h>
 #include <vppinfra/segment.h>
 #include <vppinfra/vm_address.h>
+#include <vppinfra/vmem.h>
+#include <vppinfra/vmem_core.h>
 
 static void
 show_unknown_or_hex(cli_output_t *out, const char *key, u64 value)
@@ -130,6 +136,62 @@ show_object(cli_output_t *out, uword va)
 	cli_end(out);
 }
 
+typedef struct {
+	cli_output_t *out;
+	uword va;
+} whereis_t;
+
+static int
+show_arena_segment(vmem_t *vmp, void *arg)
+{
+	const whereis_t *w = arg;
+	vmem_where_t where;
+
+	if (vmem_whereis(vmp, w->va, &where))
+		return 0;
+	cli_text(w->out, "  %-24s %s, %s, %lu bytes at 0x%lx", "arena", vmp->vm_name,
+		 where.is_free ? "free" : "in use", where.size, where.start);
+	cli_list_item_begin(w->out, "arenas");
+	cli_field_string(w->out, "name", "%s", vmp->vm_name);
+	cli_field_bool(w->out, "free", where.is_free);
+	cli_field_u64(w->out, "bytes", where.size);
+	cli_field_string(w->out, "start", "0x%lx", where.start);
+	cli_end(w->out);
+	return 0;
+}
+
+static int
+show_cache_object(clib_kmem_cache_t *cache, void *arg)
+{
+	const whereis_t *w = arg;
+	clib_kmem_where_t where;
+	uword offset;
+
+	if (clib_kmem_cache_whereis(cache, (void *)w->va, &where))
+		return 0;
+	offset = w->va - pointer_to_uword(where.object);
+	cli_text(w->out, "  %-24s %s, object %s, %u bytes at 0x%lx", "cache",
+		 clib_kmem_cache_name(cache), where.is_live ? "in use" : "free",
+		 clib_kmem_cache_size(cache), w->va - offset);
+	cli_object_begin(w->out, "cache");
+	cli_field_string(w->out, "name", "%s", clib_kmem_cache_name(cache));
+	cli_field_bool(w->out, "free", !where.is_live);
+	cli_field_u64(w->out, "bytes", clib_kmem_cache_size(cache));
+	cli_field_string(w->out, "object", "0x%lx", w->va - offset);
+	cli_end(w->out);
+	return 1;
+}
+
+/* Arenas that gave the address out, each to the next, and the object cache that it ended in. */
+static void
+show_arenas(cli_output_t *out, uword va)
+{
+	whereis_t w = { .out = out, .va = va };
+
+	vmem_foreach_arena(show_arena_segment, &w);
+	clib_kmem_foreach_cache(show_cache_object, &w);
+}
+
 /* The record of a page that is managed as such. */
 static void
 show_page_record(cli_output_t *out, uword va)
@@ -162,13 +224,30 @@ show_page_record(cli_output_t *out, uword va)
 	cli_end(out);
 }
 
+/* A whole word of at most 16 hexadecimal digits, 0x before them or not. */
+static uword
+unformat_address(unformat_input_t *input, va_list *va)
+{
+	uword *address = va_arg(*va, uword *), is_whole;
+	u8 *word = 0;
+	char *end;
+
+	if (!unformat(input, "%s", &word))
+		return 0;
+	errno = 0;
+	*address = strtoull((char *)word, &end, 16);
+	is_whole = !errno && isxdigit(word[0]) && *end == 0;
+	vec_free(word);
+	return is_whole;
+}
+
 static clib_error_t *
 show_address_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *cmd)
 {
 	vm_address_t a = {};
 	int rv;
 
-	if (!unformat(input, "0x%lx", &a.va) && !unformat(input, "%lx", &a.va))
+	if (!unformat(input, "%U", unformat_address, &a.va))
 		return vmheap_config_unknown(input, "an address in hex, as in 0x7f0012345678");
 	if (unformat_check_input(input) != UNFORMAT_END_OF_INPUT)
 		return vmheap_config_unknown(input, "one address");
@@ -183,6 +262,9 @@ show_address_fn(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t
 		show_page(out, &a);
 	show_handle(out, a.va);
 	show_range(out, a.va);
+	/* Arenas of identifiers have small numbers, which are no addresses. */
+	if (a.state != VM_ADDRESS_UNMAPPED)
+		show_arenas(out, a.va);
 	show_object(out, a.va);
 	show_page_record(out, a.va);
 	return 0;
@@ -194,7 +276,10 @@ VMHEAP_CLI_COMMAND(show_memory_address) = {
 	.long_help =
 		"What lies at an address: mapping, page size, indices into the page tables, page\n"
 		"frame, physical address, NUMA node, the kernel's flags of the frame; the range,\n"
-		"heap and element that it belongs to.  What the kernel does not tell is unknown.",
+		"the arenas with their segment, the object cache with its object, the heap with "
+		"its\n"
+		"element, the managed page that it belongs to.  What the kernel does not tell is "
+		"unknown.",
 	.function = show_address_fn,
 };
 

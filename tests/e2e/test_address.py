@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One address explained; a fault explained; workers that take none."""
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -35,11 +36,29 @@ def test_an_address_in_a_heap_is_explained():
         d.stop()
 
 
+def test_arenas_and_the_object_cache_of_an_address_are_named():
+    """An object of a cache: each arena that passed its memory on, the cache, whether it is in use, also in the middle."""
+    with Daemon(vdevs=()) as d:
+        d.wait_up()
+        live = re.search(r"^ +(0x[0-9a-f]+)$", d.text("show kmem cli_client verbose"), re.M).group(1)
+        a = d.json(f"show memory address {live}")
+        assert [x["name"] for x in a["arenas"]][-2:] == ["mmap_heap", "kmem"], a
+        assert not any(x["free"] for x in a["arenas"]), a
+        assert a["cache"] == {"name": "cli_client", "free": False, "bytes": a["cache"]["bytes"], "object": live}, a
+        inside = d.json(f"show memory address {int(live, 16) + 5:x}")["cache"]
+        assert inside == a["cache"], inside
+        other = int(live, 16) + 10 * ((a["cache"]["bytes"] + 7) & -8)
+        assert d.json(f"show memory address {other:x}")["cache"]["free"], a
+        # Numbers that an arena of identifiers has are no addresses.
+        assert "arenas" not in d.json("show memory address 5")
+        d.stop()
+
+
 def test_a_bad_address_is_pointed_at():
     """No address, a word that is none, and two of them are errors; the daemon goes on."""
     with Daemon(vdevs=()) as d:
         d.wait_up()
-        for words in ("", "heap", "0x10 0x20"):
+        for words in ("", "heap", "0x10 0x20", "0x", "0x10zz", "-1", "0x10000000000000000"):
             p = d.ctl(f"show memory address {words}")
             assert p.returncode == 1 and "address" in p.stdout.decode() + p.stderr.decode(), words
         d.stop()
