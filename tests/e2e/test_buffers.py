@@ -72,6 +72,8 @@ def test_the_budget_holds():
         assert d.json(f"buffers grow {POOL} 2048")["total"] == 3072
         assert d.json("buffers budget 0 none")["budget_bytes"] == 0
         refused(d, "buffers budget 0 much", "size")
+        refused(d, "buffers budget 77 1g", "no memory of such a node")
+        refused(d, "show buffers leaks older-than -1", "from 0")
         d.stop()
 
 

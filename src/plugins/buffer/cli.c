@@ -152,8 +152,8 @@ show_buffers(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t *c
 	if (unformat(input, "faults") && (unformat_skip_white_space(input), unformat_is_eof(input)))
 		return buffer_show_faults(out), NULL;
 	leaks = unformat(input, "leaks");
-	if (leaks)
-		(void)unformat(input, "older-than %f", &min_age);
+	if (leaks && unformat(input, "older-than %f", &min_age) && min_age < 0)
+		return clib_error_return(0, "leaks older-than %.0f: seconds, from 0", min_age);
 	while (unformat_skip_white_space(input), !unformat_is_eof(input)) {
 		if (leaks || !unformat(input, "detail"))
 			return vmheap_config_unknown(input,

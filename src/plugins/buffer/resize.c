@@ -265,6 +265,8 @@ buffers_budget(cli_output_t *out, unformat_input_t *input, vmheap_cli_command_t 
 	unformat_skip_white_space(input);
 	if (!unformat_is_eof(input))
 		return vmheap_config_unknown(input, "nothing more");
+	if (!vm_numa_node_has_memory((int)node))
+		return clib_error_return(0, "node %u: there is no memory of such a node", node);
 	if (node >= BUFFER_MAX_NODES || pktpool_set_budget((int)node, limit))
 		return clib_error_return(0, "node %u: this DPDK knows %u nodes", node,
 					 BUFFER_MAX_NODES);
