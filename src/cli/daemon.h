@@ -35,8 +35,9 @@ typedef struct {
 	struct event *signals[DAEMON_N_SIGNALS], *timer;
 	cli_server_t *server;
 	console_t *console;
-	int pidfile_fd; /* -1: none; holds the lock */
-	int ready_fd;   /* -1, or where the waiting parent hears that we are up */
+	int pidfile_fd;     /* -1: none; holds the lock */
+	int ready_fd;       /* -1, or where the waiting parent hears that we are up */
+	u8 has_initialised; /* plugins' init functions were called, so that exit functions are */
 	u8 has_leaked;
 } daemon_t;
 
