@@ -312,12 +312,76 @@ the_same_without_membarrier(void)
 	CHILD_ASSERT(keep_without_membarrier);
 }
 
+static _Atomic int is_over;
+
+/* Takes halves of the set's one chunk as soon as they are free.  Value: how many were not its own.
+ */
+static void *
+take_halves(void *arg)
+{
+	pages_t *p = arg;
+	pages_info_t info;
+	uword n_bad = 0;
+	u32 order;
+
+	pages_get_info(p, &info);
+	order = info.max_order - 1;
+
+	while (!atomic_load_explicit(&is_over, memory_order_relaxed)) {
+		page_t *half[2];
+		u32 n = 0;
+
+		while (n < 2 && (half[n] = pages_alloc(p, GFP_ATOMIC | __GFP_NOWARN, order)))
+			n++;
+		for (u32 i = 0; i < n; i++)
+			n_bad += half[i]->_count != 1 || half[i]->_mapcount != 0;
+		while (n)
+			n_bad += pages_free(half[--n], order) != 0;
+	}
+	return uword_to_pointer(n_bad, void *);
+}
+
+/* While vfree() gives a huge page back another thread takes parts of it: they stay that thread's.
+ */
+static void
+what_vfree_gave_back_is_others(void)
+{
+	pages_params_t params = { .name = "one",
+				  .numa_node = VM_NODE_ANY,
+				  .page_size = CLIB_MEM_PAGE_SZ_2M,
+				  .max_bytes = MiB(2),
+				  .initial_bytes = MiB(2) };
+	pages_t *p = NULL;
+	pthread_t thread;
+	void *n_bad;
+
+	CU_ASSERT_EQUAL_FATAL(pages_create(&params, &p), 0);
+	n_reports = 0;
+	pages_set_error_handler(count_report);
+	atomic_store(&is_over, 0);
+	pthread_create(&thread, NULL, take_halves, p);
+	for (u32 n = 0; n < 300;) {
+		void *v = pages_vmalloc(p, MiB(2), GFP_ATOMIC | __GFP_NOWARN);
+
+		n += v != NULL;
+		CU_ASSERT_EQUAL(clib_vfree(v), 0);
+	}
+	atomic_store(&is_over, 1);
+	pthread_join(thread, &n_bad);
+	CU_ASSERT_PTR_NULL(n_bad);
+	CU_ASSERT_EQUAL(n_reports, 0);
+	pages_set_error_handler(NULL);
+	CU_ASSERT(is_whole(p));
+	CU_ASSERT_EQUAL(pages_destroy(p), 0);
+}
+
 static const unit_test_t tests[] = {
 	UNIT(a_thousand_pages_through_eight_windows),
 	UNIT(the_ninth_window_waits_for_one_of_eight),
 	UNIT(a_kmapped_block_is_not_freed),
 	UNIT(atomic_windows_nest_and_unnest),
 	UNIT(vmalloc_succeeds_where_a_block_cannot),
+	UNIT(what_vfree_gave_back_is_others),
 	UNIT(what_threads_keep_can_be_taken_from_them),
 	UNIT(the_same_without_membarrier),
 };

@@ -78,23 +78,23 @@ set_slots(const pages_t *p, uword a, u32 number, u32 order)
 		s[i].page_plus_1 = ((u64)(p - pages_sets) << 32 | (number + i)) + 1;
 }
 
-/* Unmap and free the units of [a, a + n_bytes) that are there. */
+/* Unmap and free the units of [a, a + n_bytes), which are all there. */
 static void
 free_units(uword a, uword n_bytes)
 {
 	mmap(uword_to_pointer(a, void *), n_bytes, PROT_NONE,
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-	for (uword at = 0; at < n_bytes; at += PAGES_PAGE_BYTES) {
+	/* By the unit: once it is free others take its pages, and their records say nothing of us.
+	 */
+	for (uword at = 0; at < n_bytes;) {
 		slot_t *s = slot_of(a + at);
 		page_t *page = page_of_slot(s);
+		u32 order = page->flags & PG_ORDER_MASK;
 
-		s->page_plus_1 = 0;
-		s->n_bytes = 0;
-		/* The pages of a unit behind its first are no first pages. */
-		if (page && (page->flags & PG_USED)) {
-			pages_count_mapping(page, -1);
-			pages_free(page, page->flags & PG_ORDER_MASK);
-		}
+		memset(s, 0, sizeof(*s) << order);
+		pages_count_mapping(page, -1);
+		pages_free(page, order);
+		at += PAGES_PAGE_BYTES << order;
 	}
 }
 
