@@ -198,7 +198,8 @@ CLIB_EXPORT uword clib_get_free_pages(gfp_t gfp, u32 order);
 CLIB_EXPORT void clib_free_pages_of(page_t *page, u32 order);
 CLIB_EXPORT void clib_free_pages_at(uword address, u32 order);
 
-/** One more use; drop one (the last frees the block, whatever its order). */
+/** One more use; drop one (the last frees the block, whatever its order).  Any page of a compound
+ *  block stands for the block.  Of what is not allocated it is reported and ignored. */
 CLIB_EXPORT void clib_get_page(page_t *page);
 CLIB_EXPORT void clib_put_page(page_t *page);
 /** Set the owner's value: the way that also works where records are guarded. */

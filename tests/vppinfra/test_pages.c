@@ -224,10 +224,23 @@ the_last_put_frees(void)
 	CU_ASSERT_EQUAL(page->_count, 3);
 	clib_put_page(page);
 	clib_put_page(page + 7);
+	CU_ASSERT_EQUAL(page->_count, 1);
+	clib_get_page(page + 5);
+	CU_ASSERT_EQUAL(page->_count, 2);
+	CU_ASSERT_EQUAL((page + 5)->_count, 0);
+	clib_put_page(page + 5);
+	CU_ASSERT_EQUAL(page->_count, 1);
 	CU_ASSERT_EQUAL(pages_destroy(p), -EBUSY);
 	CU_ASSERT_EQUAL((page + 9)->first_page, page->first_page);
 	CU_ASSERT_EQUAL(pages_free(page, 4), 0);
 	CU_ASSERT_EQUAL(page->_count, 0);
+	/* Nobody uses a free page. */
+	report.n = 0;
+	pages_set_error_handler(note_report);
+	clib_get_page(page);
+	CU_ASSERT_EQUAL(report.n, 1);
+	CU_ASSERT_EQUAL(page->_count, 0);
+	pages_set_error_handler(NULL);
 	CU_ASSERT(is_whole(p));
 	CU_ASSERT_EQUAL(pages_destroy(p), 0);
 }

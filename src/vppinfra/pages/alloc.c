@@ -473,11 +473,35 @@ open_of(const page_t *page)
 	return p ? pages_open(p) : 0;
 }
 
+/* Any page of a compound block stands for the block: the page that has its users. */
+static page_t *
+users_page_of(pages_t *p, page_t *page)
+{
+	page_t *first;
+
+	if (!p || (page->flags & (PG_USED | PG_FREE | PG_CACHED)))
+		return page;
+	/* Of a block that was once here, maybe. */
+	first = &p->records[page->first_page];
+	return first->flags & PG_COMPOUND &&
+			       (uword)(page - first) < 1ul << (first->flags & PG_ORDER_MASK)
+		       ? first
+		       : page;
+}
+
 void
 clib_get_page(page_t *page)
 {
-	u32 guard = open_of(page);
+	pages_t *p = pages_of_record(page);
+	u32 guard;
 
+	page = users_page_of(p, page);
+	if (!p || !(page->flags & PG_USED)) {
+		pages_report("use of a page that is not allocated", page,
+			     __builtin_return_address(0));
+		return;
+	}
+	guard = pages_open(p);
 	atomic_fetch_add_explicit(&page->_count, 1, memory_order_relaxed);
 	vm_guard_close(guard);
 }
@@ -503,14 +527,6 @@ pages_count_mapping(page_t *page, int n)
 void
 clib_put_page(page_t *page)
 {
-	pages_t *p = pages_of_record(page);
-
-	/* Any page of a compound block stands for the block. */
-	if (p && !(page->flags & (PG_USED | PG_FREE | PG_CACHED))) {
-		page_t *first = &p->records[page->first_page];
-
-		if (first->flags & PG_COMPOUND)
-			page = first;
-	}
+	page = users_page_of(pages_of_record(page), page);
 	free_inline(page, PAGES_NONE, __builtin_return_address(0));
 }
