@@ -99,6 +99,40 @@ an_exiting_thread_leaves_nothing_behind(void)
 	CU_ASSERT_EQUAL(kmem_cache_destroy(t.cache), 0);
 }
 
+static void *
+grow_and_shrink(void *arg)
+{
+	void *objects[200];
+
+	for (u32 round = 0; round < 50; round++) {
+		for (u32 i = 0; i < ARRAY_LEN(objects); i++)
+			objects[i] = kmem_cache_alloc(arg, 0);
+		for (u32 i = 0; i < ARRAY_LEN(objects); i++)
+			kmem_cache_free(arg, objects[i]);
+		kmem_cache_shrink(arg);
+	}
+	return NULL;
+}
+
+/* Figures are read without a lock while slabs come and go: the thread sanitizer looks on. */
+static void
+figures_need_no_lock(void)
+{
+	clib_kmem_cache_t *c =
+		cache_of(&(clib_kmem_params_t){ .name = "figures", .object_bytes = 600 });
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, grow_and_shrink, c);
+	for (u32 i = 0; i < 2000; i++) {
+		clib_kmem_stats_t s = stats_of(c);
+
+		CU_ASSERT_TRUE(s.colour < s.slab_bytes);
+	}
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(stats_of(c).n_live, 0);
+	CU_ASSERT_EQUAL(kmem_cache_destroy(c), 0);
+}
+
 /* ---- exhaustion with the last objects in another's magazines ---- */
 
 static void
@@ -439,6 +473,7 @@ static const unit_test_t tests[] = {
 	UNIT(a_sleeper_gets_what_is_freed),
 	UNIT(shrinking_empties_other_threads_magazines),
 	UNIT(an_exiting_thread_leaves_nothing_behind),
+	UNIT(figures_need_no_lock),
 	UNIT(what_others_cache_is_there_for_the_needy),
 	UNIT(objects_cross_threads_by_magazines),
 	UNIT(threads_beyond_the_last_index_work),

@@ -129,7 +129,8 @@ next_colour(kmem_t *k)
 {
 	u32 colour = k->colour;
 
-	k->colour = colour + 1 < k->n_colours ? colour + 1 : 0;
+	/* Whoever reads figures has no lock. */
+	__atomic_store_n(&k->colour, colour + 1 < k->n_colours ? colour + 1 : 0, __ATOMIC_RELAXED);
 	return colour;
 }
 
