@@ -187,6 +187,7 @@ misuse_is_refused(void)
 
 	CU_ASSERT_PTR_NULL(clib_percpu_alloc(0, 8));
 	CU_ASSERT_PTR_NULL(clib_percpu_alloc(8, 24));
+	CU_ASSERT_PTR_NULL(clib_percpu_alloc(8, 3));
 	CU_ASSERT_PTR_NULL(clib_percpu_alloc(8, MiB(1)));
 	CU_ASSERT_PTR_NULL(clib_percpu_alloc(CLIB_PERCPU_UNIT_BYTES, 8));
 	vmem_set_error_handler(note_vmem_error);

@@ -260,9 +260,10 @@ clib_percpu_alloc(uword size, uword align)
 {
 	uword offset;
 
-	align = clib_max(align, SIZE_BYTES);
+	/* is_pow2() takes 0, which is ours, too. */
 	if (size == 0 || size >= CLIB_PERCPU_UNIT_BYTES || !is_pow2(align) || align > KiB(4))
 		return NULL;
+	align = clib_max(align, SIZE_BYTES);
 	size = round_pow2(size, SIZE_BYTES) + SIZE_BYTES;
 	/* The size below, the variable itself on its alignment. */
 	offset = percpu_offset_alloc(size, align, align > SIZE_BYTES ? align - SIZE_BYTES : 0);
