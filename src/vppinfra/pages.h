@@ -28,6 +28,9 @@
  * The bare names (alloc_pages, kmap, ...) are macros over symbols with our prefix, so that only
  * source that includes this header sees them.
  *
+ * After fork() parent and child share the pages, contents and all, and each would hand them out: a
+ * child uses what was allocated, and neither allocates nor frees.
+ *
  * After vm_guard_enable() (vm_guard.h) records can be written by no store but those of these calls;
  * no page is then kept by a thread.
  *
@@ -163,7 +166,7 @@ typedef struct {
  *          says. */
 CLIB_EXPORT int pages_create(const pages_params_t *params, pages_t **pages);
 
-/** Give everything back.  @return 0; -EBUSY blocks are allocated, nothing changed. */
+/** Give everything back.  NULL ignored.  @return 0; -EBUSY blocks are allocated, nothing changed. */
 CLIB_EXPORT int pages_destroy(pages_t *pages);
 
 /** The set that the bare names use for threads on a node: announced, or made when first needed
@@ -225,7 +228,8 @@ CLIB_EXPORT pages_t *pages_of_page(const page_t *page);
 #define KMAP_NOWAIT (1u << 0)
 
 /** Map the page's chunk into a window, or count one more user of it; a mapped page is just its
- *  address.  Sleeps while all windows are in use.  @return NULL: KMAP_NOWAIT and none is free. */
+ *  address.  Sleeps while all windows are in use.  @return NULL: none is free, and KMAP_NOWAIT or,
+ *  reported, no other thread that could leave one; or it cannot be mapped. */
 CLIB_EXPORT void *clib_kmap(page_t *page, u32 flags);
 CLIB_EXPORT void clib_kunmap(page_t *page);
 

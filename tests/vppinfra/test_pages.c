@@ -85,6 +85,7 @@ a_set_that_cannot_be_is_refused(void)
 	pages_params_t params = { .name = "x", .numa_node = VM_NODE_ANY };
 	pages_t *p = (pages_t *)1;
 
+	CU_ASSERT_EQUAL(pages_destroy(NULL), 0);
 	CU_ASSERT_EQUAL(pages_create(&params, &p), -EINVAL);
 	params.max_bytes = MiB(2);
 	params.n_cached_pages = 65;

@@ -112,9 +112,17 @@ the_ninth_window_waits_for_one_of_eight(void)
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(atomic_load(&has_ninth), 1);
 	CU_ASSERT_EQUAL(pages_destroy(p), -EBUSY);
+	CU_ASSERT_PTR_NOT_NULL(clib_kmap(pages[3], 0));
+#ifndef __SANITIZE_THREAD__
+	/* Nobody is left to wait for.  (gcc's thread sanitizer keeps a thread of its own.) */
+	n_reports = 0;
+	pages_set_error_handler(count_report);
+	CU_ASSERT_PTR_NULL(clib_kmap(ninth, 0));
+	CU_ASSERT_EQUAL(n_reports, 1);
+	pages_set_error_handler(NULL);
+#endif
 	for (u32 i = 0; i < N_WINDOWS; i++)
-		if (i != 3)
-			clib_kunmap(pages[i]);
+		clib_kunmap(pages[i]);
 	for (u32 i = 0; i <= N_WINDOWS; i++)
 		pages_free(pages[i], 9);
 	CU_ASSERT_EQUAL(pages_destroy(p), 0);

@@ -4,6 +4,11 @@
 #include "pages_impl.h"
 
 #include <sys/mman.h>
+#include <time.h>
+#include <vppinfra/vmem.h>
+
+/* How long who waits for a window trusts that there is another thread. */
+#define LOOK_NS (10 * 1000 * 1000)
 
 /* Address space of n windows, each on a multiple of its size. */
 static uword
@@ -106,8 +111,25 @@ find_window(pages_t *p, u32 chunk)
 	return oldest;
 }
 
+/* Window lock held, dropped meanwhile.  Value: false: there is no other thread.  They end without a
+ * word, so that is asked again now and then. */
+static bool
+wait_for_window(pages_t *p)
+{
+	struct timespec until;
+
+	if (vmem_wait_is_futile(NULL, 0, 0))
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOOK_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&p->window_free, &p->window_lock, &until);
+	return true;
+}
+
 static void *
-kmap_locked(pages_t *p, u32 number, u32 flags)
+kmap_locked(pages_t *p, u32 number, u32 flags, bool *is_alone)
 {
 	u32 chunk = pages_chunk_of(p, number);
 	pages_window_t *w;
@@ -115,7 +137,9 @@ kmap_locked(pages_t *p, u32 number, u32 flags)
 	while (!(w = find_window(p, chunk))) {
 		if (flags & KMAP_NOWAIT)
 			return NULL;
-		pthread_cond_wait(&p->window_free, &p->window_lock);
+		*is_alone = !wait_for_window(p);
+		if (*is_alone)
+			return NULL;
 	}
 	if (w->chunk != chunk) {
 		uword at = p->windows_base + (uword)(w - p->windows) * pages_chunk_bytes(p);
@@ -136,6 +160,7 @@ void *
 clib_kmap(page_t *page, u32 flags)
 {
 	pages_t *p = pages_of_page(page);
+	bool is_alone = false;
 	void *address;
 	u32 number;
 
@@ -147,8 +172,12 @@ clib_kmap(page_t *page, u32 flags)
 	if (pages_is_direct(p, number))
 		return clib_page_address(page);
 	pthread_mutex_lock(&p->window_lock);
-	address = kmap_locked(p, number, flags);
+	address = kmap_locked(p, number, flags, &is_alone);
 	pthread_mutex_unlock(&p->window_lock);
+	if (is_alone)
+		pages_report("kmap would sleep for ever: all windows are in use, and there is no "
+			     "other thread",
+			     page, __builtin_return_address(0));
 	return address;
 }
 

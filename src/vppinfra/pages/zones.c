@@ -415,6 +415,8 @@ pages_destroy(pages_t *p)
 {
 	int rv = 0;
 
+	if (!p)
+		return 0;
 	pthread_mutex_lock(&sets_lock);
 	pages_cache_drain_all(p);
 	for (u32 z = 0; z < PAGES_N_ZONES; z++)
