@@ -3,6 +3,7 @@
  * a heap at its limit does to them. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -134,6 +135,41 @@ figures_equal_a_walk(void)
 	CU_ASSERT(mheap_header(v)->n_mail_taken > 0);
 	CU_ASSERT(is_whole(v));
 	pthread_barrier_destroy(&shared.step);
+	mheap_free(v);
+}
+
+static _Atomic int bulk_is_to_stop;
+
+static void *
+get_and_put_many(void *arg)
+{
+	void *objects[MHEAP_FRONT_MAX_DEPTH];
+
+	while (!atomic_load(&bulk_is_to_stop))
+		for (u32 i = 0; i < 100; i++)
+			mheap_put_bulk(v, mheap_get_bulk(v, 64, ARRAY_LEN(objects), objects),
+				       objects);
+	return arg;
+}
+
+/* A heap is whole whatever its threads are at: nothing is said of calls that take or bring many. */
+static void
+a_check_lets_bulk_calls_end(void)
+{
+	pthread_t threads[3];
+	int is_ok = 1;
+
+	v = mheap_alloc_with_flags(NULL, MiB(16), MHEAP_FLAG_FRONTS);
+	atomic_store(&bulk_is_to_stop, 0);
+	for (u32 i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_create(&threads[i], NULL, get_and_put_many, NULL);
+	for (u64 i = 0; i < unit_n_ops(3000) && is_ok; i++)
+		is_ok = is_whole(v);
+	CU_ASSERT(is_ok);
+	atomic_store(&bulk_is_to_stop, 1);
+	for (u32 i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	CU_ASSERT_EQUAL(mheap_elts(v), 0);
 	mheap_free(v);
 }
 
@@ -365,6 +401,7 @@ fronts_open_when_a_second_thread_comes(void)
 
 static const unit_test_t tests[] = {
 	UNIT(figures_equal_a_walk),
+	UNIT(a_check_lets_bulk_calls_end),
 	UNIT(a_full_heap_leaves_idle_fronts_alone),
 	UNIT(claims_in_vain_get_rare),
 	UNIT(a_thread_that_only_puts_leaves_nothing),

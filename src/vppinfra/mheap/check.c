@@ -201,8 +201,8 @@ hold_fronts(mheap_t *h)
 	for (u32 id = 1; id <= h->n_fronts; id++)
 		n_others += front_at(h, id)->is_live &&
 			    id != mheap_thread_front_offset >> MHEAP_LOG2_FRONT_BYTES;
-	/* Not to be had: they come and go while we count. */
-	return mheap_fronts_hold(h) ? n_others : ~(uword)0 >> 1;
+	/* Not to be had: they come and go while we count; or one sleeps amid a bulk call. */
+	return mheap_fronts_hold(h) && mheap_fronts_are_away(h) ? n_others : ~(uword)0 >> 1;
 }
 
 static int

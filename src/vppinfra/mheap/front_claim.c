@@ -72,6 +72,18 @@ wait_until_away(const mheap_front_t *f)
 	return 0;
 }
 
+int
+mheap_fronts_are_away(const mheap_t *h)
+{
+	for (u32 id = 1; id <= h->n_fronts; id++) {
+		const mheap_front_t *f = front_at(h, id);
+
+		if (is_anothers(h, f) && !wait_until_away(f))
+			return 0;
+	}
+	return 1;
+}
+
 static u64
 claim_bin(mheap_t *h, void *v, mheap_front_t *f, uword c)
 {

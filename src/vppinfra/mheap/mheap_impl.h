@@ -501,6 +501,8 @@ u64 mheap_front_give_outbox(mheap_t *h, void *v, mheap_front_t *f);
 /** Keep other threads from getting and putting without the lock, until they ask for it.  Each may
  *  still be at the end of one such call.  @return 0: not to be had on this system. */
 int mheap_fronts_hold(mheap_t *h);
+/** Whether, after that, none is inside a call that touches more than one object. */
+int mheap_fronts_are_away(const mheap_t *h);
 /** Empty all fronts; the calling thread's.  @return objects that went to the bins. */
 u64 mheap_front_claim_all(mheap_t *h, void *v);
 u64 mheap_front_claim_own(mheap_t *h, void *v);
