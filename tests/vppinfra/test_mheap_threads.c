@@ -251,8 +251,9 @@ who_waits_sleeps(void)
 	for (uword i = 0; i < N_WAITERS; i++)
 		pthread_join(threads[i], NULL);
 	getrusage(RUSAGE_SELF, &after);
-	/* One looks every 10 ms; each other one begins, waits, is woken, and ends. */
-	CU_ASSERT(after.ru_nvcsw - before.ru_nvcsw < N_WAITERS * 4);
+	/* One looks every 10 ms; each other one begins, waits, is woken, perhaps in vain, and ends.
+	 * If all looked it were fifty times each. */
+	CU_ASSERT(after.ru_nvcsw - before.ru_nvcsw < N_WAITERS * 20);
 	CU_ASSERT_EQUAL(mheap_elts(heap), 1);
 	mheap_free(heap);
 }
