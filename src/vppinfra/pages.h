@@ -166,7 +166,8 @@ typedef struct {
  *          says. */
 CLIB_EXPORT int pages_create(const pages_params_t *params, pages_t **pages);
 
-/** Give everything back.  NULL ignored.  @return 0; -EBUSY blocks are allocated, nothing changed. */
+/** Give everything back.  NULL ignored.  @return 0; -EBUSY blocks are allocated, nothing changed.
+ */
 CLIB_EXPORT int pages_destroy(pages_t *pages);
 
 /** The set that the bare names use for threads on a node: announced, or made when first needed

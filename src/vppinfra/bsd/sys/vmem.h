@@ -41,8 +41,8 @@ typedef size_t vmem_size_t;
  *  with no arena locked. */
 typedef int(vmem_import_t)(void *, vmem_size_t, int, vmem_addr_t *);
 typedef void(vmem_release_t)(void *, vmem_addr_t, vmem_size_t);
-/** Called before a request fails or sleeps: it may free to the arena; where it allocates from it, it
- *  is not called for that. */
+/** Called before a request fails or sleeps: it may free to the arena; where it allocates from it,
+ * it is not called for that. */
 typedef void(vmem_reclaim_t)(vmem_t *, int);
 
 /** A label for a declaration: the library's name of it. */
