@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Large objects that move with their pages. */
+#include <sys/mman.h>
 #include <vppinfra/arena.h>
 #include <vppinfra/mem.h>
 #include <vppinfra/vec.h>
@@ -43,6 +44,20 @@ is_filled(uword offset, uword n)
 	return 1;
 }
 
+/* Whether memory that was never touched has no pages: where the system makes huge ones of its own
+ * accord it may have some, and then is copied to. */
+static int
+is_new_memory_empty(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	char text[64] = "";
+	int is_read = f && fgets(text, sizeof(text), f);
+
+	if (f)
+		fclose(f);
+	return !is_read || !strstr(text, "[always]");
+}
+
 /* Whatever its place in its first page, an object arrives whole, the heap is whole, and what is not
  * wanted of it does not come along. */
 static void
@@ -67,7 +82,7 @@ an_object_arrives_whole(void)
 		CU_ASSERT(mheap_data_bytes(v, offset) >= 2 * n);
 		CU_ASSERT(is_filled(offset, n_keep));
 		CU_ASSERT_FALSE(mheap_offset_is_valid(v, was));
-		CU_ASSERT_EQUAL(n_moves(), 1);
+		CU_ASSERT(n_moves() == 1 || !is_new_memory_empty());
 		CU_ASSERT_EQUAL(mheap_elts(v), 3);
 		CU_ASSERT(is_whole(v));
 		/* The old place is used again. */
@@ -77,6 +92,45 @@ an_object_arrives_whole(void)
 		CU_ASSERT(is_whole(v));
 		mheap_free(v);
 	}
+}
+
+static uword
+n_resident_pages(uword offset, uword n_pages)
+{
+	u8 is_resident[4096] = { 0 };
+	uword n = 0;
+
+	mincore(at(round_down_pow2(offset, 4096)), n_pages * 4096, is_resident);
+	for (uword i = 0; i < n_pages; i++)
+		n += is_resident[i] & 1;
+	return n;
+}
+
+/* Where the new place has pages already the object is copied into them: none of them goes, nor any
+ * of the old place, so what takes turns in the two has no page to wait for. */
+static void
+pages_that_are_there_are_used(void)
+{
+	uword offset, old, place;
+
+	v = heap_of(MiB(64));
+	mheap_set_give_back_bytes(v, MiB(32));
+	offset = old = get(v, MiB(4));
+	get(v, 16);
+	place = get(v, MiB(8));
+	get(v, 16);
+	fill(offset, MiB(4));
+	fill(place, MiB(8));
+	mheap_put(v, place);
+	CU_ASSERT_EQUAL(n_resident_pages(place, 2048), 2048);
+	CU_ASSERT_EQUAL_FATAL(mheap_move(v, &offset, MiB(5), MiB(4)), 0);
+	CU_ASSERT(offset >= place && offset < place + 4096);
+	CU_ASSERT(is_filled(offset, MiB(4)));
+	CU_ASSERT_EQUAL(n_moves(), 0);
+	CU_ASSERT_EQUAL(n_resident_pages(place, 2048), 2048);
+	CU_ASSERT_EQUAL(n_resident_pages(old, 1024), 1024);
+	CU_ASSERT(is_whole(v));
+	mheap_free(v);
 }
 
 /* Nothing moves, and the object stays as it was: too small, no such object, no room, a heap that is
@@ -317,7 +371,7 @@ large_objects_of_mem_move(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(q);
 	CU_ASSERT_EQUAL((uword)q % 256, 0);
 	CU_ASSERT(is_filled((uword)(q - (u8 *)v), MiB(3)));
-	CU_ASSERT_EQUAL(n_moves(), 1);
+	CU_ASSERT(n_moves() == 1 || !is_new_memory_empty());
 	get(v, KiB(64));
 	clib_mem_heap_free(heap, q);
 	p = clib_mem_heap_alloc_aligned(heap, MiB(3), MiB(2));
@@ -326,16 +380,16 @@ large_objects_of_mem_move(void)
 	q = clib_mem_heap_realloc_aligned(heap, p, MiB(20), MiB(2));
 	CU_ASSERT_EQUAL((uword)q % MiB(2), 0);
 	CU_ASSERT(is_filled((uword)(q - (u8 *)v), MiB(3)));
-	CU_ASSERT_EQUAL(n_moves(), 1);
+	CU_ASSERT(n_moves() <= 1);
 	CU_ASSERT(is_whole(heap));
 	clib_mem_destroy_heap(heap);
 }
 
 static const unit_test_t tests[] = {
-	UNIT(an_object_arrives_whole),          UNIT(what_cannot_move_stays),
-	UNIT(a_move_fails_on_demand),           UNIT(what_grows_lies_where_it_can),
-	UNIT(vectors_on_a_range_grow_in_place), UNIT(large_vectors_move),
-	UNIT(large_objects_of_mem_move),
+	UNIT(an_object_arrives_whole),      UNIT(pages_that_are_there_are_used),
+	UNIT(what_cannot_move_stays),       UNIT(a_move_fails_on_demand),
+	UNIT(what_grows_lies_where_it_can), UNIT(vectors_on_a_range_grow_in_place),
+	UNIT(large_vectors_move),           UNIT(large_objects_of_mem_move),
 };
 
 int

@@ -125,13 +125,27 @@ mmap_decommit(void *opaque, void *p, uword n)
 	return n_resident;
 }
 
-/* The pages' place in the tables changes, nothing is copied.  `from' stays mapped, and empty. */
+/* The pages' place in the tables changes, nothing is copied.  `from' stays mapped, and empty. Where
+ * there are pages already, those would go, and as many be cleared when `from' is next used, at
+ * several times the price of copying; the first thousand tell. */
 static int
 mmap_move(void *CLIB_UNUSED(opaque), void *to, void *from, uword n)
 {
-	void *p = mremap(from, n, n, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+	uword page_bytes = (uword)sysconf(_SC_PAGESIZE);
+	uword n_looked_at = clib_min(n, N_MINCORE_PAGES * page_bytes);
+	int error;
+	void *p;
 
-	return p == MAP_FAILED ? -errno : 0;
+	if (n_resident_bytes(to, n_looked_at, page_bytes) > n_looked_at / 2)
+		return -EEXIST;
+	p = mremap(from, n, n, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+	if (p != MAP_FAILED)
+		return 0;
+	error = -errno;
+	/* The kernel may have unmapped `to' before it found that it had no memory for more. */
+	mmap(to, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+	     -1, 0);
+	return error;
 }
 
 static void
