@@ -4,7 +4,8 @@
  * One mapped region holds everything.  v, the vector's first byte, is on a page boundary; the
  * heap's own header lies just below it and is found by subtraction, so a heap needs no table.
  * Objects are named by their byte offset from v (uoffset); nothing inside the region is an
- * absolute address, so a heap can be read where another process maps it.
+ * absolute address, so a heap can be read where another process maps it; gets and puts are for the
+ * mapping that it was made in.
  *
  *   base        h                        v (page boundary)                    base + size
  *    |  slack   | mheap_t | vec_header_t | elt | user data | elt | user data | elt (end) |
@@ -389,7 +390,7 @@ CLIB_EXPORT int mheap_extend(void *v, uword offset, uword n_user_data_bytes);
  * grow where it lies, and that will grow again.  So the place is one with half as much again free
  * behind it, or the vector's end, where there is such; otherwise that of a get.  Where the region
  * can move pages (mheap_region_t.move) whole ones are taken along in the page tables and only what
- * lies beside them is copied; elsewhere all of it is.
+ * lies beside them is copied; elsewhere, and where the new place has pages already, all of it is.
  *
  * @param[in,out] offset  equal modulo 4096 before and after
  * @param n_keep_bytes  how many bytes of it are wanted; undefined beyond
@@ -415,8 +416,8 @@ CLIB_EXPORT void mheap_set_give_back_bytes(void *v, uword n_bytes);
 CLIB_EXPORT int mheap_prefault(void *v, uword n_bytes);
 
 /** Give the whole pages of all free elements, and those past the end, back to the system.
- *  Control threads only: walks the bins of large elements.  @return bytes released; 0 for
- *  NULL. */
+ *  Control threads only: walks the bins of large elements.  @return bytes released; 0 for NULL and
+ *  where another process (or mapping) made the heap. */
 CLIB_EXPORT uword mheap_trim(void *v);
 
 /* ---- looking ---- */

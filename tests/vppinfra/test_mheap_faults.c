@@ -311,6 +311,7 @@ a_heap_is_readable_where_it_is_mapped(void)
 	CU_ASSERT_EQUAL(mheap_offset_is_valid(w, offsets[1]), 1);
 	CU_ASSERT_EQUAL(mheap_offset_is_valid(w, offsets[0]), 0);
 	CU_ASSERT_STRING_EQUAL(mheap_header(w)->name, "shared");
+	CU_ASSERT_EQUAL(mheap_trim(w), 0);
 	CU_ASSERT_EQUAL(n_region_calls, n_calls);
 	CU_ASSERT_PTR_EQUAL(mheap_of_address((u8 *)v + 5), v);
 	CU_ASSERT_PTR_NULL(mheap_of_address((u8 *)w + 5));

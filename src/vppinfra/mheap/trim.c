@@ -43,7 +43,8 @@ mheap_trim(void *v)
 	u64 n_corruptions;
 	mheap_t *h;
 
-	if (!v)
+	/* Fronts and pages are its creator's. */
+	if (!v || !mheap_region_of(mheap_header(v)))
 		return 0;
 	h = mheap_header(v);
 	mheap_maybe_lock(h);
